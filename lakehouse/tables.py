@@ -1,0 +1,303 @@
+"""The schema of every table, in one place.
+
+A timestamp is UTC with microseconds. `docs/tables.md` is generated from this file (`make docs`).
+"""
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+STRING_MAP = pa.map_(pa.string(), pa.string())
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """What a table holds and how it is laid out."""
+
+    name: str
+    meaning: str
+    schema: pa.Schema
+    partition_by: tuple[str, ...] = ()
+    statistics_columns: tuple[str, ...] = ()
+    """Columns whose minimum and maximum stand in the Delta log. Never one with people's words: a prefix would be copied."""
+    change_data_feed: bool = False
+    properties: dict[str, str] = field(default_factory=dict)
+
+
+def _schema(**columns: pa.DataType) -> pa.Schema:
+    return pa.schema([pa.field(name, kind) for name, kind in columns.items()])
+
+
+INFERENCE_TABLE = TableSpec(
+    name="inference_table",
+    meaning="Every request to an endpoint and its answer, with the columns of Databricks' AI Gateway inference tables. "
+    "The gateway and `import-payload` append; nothing is changed.",
+    schema=_schema(
+        databricks_request_id=pa.string(),
+        request_date=pa.date32(),
+        client_request_id=pa.string(),
+        request_time=TIMESTAMP,
+        status_code=pa.int32(),
+        sampling_fraction=pa.float64(),
+        execution_duration_ms=pa.int64(),
+        request=pa.string(),
+        response=pa.string(),
+        logging_error_codes=pa.list_(pa.string()),
+        served_entity_id=pa.string(),
+        requester=pa.string(),
+    ),
+    partition_by=("request_date",),
+    statistics_columns=("databricks_request_id", "request_date", "request_time", "status_code"),
+    change_data_feed=True,
+)
+
+INFERENCE_ROWS = pa.schema(
+    [
+        *INFERENCE_TABLE.schema,
+        pa.field("endpoint_name", pa.string()),
+        pa.field("entity_name", pa.string()),
+        pa.field("entity_version", pa.string()),
+    ]
+)
+"""An inference row of any generation after normalisation: generation 2's columns and the version that answered."""
+
+SERVED_ENTITIES = TableSpec(
+    name="served_entities",
+    meaning="Which model version a served entity is, with the columns of Databricks' `system.serving.served_entities`. "
+    "One row for each change of an endpoint's configuration.",
+    schema=_schema(
+        served_entity_id=pa.string(),
+        endpoint_name=pa.string(),
+        served_entity_name=pa.string(),
+        entity_name=pa.string(),
+        entity_version=pa.string(),
+        endpoint_config_version=pa.int64(),
+        change_time=TIMESTAMP,
+        endpoint_delete_time=TIMESTAMP,
+    ),
+)
+
+REQUEST_METRICS = TableSpec(
+    name="request_metrics",
+    meaning="One narrow row for each distinct request: its numbers, who gave them, and why one is missing. Append-only; "
+    "the texts stay in the inference table.",
+    schema=_schema(
+        databricks_request_id=pa.string(),
+        client_request_id=pa.string(),
+        request_date=pa.date32(),
+        request_time=TIMESTAMP,
+        endpoint_name=pa.string(),
+        entity_name=pa.string(),
+        entity_version=pa.string(),
+        requester=pa.string(),
+        status_code=pa.int32(),
+        execution_duration_ms=pa.int64(),
+        sampling_fraction=pa.float64(),
+        prompt_tokens=pa.int64(),
+        completion_tokens=pa.int64(),
+        token_source=pa.string(),
+        prompt_chars=pa.int64(),
+        response_chars=pa.int64(),
+        response_perplexity=pa.float64(),
+        prompt_perplexity=pa.float64(),
+        perplexity_tokens=pa.int64(),
+        perplexity_scorer=pa.string(),
+        response_fk_grade=pa.float64(),
+        prompt_fk_grade=pa.float64(),
+        response_reading_ease=pa.float64(),
+        readability_scorer=pa.string(),
+        response_toxicity=pa.float64(),
+        prompt_toxicity=pa.float64(),
+        toxicity_labels=pa.map_(pa.string(), pa.float64()),
+        toxicity_scorer=pa.string(),
+        score_weight=pa.float64(),
+        cost_usd=pa.float64(),
+        price_source=pa.string(),
+        unscored=STRING_MAP,
+        scored_at=TIMESTAMP,
+    ),
+    partition_by=("request_date",),
+    statistics_columns=("databricks_request_id", "request_date", "request_time", "endpoint_name", "entity_version"),
+    change_data_feed=True,
+)
+
+REQUEST_SCORES = TableSpec(
+    name="request_scores",
+    meaning="Scores given later: fill-ins and re-scorings, one row for each request, metric and scorer. Append-only.",
+    schema=_schema(
+        databricks_request_id=pa.string(),
+        request_date=pa.date32(),
+        metric=pa.string(),
+        scorer=pa.string(),
+        value=pa.float64(),
+        weight=pa.float64(),
+        scored_at=TIMESTAMP,
+    ),
+    partition_by=("request_date",),
+    statistics_columns=("databricks_request_id", "request_date", "metric", "scorer"),
+    change_data_feed=True,
+)
+
+_ROLLUP_SCHEMA = _schema(
+    window_start=TIMESTAMP,
+    endpoint_name=pa.string(),
+    entity_name=pa.string(),
+    entity_version=pa.string(),
+    status_class=pa.string(),
+    metric=pa.string(),
+    scorer=pa.string(),
+    n=pa.int64(),
+    sum_w=pa.float64(),
+    sum_wx=pa.float64(),
+    sum_wx2=pa.float64(),
+    min=pa.float64(),
+    max=pa.float64(),
+    buckets=pa.map_(pa.int32(), pa.float64()),
+)
+
+METRICS_MINUTE = TableSpec(
+    name="metrics_minute",
+    meaning="Partial sums of every metric for each minute. Append-only: partials of one window are summed when they are read, "
+    "so a late row is right and nothing is rewritten.",
+    schema=_ROLLUP_SCHEMA,
+    statistics_columns=("window_start", "endpoint_name", "entity_version", "metric"),
+)
+
+METRICS_15MIN = TableSpec(
+    name="metrics_15min",
+    meaning="The same partial sums for each quarter of an hour, from which hours and days are right in every time zone.",
+    schema=_ROLLUP_SCHEMA,
+    statistics_columns=("window_start", "endpoint_name", "entity_version", "metric"),
+)
+
+METRICS_DAILY_REQUESTER = TableSpec(
+    name="metrics_daily_requester",
+    meaning="Partial sums of tokens, cost and toxicity for each UTC day and requester.",
+    schema=pa.schema([_ROLLUP_SCHEMA.field("window_start"), pa.field("requester", pa.string()), *list(_ROLLUP_SCHEMA)[1:]]),
+    statistics_columns=("window_start", "endpoint_name", "entity_version", "metric"),
+)
+
+JOB_RUNS = TableSpec(
+    name="job_runs",
+    meaning="Every run of a job: a row when it starts (state `running`) and one when it ends, with the same run id. The last row "
+    "of a run holds; a `running` row whose process is gone reads `interrupted`.",
+    schema=_schema(
+        run_id=pa.string(),
+        job=pa.string(),
+        trigger=pa.string(),
+        request_id=pa.string(),
+        process_id=pa.int64(),
+        started_at=TIMESTAMP,
+        finished_at=TIMESTAMP,
+        state=pa.string(),
+        from_version=pa.int64(),
+        to_version=pa.int64(),
+        rows_read=pa.int64(),
+        rows_scored=pa.int64(),
+        rows_unscored=pa.int64(),
+        rows_duplicate=pa.int64(),
+        rows_waiting=pa.int64(),
+        unscored_reasons=pa.map_(pa.string(), pa.int64()),
+        stage_seconds=pa.map_(pa.string(), pa.float64()),
+        newest_request_time=TIMESTAMP,
+        error=pa.string(),
+    ),
+    statistics_columns=("run_id", "job", "started_at", "state"),
+)
+
+JOB_REQUESTS = TableSpec(
+    name="job_requests",
+    meaning="A person's wish that a job runs now; the scheduler picks it up within seconds.",
+    schema=_schema(
+        request_id=pa.string(),
+        job=pa.string(),
+        arguments=pa.string(),
+        requested_by=pa.string(),
+        requested_at=TIMESTAMP,
+    ),
+    statistics_columns=("request_id", "job", "requested_at"),
+)
+
+LEDGER = TableSpec(
+    name="ledger",
+    meaning="Who changed what, when and why. An intent row before a change and an outcome row after it, with the same change id; "
+    "an intent without an outcome reads `interrupted`.",
+    schema=_schema(
+        change_id=pa.string(),
+        phase=pa.string(),
+        time=TIMESTAMP,
+        actor=pa.string(),
+        role=pa.string(),
+        action=pa.string(),
+        target=pa.string(),
+        before=pa.string(),
+        after=pa.string(),
+        reason=pa.string(),
+        evidence=pa.string(),
+        outcome=pa.string(),
+        seconds=pa.float64(),
+    ),
+    statistics_columns=("change_id", "phase", "time", "action", "target"),
+)
+
+PRICES = TableSpec(
+    name="prices",
+    meaning="The price table that cost is computed from when no file of your own is set. The demo's rows are labelled as samples.",
+    schema=_schema(
+        entity_name=pa.string(),
+        entity_version=pa.string(),
+        input_usd_per_million=pa.float64(),
+        output_usd_per_million=pa.float64(),
+        effective_from=TIMESTAMP,
+        source=pa.string(),
+    ),
+)
+
+HANDBOOK_PAGES = TableSpec(
+    name="handbook_pages",
+    meaning="The data table of the demo chatbot: one row for each section of the handbook in `docs/handbook`.",
+    schema=_schema(
+        section_id=pa.string(),
+        page=pa.string(),
+        title=pa.string(),
+        heading=pa.string(),
+        text=pa.string(),
+        content_hash=pa.string(),
+        loaded_at=TIMESTAMP,
+    ),
+)
+
+HANDBOOK_CHUNKS = TableSpec(
+    name="handbook_chunks",
+    meaning="The feature table of the demo chatbot: sections cut into passages that are retrieved and quoted.",
+    schema=_schema(
+        chunk_id=pa.string(),
+        section_id=pa.string(),
+        page=pa.string(),
+        heading=pa.string(),
+        text=pa.string(),
+        terms=pa.list_(pa.string()),
+        content_hash=pa.string(),
+        refreshed_at=TIMESTAMP,
+    ),
+)
+
+TABLES: dict[str, TableSpec] = {
+    spec.name: spec
+    for spec in (
+        INFERENCE_TABLE,
+        SERVED_ENTITIES,
+        REQUEST_METRICS,
+        REQUEST_SCORES,
+        METRICS_MINUTE,
+        METRICS_15MIN,
+        METRICS_DAILY_REQUESTER,
+        JOB_RUNS,
+        JOB_REQUESTS,
+        LEDGER,
+        PRICES,
+        HANDBOOK_PAGES,
+        HANDBOOK_CHUNKS,
+    )
+}

@@ -1,0 +1,194 @@
+"""Every setting of Lakehelm: its name, its default and what it means.
+
+A setting is read from the environment variable `LAKEHELM_<NAME>` (upper case), or from a file of that name in the
+folder that `LAKEHELM_SECRETS_DIR` points to. Nothing else is a source, so a secret never has to stand in a file of
+the project. `docs/settings.md` is generated from this file (`make docs`).
+"""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """All settings. The defaults are the embedded default: one laptop, no cloud, no key."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LAKEHELM_",
+        secrets_dir=os.environ.get("LAKEHELM_SECRETS_DIR") or None,
+        extra="ignore",
+        frozen=True,
+    )
+
+    home: Path = Field(
+        default=Path(".lakehelm"),
+        description="The workspace folder: tables, MLflow's database, prepared models, logs. Created when it is missing.",
+    )
+    lake_uri: str = Field(
+        default="",
+        description="Where the Delta tables stand: a folder or `s3://`, `abfss://`, `gs://` address. "
+        "Empty: `lake` in the workspace folder.",
+    )
+    inference_table_uri: str = Field(
+        default="",
+        description="The inference table that the metrics job reads, if another system writes it: a path, an object-store "
+        "address or `uc://catalog.schema.table`. Empty: `inference_table` in the lake, written by the local gateway.",
+    )
+    served_entities_uri: str = Field(
+        default="",
+        description="The table that says which version a served entity is (on Databricks `uc://system.serving.served_entities`). "
+        "Empty: `served_entities` in the lake.",
+    )
+    storage_options: dict[str, str] = Field(
+        default_factory=dict,
+        repr=False,
+        description="Options for the object store as a JSON object, in the names of the Rust `object_store` crate. May hold secrets.",
+    )
+
+    host: str = Field(
+        default="",
+        description="Address of a Databricks workspace (`https://…`). Empty: the local gateway and local MLflow are used.",
+    )
+    token: SecretStr = Field(default=SecretStr(""), description="Access token for `host`. A secret.")
+    mlflow_tracking_uri: str = Field(
+        default="",
+        description="MLflow tracking server. Empty: `databricks` with a host, else a SQLite database in the workspace folder.",
+    )
+    mlflow_registry_uri: str = Field(
+        default="",
+        description="MLflow model registry. Empty: `databricks-uc` with a host, else the tracking server.",
+    )
+    test_model: str = Field(
+        default="test.chatbot",
+        description="Registered model of the test environment; three-level name on Unity Catalog.",
+    )
+    prod_model: str = Field(
+        default="prod.chatbot",
+        description="Registered model of the production environment; three-level name on Unity Catalog.",
+    )
+    endpoint: str = Field(default="chatbot", description="The serving endpoint that the first screen shows.")
+
+    gateway_port: int = Field(default=8765, ge=1, le=65535, description="Port of the local gateway on 127.0.0.1.")
+    gateway_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="Bearer token of the local gateway. Empty: made at the first start and kept in `gateway.token` in the "
+        "workspace folder (mode 0600). A secret.",
+    )
+    gateway_flush_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        description="How often the gateway moves its spooled requests into the inference table.",
+    )
+    gateway_drain_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        description="How long a version that is taken away may finish the requests it already has.",
+    )
+    worker_start_seconds: float = Field(
+        default=120.0,
+        gt=0,
+        description="How long a model worker may take to become ready before the update counts as failed.",
+    )
+
+    dashboard_port: int = Field(default=8501, ge=1, le=65535, description="Port of the dashboard on 127.0.0.1.")
+    time_zone: str = Field(default="", description="Time zone of the pages, as `Europe/Berlin`. Empty: that of the browser.")
+    toxicity_threshold: float = Field(
+        default=0.5, ge=0, le=1, description="A text whose toxicity is at least this is flagged."
+    )
+    duckdb_memory: str = Field(default="512MB", description="The most memory that DuckDB may use in one process.")
+
+    metrics_interval_seconds: int = Field(
+        default=300, ge=5, description="How often the scheduler starts the metrics job."
+    )
+    score_budget_seconds: float = Field(
+        default=240.0, gt=0, description="How long one scheduled run of the metrics job may score before it leaves the rest."
+    )
+    job_timeout_seconds: float = Field(
+        default=900.0, gt=0, description="A run that takes longer than this is ended by the scheduler and reported."
+    )
+    threads: int = Field(
+        default=0, ge=0, description="Threads that scoring may use. 0: the number of processor cores this process may use."
+    )
+    perplexity_model: str = Field(
+        default="smollm2-135m-q4_1",
+        description="The causal language model behind perplexity: the one from the package, a GGUF file or a Hugging Face folder.",
+    )
+    toxicity_model: Literal["auto", "original", "unbiased", "multilingual", "original-small", "unbiased-small", "keyword"] = Field(
+        default="auto",
+        description="A detoxify variant, or `keyword` for the offline fallback. `auto`: `original` where its weights can be had "
+        "when models are prepared, else the fallback, which the pages name.",
+    )
+    detoxify_checkpoint: str = Field(
+        default="", description="A local detoxify checkpoint of the variant in `toxicity_model`. Only from a source you trust."
+    )
+    prices_file: str = Field(
+        default="",
+        description="Your own price table (CSV: model, version, input_usd_per_million, output_usd_per_million, effective_from). "
+        "It comes before every other source of prices.",
+    )
+
+    demo_days: int = Field(default=30, ge=1, le=366, description="How many days of traffic the demo workspace has.")
+    demo_trickle_seconds: float = Field(
+        default=8.0, ge=0, description="Pause between two questions that `make run` asks the demo endpoint. 0: none are asked."
+    )
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @field_validator("host")
+    @classmethod
+    def _without_slash(cls, host: str) -> str:
+        return host.strip().rstrip("/")
+
+    @property
+    def on_databricks(self) -> bool:
+        """Whether a real workspace is configured, so that endpoints and registry are Databricks' own."""
+        return bool(self.host)
+
+    @property
+    def lake(self) -> str:
+        """Address of the folder that holds the Delta tables, without a trailing slash."""
+        return self.lake_uri.rstrip("/") or str(self.home / "lake")
+
+    @property
+    def gateway_url(self) -> str:
+        """Where the local gateway listens."""
+        return f"http://127.0.0.1:{self.gateway_port}"
+
+    @property
+    def endpoint_host(self) -> str:
+        """The host that the endpoint client talks to: the Databricks workspace or the local gateway."""
+        return self.host or self.gateway_url
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's tracking address as it is used."""
+        return self.mlflow_tracking_uri or ("databricks" if self.on_databricks else f"sqlite:///{self.home / 'mlflow.db'}")
+
+    @property
+    def registry_uri(self) -> str:
+        """MLflow's registry address as it is used."""
+        return self.mlflow_registry_uri or ("databricks-uc" if self.on_databricks else self.tracking_uri)
+
+    @property
+    def models_folder(self) -> Path:
+        """Where prepared model files are kept."""
+        return self.home / "models"
+
+    @property
+    def cores(self) -> int:
+        """Threads that scoring uses."""
+        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return self.threads or available
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once. Tests build `Settings(home=…)` themselves."""
+    return Settings()
