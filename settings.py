@@ -95,7 +95,9 @@ class Settings(BaseSettings):
     )
 
     dashboard_port: int = Field(default=8501, ge=1, le=65535, description="Port of the dashboard on 127.0.0.1.")
-    time_zone: str = Field(default="", description="Time zone of the pages, as `Europe/Berlin`. Empty: that of the browser.")
+    time_zone: str = Field(
+        default="", description="Time zone of the pages, as `Europe/Berlin`. Empty: that of the browser."
+    )
     toxicity_threshold: float = Field(
         default=0.5, ge=0, le=1, description="A text whose toxicity is at least this is flagged."
     )
@@ -105,25 +107,32 @@ class Settings(BaseSettings):
         default=300, ge=5, description="How often the scheduler starts the metrics job."
     )
     score_budget_seconds: float = Field(
-        default=240.0, gt=0, description="How long one scheduled run of the metrics job may score before it leaves the rest."
+        default=240.0,
+        gt=0,
+        description="How long one scheduled run of the metrics job may score before it leaves the rest.",
     )
     job_timeout_seconds: float = Field(
         default=900.0, gt=0, description="A run that takes longer than this is ended by the scheduler and reported."
     )
     threads: int = Field(
-        default=0, ge=0, description="Threads that scoring may use. 0: the number of processor cores this process may use."
+        default=0,
+        ge=0,
+        description="Threads that scoring may use. 0: the number of processor cores this process may use.",
     )
     perplexity_model: str = Field(
         default="smollm2-135m-q4_1",
         description="The causal language model behind perplexity: the one from the package, a GGUF file or a Hugging Face folder.",
     )
-    toxicity_model: Literal["auto", "original", "unbiased", "multilingual", "original-small", "unbiased-small", "keyword"] = Field(
+    toxicity_model: Literal[
+        "auto", "original", "unbiased", "multilingual", "original-small", "unbiased-small", "keyword"
+    ] = Field(
         default="auto",
         description="A detoxify variant, or `keyword` for the offline fallback. `auto`: `original` where its weights can be had "
         "when models are prepared, else the fallback, which the pages name.",
     )
     detoxify_checkpoint: str = Field(
-        default="", description="A local detoxify checkpoint of the variant in `toxicity_model`. Only from a source you trust."
+        default="",
+        description="A local detoxify checkpoint of the variant in `toxicity_model`. Only from a source you trust.",
     )
     prices_file: str = Field(
         default="",
@@ -133,7 +142,9 @@ class Settings(BaseSettings):
 
     demo_days: int = Field(default=30, ge=1, le=366, description="How many days of traffic the demo workspace has.")
     demo_trickle_seconds: float = Field(
-        default=8.0, ge=0, description="Pause between two questions that `make run` asks the demo endpoint. 0: none are asked."
+        default=8.0,
+        ge=0,
+        description="Pause between two questions that `make run` asks the demo endpoint. 0: none are asked.",
     )
 
     @field_validator("home")
@@ -169,7 +180,9 @@ class Settings(BaseSettings):
     @property
     def tracking_uri(self) -> str:
         """MLflow's tracking address as it is used."""
-        return self.mlflow_tracking_uri or ("databricks" if self.on_databricks else f"sqlite:///{self.home / 'mlflow.db'}")
+        return self.mlflow_tracking_uri or (
+            "databricks" if self.on_databricks else f"sqlite:///{self.home / 'mlflow.db'}"
+        )
 
     @property
     def registry_uri(self) -> str:

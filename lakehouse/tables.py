@@ -174,7 +174,9 @@ METRICS_15MIN = TableSpec(
 METRICS_DAILY_REQUESTER = TableSpec(
     name="metrics_daily_requester",
     meaning="Partial sums of tokens, cost and toxicity for each UTC day and requester.",
-    schema=pa.schema([_ROLLUP_SCHEMA.field("window_start"), pa.field("requester", pa.string()), *list(_ROLLUP_SCHEMA)[1:]]),
+    schema=pa.schema(
+        [_ROLLUP_SCHEMA.field("window_start"), pa.field("requester", pa.string()), *list(_ROLLUP_SCHEMA)[1:]]
+    ),
     statistics_columns=("window_start", "endpoint_name", "entity_version", "metric"),
 )
 
