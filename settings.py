@@ -26,7 +26,8 @@ class Settings(BaseSettings):
 
     home: Path = Field(
         default=Path(".lakehelm"),
-        description="The workspace folder: tables, MLflow's database, prepared models, logs. Created when it is missing.",
+        description="The workspace folder: tables, MLflow's database, prepared models, logs. Created when it is "
+        "missing.",
     )
     lake_uri: str = Field(
         default="",
@@ -35,28 +36,33 @@ class Settings(BaseSettings):
     )
     inference_table_uri: str = Field(
         default="",
-        description="The inference table that the metrics job reads, if another system writes it: a path, an object-store "
+        description="The inference table that the metrics job reads, if another system writes it: a path, an "
+        "object-store "
         "address or `uc://catalog.schema.table`. Empty: `inference_table` in the lake, written by the local gateway.",
     )
     served_entities_uri: str = Field(
         default="",
-        description="The table that says which version a served entity is (on Databricks `uc://system.serving.served_entities`). "
+        description="The table that says which version a served entity is (on Databricks "
+        "`uc://system.serving.served_entities`). "
         "Empty: `served_entities` in the lake.",
     )
     storage_options: dict[str, str] = Field(
         default_factory=dict,
         repr=False,
-        description="Options for the object store as a JSON object, in the names of the Rust `object_store` crate. May hold secrets.",
+        description="Options for the object store as a JSON object, in the names of the Rust `object_store` crate. May "
+        "hold secrets.",
     )
 
     host: str = Field(
         default="",
-        description="Address of a Databricks workspace (`https://…`). Empty: the local gateway and local MLflow are used.",
+        description="Address of a Databricks workspace (`https://…`). Empty: the local gateway and local MLflow are "
+        "used.",
     )
     token: SecretStr = Field(default=SecretStr(""), description="Access token for `host`. A secret.")
     mlflow_tracking_uri: str = Field(
         default="",
-        description="MLflow tracking server. Empty: `databricks` with a host, else a SQLite database in the workspace folder.",
+        description="MLflow tracking server. Empty: `databricks` with a host, else a SQLite database in the workspace "
+        "folder.",
     )
     mlflow_registry_uri: str = Field(
         default="",
@@ -75,7 +81,8 @@ class Settings(BaseSettings):
     gateway_port: int = Field(default=8765, ge=1, le=65535, description="Port of the local gateway on 127.0.0.1.")
     gateway_token: SecretStr = Field(
         default=SecretStr(""),
-        description="Bearer token of the local gateway. Empty: made at the first start and kept in `gateway.token` in the "
+        description="Bearer token of the local gateway. Empty: made at the first start and kept in `gateway.token` in "
+        "the "
         "workspace folder (mode 0600). A secret.",
     )
     gateway_flush_seconds: float = Field(
@@ -121,13 +128,15 @@ class Settings(BaseSettings):
     )
     perplexity_model: str = Field(
         default="smollm2-135m-q4_1",
-        description="The causal language model behind perplexity: the one from the package, a GGUF file or a Hugging Face folder.",
+        description="The causal language model behind perplexity: the one from the package, a GGUF file or a Hugging "
+        "Face folder.",
     )
     toxicity_model: Literal[
         "auto", "original", "unbiased", "multilingual", "original-small", "unbiased-small", "keyword"
     ] = Field(
         default="auto",
-        description="A detoxify variant, or `keyword` for the offline fallback. `auto`: `original` where its weights can be had "
+        description="A detoxify variant, or `keyword` for the offline fallback. `auto`: `original` where its weights can "
+        "be had "
         "when models are prepared, else the fallback, which the pages name.",
     )
     detoxify_checkpoint: str = Field(
@@ -136,7 +145,8 @@ class Settings(BaseSettings):
     )
     prices_file: str = Field(
         default="",
-        description="Your own price table (CSV: model, version, input_usd_per_million, output_usd_per_million, effective_from). "
+        description="Your own price table (CSV: model, version, input_usd_per_million, output_usd_per_million, "
+        "effective_from). "
         "It comes before every other source of prices.",
     )
 

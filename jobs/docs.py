@@ -16,7 +16,8 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Generated from `settings.py` by `make docs`. Each is read from an environment variable, or from a file of that",
+        "Generated from `settings.py` by `make docs`. Each is read from an environment variable, or from a",
+        "file of that",
         "name in the folder that `LAKEHELM_SECRETS_DIR` points to (for secrets mounted as files).",
         "",
         "| environment variable | default | meaning |",

@@ -127,11 +127,9 @@ def test_public_functions_and_classes_say_what_they_are(trees: dict[Path, ast.Mo
         if room_of(file) in {"tests", "benchmarks"}:
             continue
         for node in tree.body:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith(
-                "_"
-            ):
-                if ast.get_docstring(node) is None:
-                    missing.append(f"{file.relative_to(ROOT)}:{node.lineno} {node.name}")
+            public = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name[0] != "_"
+            if public and ast.get_docstring(node) is None:
+                missing.append(f"{file.relative_to(ROOT)}:{node.lineno} {node.name}")
     assert missing == []
 
 
