@@ -224,11 +224,8 @@ class EndpointClient:
         The SDK itself would retry a refused connection for seconds.
         """
         if not self._settings.on_databricks:
-            address = urlsplit(self._settings.endpoint_host)
             try:
-                socket.create_connection(
-                    (address.hostname or "127.0.0.1", address.port or 80), _CONNECT_SECONDS
-                ).close()
+                socket.create_connection(("127.0.0.1", self._settings.gateway_port), _CONNECT_SECONDS).close()
             except OSError as error:
                 raise GatewayDown(down) from error
         with self._building:

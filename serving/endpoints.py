@@ -81,6 +81,7 @@ def answer_text(body: dict[str, Any]) -> str:
 
 
 def config_body(served: Sequence[Served], traffic: dict[str, int]) -> dict[str, Any]:
+    """The body of an endpoint's configuration. A served entity that `traffic` does not name gets 0 per cent."""
     return {
         "served_entities": [
             {
@@ -102,10 +103,12 @@ def config_body(served: Sequence[Served], traffic: dict[str, int]) -> dict[str, 
 
 
 def inference_table_body(enabled: bool) -> dict[str, Any]:
+    """The body that switches an endpoint's inference table on or off."""
     return {"inference_table_config": {"enabled": enabled}}
 
 
 def endpoint_of(entry: dict[str, Any]) -> Endpoint:
+    """The endpoint that an API's answer describes. What the answer leaves out is empty, never an error."""
     state = entry.get("state") or {}
     config = entry.get("config") or {}
     pending = entry.get("pending_config")
