@@ -190,6 +190,7 @@ JOB_RUNS = TableSpec(
         trigger=pa.string(),
         request_id=pa.string(),
         process_id=pa.int64(),
+        host=pa.string(),
         started_at=TIMESTAMP,
         finished_at=TIMESTAMP,
         state=pa.string(),
@@ -205,7 +206,7 @@ JOB_RUNS = TableSpec(
         newest_request_time=TIMESTAMP,
         error=pa.string(),
     ),
-    statistics_columns=("run_id", "job", "started_at", "state"),
+    statistics_columns=("run_id", "job", "request_id", "started_at", "state"),
 )
 
 JOB_REQUESTS = TableSpec(

@@ -1,0 +1,187 @@
+"""Who changed what, when and why: an append-only record of every change that a person or a job makes.
+
+An intent row is written before a change and an outcome row after it, with the same change id. A crash in between
+leaves an intent without an outcome, which reads `interrupted`.
+"""
+
+import json
+import time as clock
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow.compute as pc
+
+from lakehouse.appends import append
+from lakehouse.store import open_table, read_rows
+from settings import Settings
+
+INTERRUPTED_AFTER_SECONDS = 900.0
+"""A change without an outcome after this long is taken for interrupted: no change of ours takes that long."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change. `outcome` is None while it runs, else `succeeded`, `failed`, `interrupted` or a word of the caller."""
+
+    change_id: str
+    action: str
+    target: str
+    actor: str
+    role: str
+    before: str
+    after: str
+    reason: str
+    evidence: dict[str, Any] = field(default_factory=dict)
+    started_at: datetime = datetime.fromtimestamp(0, UTC)
+    outcome: str | None = None
+    seconds: float | None = None
+
+
+def record_intent(
+    settings: Settings,
+    *,
+    action: str,
+    target: str,
+    actor: str,
+    role: str = "admin",
+    before: str = "",
+    after: str = "",
+    reason: str = "",
+    evidence: dict[str, Any] | None = None,
+    time: datetime | None = None,
+) -> str:
+    """Write down what is about to be changed. Returns the change id for `record_outcome`.
+
+    `time` (with a time zone) is now unless given. `evidence` is kept as JSON.
+    """
+    change_id = uuid.uuid4().hex
+    row = {
+        "change_id": change_id,
+        "phase": "intent",
+        "time": time or datetime.now(UTC),
+        "actor": actor,
+        "role": role,
+        "action": action,
+        "target": target,
+        "before": before,
+        "after": after,
+        "reason": reason,
+        "evidence": _as_json(evidence),
+    }
+    append(settings, "ledger", [row])
+    return change_id
+
+
+def record_outcome(
+    settings: Settings,
+    change_id: str,
+    *,
+    outcome: str,
+    evidence: dict[str, Any] | None = None,
+    seconds: float | None = None,
+    time: datetime | None = None,
+) -> None:
+    """Write down how a change ended: `succeeded`, `failed`, or a word that says more. `seconds` is how long it took."""
+    row = {
+        "change_id": change_id,
+        "phase": "outcome",
+        "time": time or datetime.now(UTC),
+        "evidence": _as_json(evidence),
+        "outcome": outcome,
+        "seconds": seconds,
+    }
+    append(settings, "ledger", [row])
+
+
+@contextmanager
+def recorded(
+    settings: Settings,
+    *,
+    action: str,
+    target: str,
+    actor: str,
+    role: str = "admin",
+    before: str = "",
+    after: str = "",
+    reason: str = "",
+    evidence: dict[str, Any] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Record a change around a `with` block: `succeeded` at its end, `failed` with the error's sentence if it raises.
+
+    Yields a dictionary: what is put into it becomes evidence of the outcome.
+    """
+    change_id = record_intent(
+        settings,
+        action=action,
+        target=target,
+        actor=actor,
+        role=role,
+        before=before,
+        after=after,
+        reason=reason,
+        evidence=evidence,
+    )
+    found: dict[str, Any] = {}
+    started = clock.monotonic()
+    try:
+        yield found
+    except BaseException as error:  # Also Ctrl-C: whatever ends the change is its outcome, and it is raised again.
+        found["error"] = str(error) or type(error).__name__
+        record_outcome(settings, change_id, outcome="failed", evidence=found, seconds=clock.monotonic() - started)
+        raise
+    record_outcome(settings, change_id, outcome="succeeded", evidence=found, seconds=clock.monotonic() - started)
+
+
+def changes(
+    settings: Settings,
+    limit: int = 50,
+    since: datetime | None = None,
+    target: str | None = None,
+    interrupted_after_seconds: float = INTERRUPTED_AFTER_SECONDS,
+) -> list[Change]:
+    """The last `limit` changes, newest first; only those begun at or after `since` and to `target` if these are given."""
+    table = open_table(settings, "ledger")
+    rows = read_rows(table, where=None if since is None else pc.field("time") >= since).to_pylist()
+    outcomes: dict[str, dict[str, Any]] = {}
+    for row in sorted((r for r in rows if r["phase"] == "outcome"), key=lambda r: r["time"]):
+        outcomes[row["change_id"]] = row
+    intents = [r for r in rows if r["phase"] == "intent" and (target is None or r["target"] == target)]
+    intents.sort(key=lambda r: r["time"], reverse=True)
+    overdue = datetime.now(UTC) - timedelta(seconds=interrupted_after_seconds)
+    return [_change(row, outcomes.get(row["change_id"]), overdue) for row in intents[:limit]]
+
+
+def _change(intent: dict[str, Any], outcome: dict[str, Any] | None, overdue: datetime) -> Change:
+    if outcome is not None:
+        result = outcome["outcome"]
+    else:
+        result = "interrupted" if intent["time"] < overdue else None
+    return Change(
+        change_id=intent["change_id"],
+        action=intent["action"] or "",
+        target=intent["target"] or "",
+        actor=intent["actor"] or "",
+        role=intent["role"] or "",
+        before=intent["before"] or "",
+        after=intent["after"] or "",
+        reason=intent["reason"] or "",
+        evidence={**_from_json(intent["evidence"]), **_from_json(outcome["evidence"] if outcome else None)},
+        started_at=intent["time"],
+        outcome=result,
+        seconds=outcome["seconds"] if outcome else None,
+    )
+
+
+def _as_json(evidence: dict[str, Any] | None) -> str | None:
+    return json.dumps(evidence, default=str, sort_keys=True) if evidence else None
+
+
+def _from_json(text: str | None) -> dict[str, Any]:
+    if not text:
+        return {}
+    value = json.loads(text)
+    return value if isinstance(value, dict) else {"value": value}

@@ -1,0 +1,143 @@
+"""Runs of jobs and people's wishes that a job runs now.
+
+A run is a row when it starts and a row when it ends, with the same run id; the last row holds. A run whose process
+is gone without a last row reads `interrupted`.
+"""
+
+import json
+import os
+import socket
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.appends import append
+from lakehouse.errors import LakehouseError
+from lakehouse.store import open_table, read_rows
+from settings import Settings
+
+REQUEST_LIFETIME = timedelta(hours=24)
+"""A wish that no scheduler picked up within this time has lapsed: nobody expects it to be granted any more."""
+
+
+def start_run(settings: Settings, job: str, trigger: str, request_id: str = "", **columns: Any) -> str:
+    """Write down that this process begins a run of `job`. Returns the run id.
+
+    `trigger` says why: `schedule`, `command`, `request`. `request_id` is that of the wish it fulfils. `columns` are
+    further columns of `job_runs` that are known already.
+    """
+    run_id = uuid.uuid4().hex
+    row = {
+        "run_id": run_id,
+        "job": job,
+        "trigger": trigger,
+        "request_id": request_id,
+        "process_id": os.getpid(),
+        "host": socket.gethostname(),
+        "started_at": datetime.now(UTC),
+        "state": "running",
+    }
+    append(settings, "job_runs", [{**row, **columns}])
+    return run_id
+
+
+def finish_run(settings: Settings, run_id: str, state: str, **columns: Any) -> None:
+    """Write down how a run ended: `succeeded`, `failed`, `timed_out`, … `columns` are further columns of `job_runs`.
+
+    Another process may say it of a run that it had to end.
+    Raises: LakehouseError, if there is no such run. SchemaMismatch for an unknown column.
+    """
+    rows = read_rows(open_table(settings, "job_runs"), where=pc.field("run_id") == run_id).to_pylist()
+    if not rows:
+        raise LakehouseError(f"There is no job run {run_id}; start it before it ends.")
+    started = min(rows, key=_row_order)
+    append(
+        settings,
+        "job_runs",
+        [{**started, "finished_at": datetime.now(UTC), **columns, "run_id": run_id, "state": state}],
+    )
+
+
+def runs(settings: Settings, job: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
+    """The last `limit` runs, newest first, one dictionary each with the columns of `job_runs`."""
+    rows = read_rows(open_table(settings, "job_runs"), where=None if job is None else pc.field("job") == job)
+    recent = _newest_run_ids(rows, limit)
+    last: dict[str, dict[str, Any]] = {}
+    for row in sorted(rows.filter(pc.is_in(rows["run_id"], recent)).to_pylist(), key=_row_order):
+        last[row["run_id"]] = row
+    ordered = sorted(last.values(), key=lambda row: row["started_at"], reverse=True)
+    return [_with_maps({**row, "state": "interrupted"} if _is_dead(row) else row) for row in ordered]
+
+
+def request_run(settings: Settings, job: str, arguments: dict[str, Any], requested_by: str) -> str:
+    """Ask the scheduler to run `job` now. Returns the request id, which the run will carry in `job_runs`."""
+    request_id = uuid.uuid4().hex
+    row = {
+        "request_id": request_id,
+        "job": job,
+        "arguments": json.dumps(arguments, sort_keys=True),
+        "requested_by": requested_by,
+        "requested_at": datetime.now(UTC),
+    }
+    append(settings, "job_requests", [row])
+    return request_id
+
+
+def pending_requests(settings: Settings) -> list[dict[str, Any]]:
+    """Wishes of the last 24 hours that no run carries yet, oldest first. `arguments` is a dictionary.
+
+    Cheap enough to be asked every second: without a recent wish only the log of one small table is read.
+    """
+    since = datetime.now(UTC) - REQUEST_LIFETIME
+    wishes = read_rows(open_table(settings, "job_requests"), where=pc.field("requested_at") >= since)
+    if wishes.num_rows == 0:
+        return []
+    ids = pa.array(wishes["request_id"].to_pylist(), pa.string())
+    started = read_rows(
+        open_table(settings, "job_runs"),
+        columns=["request_id"],
+        where=(pc.field("started_at") >= since) & pc.field("request_id").isin(ids),
+    )
+    taken = set(started["request_id"].to_pylist())
+    rows = [row for row in wishes.to_pylist() if row["request_id"] not in taken]
+    rows.sort(key=lambda row: row["requested_at"])
+    return [{**row, "arguments": json.loads(row["arguments"] or "{}")} for row in rows]
+
+
+def _newest_run_ids(rows: pa.Table, limit: int) -> pa.Array:
+    starts = rows.group_by("run_id").aggregate([("started_at", "min")]).sort_by([("started_at_min", "descending")])
+    return starts["run_id"].slice(0, limit).combine_chunks()
+
+
+def _row_order(row: dict[str, Any]) -> tuple[bool, datetime]:
+    """A row that ends a run comes after the row that began it, whatever the clocks say."""
+    return (row["state"] != "running", row["finished_at"] or row["started_at"])
+
+
+def _with_maps(row: dict[str, Any]) -> dict[str, Any]:
+    """Arrow gives maps as lists of pairs; readers want dictionaries."""
+    return {
+        **row,
+        "unscored_reasons": dict(row["unscored_reasons"] or []),
+        "stage_seconds": dict(row["stage_seconds"] or []),
+    }
+
+
+def _is_dead(row: dict[str, Any]) -> bool:
+    if row["state"] != "running" or row["process_id"] is None:
+        return False
+    if row["host"] != socket.gethostname():
+        return False  # Another machine's process cannot be looked at from here.
+    import psutil
+
+    try:
+        begun = psutil.Process(row["process_id"]).create_time()
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.AccessDenied:
+        return False  # It exists, under another user.
+    # The number may have been given to a younger process since; a second of tolerance for rounded clocks.
+    return begun > row["started_at"].timestamp() + 1.0

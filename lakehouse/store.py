@@ -1,0 +1,145 @@
+"""Where tables stand, and how they are opened, created and read.
+
+Our own tables are created when they are first opened, with the schema of `lakehouse.tables`. Tables of others are
+only ever opened.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from lakehouse.errors import LakehouseError, TableMissing, UnreadableTable
+from lakehouse.tables import TABLES, TableSpec
+from settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
+    from deltalake import DeltaTable
+
+_CHECKPOINT_COMMITS = "20"
+"""Opening a table replays the commits since its last checkpoint (about 0.3 ms each), and small appends are our habit."""
+
+
+def table_uri(settings: Settings, name: str) -> str:
+    """The address of the table called `name`: from the settings for a table of others, else in the lake."""
+    if is_foreign(settings, name):
+        return settings.inference_table_uri if name == "inference_table" else settings.served_entities_uri
+    if name not in TABLES:
+        raise LakehouseError(f"There is no table called {name!r}; the tables are {', '.join(TABLES)}.")
+    return f"{settings.lake}/{name}"
+
+
+def is_foreign(settings: Settings, name: str) -> bool:
+    """Whether another system writes the table called `name`, so that we never create or change it."""
+    return bool(
+        (name == "inference_table" and settings.inference_table_uri)
+        or (name == "served_entities" and settings.served_entities_uri)
+    )
+
+
+def open_table(settings: Settings, name: str) -> "DeltaTable":
+    """The newest snapshot of a table. One of ours is created when it is missing; two processes may do so at once.
+
+    A table of an older release gets the columns that were added since.
+
+    Raises: TableMissing for a table of others, UnreadableTable.
+    """
+    uri = table_uri(settings, name)
+    if is_foreign(settings, name):
+        return open_uri(uri, settings.storage_options)
+    spec = TABLES[name]
+    try:
+        table = open_uri(uri, settings.storage_options)
+    except TableMissing:
+        table = _create(uri, spec, settings.storage_options)
+    return _with_all_columns(table, spec, settings.storage_options)
+
+
+def open_uri(uri: str, storage_options: dict[str, str] | None = None) -> "DeltaTable":
+    """The newest snapshot of the table at an address (a path, an object-store address or `uc://…`).
+
+    Raises: TableMissing, UnreadableTable.
+    """
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError, TableNotFoundError
+
+    try:
+        return DeltaTable(uri, storage_options=storage_options or None)
+    except TableNotFoundError as error:
+        raise TableMissing(f"There is no Delta table at {uri}; check the address in the settings.") from error
+    except (DeltaError, OSError, ValueError) as error:
+        raise UnreadableTable(f"The table at {uri} cannot be opened: {first_line(error)}") from error
+
+
+def table_id(table: "DeltaTable") -> str:
+    """The id that a table keeps for life, whatever its address. Part of every exactly-once application id."""
+    return str(table.metadata().id)
+
+
+def read_rows(
+    table: "DeltaTable", columns: Iterable[str] | None = None, where: "ds.Expression | None" = None
+) -> pa.Table:
+    """Rows of one of our own tables. A filter skips files by the statistics of the log.
+
+    Raises: UnreadableTable, where a file of the snapshot was vacuumed meanwhile, for example.
+    """
+    try:
+        dataset = table.to_pyarrow_dataset()
+        return dataset.to_table(columns=list(columns) if columns is not None else None, filter=where)
+    except OSError as error:
+        raise UnreadableTable(f"The table at {table.table_uri} cannot be read: {first_line(error)}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message as a sentence, for messages that people read."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].strip().rstrip(".") + "."
+
+
+def _create(uri: str, spec: TableSpec, storage_options: dict[str, str]) -> "DeltaTable":
+    from deltalake import DeltaTable
+    from deltalake.exceptions import CommitFailedError, DeltaError
+
+    configuration = {"delta.checkpointInterval": _CHECKPOINT_COMMITS, **spec.properties}
+    if spec.statistics_columns:
+        configuration["delta.dataSkippingStatsColumns"] = ",".join(spec.statistics_columns)
+    if spec.change_data_feed:
+        configuration["delta.enableChangeDataFeed"] = "true"
+    try:
+        return DeltaTable.create(
+            uri,
+            schema=spec.schema,
+            partition_by=list(spec.partition_by) or None,
+            name=spec.name,
+            description=spec.meaning,
+            configuration=configuration,
+            storage_options=storage_options or None,
+        )
+    except (CommitFailedError, DeltaError, OSError) as error:
+        # Most likely another process created it between our look and our write: then it can be opened now.
+        try:
+            return open_uri(uri, storage_options)
+        except TableMissing:
+            raise UnreadableTable(f"The table at {uri} cannot be created: {first_line(error)}") from error
+
+
+def _with_all_columns(table: "DeltaTable", spec: TableSpec, storage_options: dict[str, str]) -> "DeltaTable":
+    from deltalake import Schema
+    from deltalake.exceptions import CommitFailedError, DeltaError
+
+    present = {field.name for field in table.schema().fields}
+    missing = [field for field in spec.schema if field.name not in present]
+    if not missing:
+        return table
+    try:
+        table.alter.add_columns(Schema.from_arrow(pa.schema(missing)).fields)
+    except (CommitFailedError, DeltaError) as error:
+        # Another process may have added them first; a fresh snapshot shows.
+        table = open_uri(table.table_uri, storage_options)
+        if not {field.name for field in missing} <= {field.name for field in table.schema().fields}:
+            raise UnreadableTable(
+                f"The table at {table.table_uri} lacks the columns {', '.join(f.name for f in missing)}, "
+                f"and they cannot be added: {first_line(error)}"
+            ) from error
+    return table
