@@ -6,6 +6,7 @@ doubling its rows. Delta itself accepts a replayed or lower version; that is ref
 """
 
 from datetime import datetime
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -117,7 +118,11 @@ def from_records(records: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
                 raise SchemaMismatch(f"A row has the column {name}, which the table does not have.")
             if isinstance(value, datetime) and value.tzinfo is None:
                 raise SchemaMismatch(f"The column {name} got {value}, a time without a time zone; give it in UTC.")
-            if isinstance(value, float) and pa.types.is_integer(schema.field(name).type):
+            if (
+                isinstance(value, Real)
+                and not isinstance(value, Integral)
+                and pa.types.is_integer(schema.field(name).type)
+            ):
                 # Arrow would take 1.0 for 1; whoever sends a float has computed something else than a count.
                 raise SchemaMismatch(f"The column {name} got {value}, which is not an integer.")
     columns = []
@@ -143,7 +148,7 @@ def _cast(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
     if strange:
         raise SchemaMismatch(f"The column {field.name} holds {column.type}, but the table needs {field.type}.")
     try:
-        # Below a microsecond nothing is kept anywhere, so cutting a timestamp is not a loss; all other casts are checked.
+        # Below a microsecond nothing is kept anywhere, so cutting a timestamp loses nothing; other casts are checked.
         return column.cast(field.type, safe=not timestamp)
     except pa.ArrowException as error:
         raise SchemaMismatch(f"The column {field.name} must hold {field.type}: {first_line(error)}") from error

@@ -9,7 +9,7 @@ import time as clock
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,7 +25,7 @@ INTERRUPTED_AFTER_SECONDS = 900.0
 
 @dataclass(frozen=True)
 class Change:
-    """One change. `outcome` is None while it runs, else `succeeded`, `failed`, `interrupted` or a word of the caller."""
+    """One change. `outcome` is None while it runs, else `succeeded`, `failed`, `interrupted` or the caller's word."""
 
     change_id: str
     action: str
@@ -35,10 +35,10 @@ class Change:
     before: str
     after: str
     reason: str
-    evidence: dict[str, Any] = field(default_factory=dict)
-    started_at: datetime = datetime.fromtimestamp(0, UTC)
-    outcome: str | None = None
-    seconds: float | None = None
+    evidence: dict[str, Any]
+    started_at: datetime
+    outcome: str | None
+    seconds: float | None
 
 
 def record_intent(
@@ -143,7 +143,7 @@ def changes(
     target: str | None = None,
     interrupted_after_seconds: float = INTERRUPTED_AFTER_SECONDS,
 ) -> list[Change]:
-    """The last `limit` changes, newest first; only those begun at or after `since` and to `target` if these are given."""
+    """The last `limit` changes, newest first. `since` keeps those begun at or after it, `target` those to one thing."""
     table = open_table(settings, "ledger")
     rows = read_rows(table, where=None if since is None else pc.field("time") >= since).to_pylist()
     outcomes: dict[str, dict[str, Any]] = {}
@@ -156,10 +156,7 @@ def changes(
 
 
 def _change(intent: dict[str, Any], outcome: dict[str, Any] | None, overdue: datetime) -> Change:
-    if outcome is not None:
-        result = outcome["outcome"]
-    else:
-        result = "interrupted" if intent["time"] < overdue else None
+    unfinished = "interrupted" if intent["time"] < overdue else None
     return Change(
         change_id=intent["change_id"],
         action=intent["action"] or "",
@@ -171,7 +168,7 @@ def _change(intent: dict[str, Any], outcome: dict[str, Any] | None, overdue: dat
         reason=intent["reason"] or "",
         evidence={**_from_json(intent["evidence"]), **_from_json(outcome["evidence"] if outcome else None)},
         started_at=intent["time"],
-        outcome=result,
+        outcome=outcome["outcome"] if outcome else unfinished,
         seconds=outcome["seconds"] if outcome else None,
     )
 

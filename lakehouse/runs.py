@@ -140,4 +140,4 @@ def _is_dead(row: dict[str, Any]) -> bool:
     except psutil.AccessDenied:
         return False  # It exists, under another user.
     # The number may have been given to a younger process since; a second of tolerance for rounded clocks.
-    return begun > row["started_at"].timestamp() + 1.0
+    return bool(begun > row["started_at"].timestamp() + 1.0)

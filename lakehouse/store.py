@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 _CHECKPOINT_COMMITS = "20"
-"""Opening a table replays the commits since its last checkpoint (about 0.3 ms each), and small appends are our habit."""
+"""Opening a table replays the commits since its last checkpoint (about 0.3 ms each); small appends are our habit."""
 
 
 def table_uri(settings: Settings, name: str) -> str:

@@ -20,7 +20,7 @@ class TableSpec:
     schema: pa.Schema
     partition_by: tuple[str, ...] = ()
     statistics_columns: tuple[str, ...] = ()
-    """Columns whose minimum and maximum stand in the Delta log. Never one with people's words: a prefix would be copied."""
+    """Columns whose minimum and maximum stand in the Delta log. Never one with people's words: a prefix is copied."""
     change_data_feed: bool = False
     properties: dict[str, str] = field(default_factory=dict)
 
@@ -80,8 +80,8 @@ SERVED_ENTITIES = TableSpec(
 
 REQUEST_METRICS = TableSpec(
     name="request_metrics",
-    meaning="One narrow row for each distinct request: its numbers, who gave them, and why one is missing. Append-only; "
-    "the texts stay in the inference table.",
+    meaning="One narrow row for each distinct request: its numbers, who gave them, and why one is missing. "
+    "Append-only; the texts stay in the inference table.",
     schema=_schema(
         databricks_request_id=pa.string(),
         client_request_id=pa.string(),
@@ -158,15 +158,16 @@ _ROLLUP_SCHEMA = _schema(
 
 METRICS_MINUTE = TableSpec(
     name="metrics_minute",
-    meaning="Partial sums of every metric for each minute. Append-only: partials of one window are summed when they are read, "
-    "so a late row is right and nothing is rewritten.",
+    meaning="Partial sums of every metric for each minute. Append-only: partials of one window are summed when "
+    "they are read, so a late row is right and nothing is rewritten.",
     schema=_ROLLUP_SCHEMA,
     statistics_columns=("window_start", "endpoint_name", "entity_version", "metric"),
 )
 
 METRICS_15MIN = TableSpec(
     name="metrics_15min",
-    meaning="The same partial sums for each quarter of an hour, from which hours and days are right in every time zone.",
+    meaning="The same partial sums for each quarter of an hour, from which hours and days come out right in every "
+    "time zone.",
     schema=_ROLLUP_SCHEMA,
     statistics_columns=("window_start", "endpoint_name", "entity_version", "metric"),
 )
@@ -182,8 +183,8 @@ METRICS_DAILY_REQUESTER = TableSpec(
 
 JOB_RUNS = TableSpec(
     name="job_runs",
-    meaning="Every run of a job: a row when it starts (state `running`) and one when it ends, with the same run id. The last row "
-    "of a run holds; a `running` row whose process is gone reads `interrupted`.",
+    meaning="Every run of a job: a row when it starts (state `running`) and one when it ends, with the same run id. "
+    "The last row of a run holds; a `running` row whose process is gone reads `interrupted`.",
     schema=_schema(
         run_id=pa.string(),
         job=pa.string(),
@@ -224,8 +225,8 @@ JOB_REQUESTS = TableSpec(
 
 LEDGER = TableSpec(
     name="ledger",
-    meaning="Who changed what, when and why. An intent row before a change and an outcome row after it, with the same change id; "
-    "an intent without an outcome reads `interrupted`.",
+    meaning="Who changed what, when and why. An intent row before a change and an outcome row after it, with the same "
+    "change id; an intent without an outcome reads `interrupted`.",
     schema=_schema(
         change_id=pa.string(),
         phase=pa.string(),
@@ -246,7 +247,8 @@ LEDGER = TableSpec(
 
 PRICES = TableSpec(
     name="prices",
-    meaning="The price table that cost is computed from when no file of your own is set. The demo's rows are labelled as samples.",
+    meaning="The price table that cost is computed from when no file of your own is set. "
+    "The demo's rows are labelled as samples.",
     schema=_schema(
         entity_name=pa.string(),
         entity_version=pa.string(),
