@@ -1,0 +1,172 @@
+"""`python -m jobs up`, which is `make run`: starts gateway, scheduler and dashboard and keeps them running.
+
+The dashboard comes first, so that there is something to look at while the demo workspace is being built.
+"""
+
+import fcntl
+import signal
+import socket
+import time
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import TextIO
+from urllib.error import URLError
+
+from jobs.demo_workspace import demo_state, is_demo, needs_demo
+from jobs.processes import Supervised
+from lakehouse.status import write_status
+from settings import Settings, get_settings
+
+DASHBOARD = Path(__file__).resolve().parent.parent / "dashboard" / "app.py"
+DASHBOARD_START_SECONDS = 60.0
+
+
+class CannotStart(Exception):
+    """`make run` cannot start; the message says why and what to do."""
+
+
+def taken_port_sentence(name: str, port: int) -> str | None:
+    """One sentence if `port` of 127.0.0.1 is taken, else None."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return (
+                f"Port {port}, which the {name} needs, is taken by another program: end that program or set "
+                f"LAKEHELM_{name.upper()}_PORT to a free port."
+            )
+    return None
+
+
+def lock_workspace(home: Path) -> TextIO:
+    """Hold the workspace for this `make run`; the lock goes when the process ends. Raises CannotStart if it is held."""
+    home.mkdir(parents=True, exist_ok=True)
+    lock = (home / "up.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise CannotStart(
+            f"Lakehelm already runs for the workspace {home}: use that one, or set LAKEHELM_HOME to another folder."
+        ) from None
+    return lock
+
+
+def _module(settings: Settings, name: str, *arguments: str, restart: bool = True, patience: float = 10.0) -> Supervised:
+    log = settings.home / "logs" / f"{name}.log"
+    return Supervised(name, list(arguments), log, restart=restart, patience_seconds=patience)
+
+
+class House:
+    """The processes of one `make run`, in the order in which they were started."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.processes: list[Supervised] = []
+        self.stopping = False
+
+    def start(self, process: Supervised) -> Supervised:
+        """Start a process and keep it running from now on."""
+        process.start()
+        self.processes.append(process)
+        self.report()
+        return process
+
+    def report(self) -> None:
+        """Tell the first screen how every process is doing."""
+        write_status(self.settings, "up", {"processes": [process.report() for process in self.processes]})
+
+    def stop(self, *_: int | FrameType | None) -> None:
+        """Ask the loop to end (also a signal handler)."""
+        self.stopping = True
+
+    def watch(self) -> None:
+        """Look after the processes until somebody asks to stop; start what follows the demo when that is built."""
+        after_demo = False
+        while not self.stopping:
+            for process in self.processes:
+                process.watch()
+            demo = next((process for process in self.processes if process.name == "demo"), None)
+            if not after_demo and (demo is None or demo.state != "running"):
+                after_demo = True
+                self.start(_module(self.settings, "scheduler", "jobs", "schedule"))
+                if is_demo(self.settings) and self.settings.demo_trickle_seconds:
+                    self.start(_module(self.settings, "trickle", "jobs", "trickle"))
+                if demo is not None:
+                    _say_how_the_demo_ended(self.settings)
+            self.report()
+            time.sleep(1.0)
+
+    def end(self) -> None:
+        """End every process, the last started first. The gateway is last, so that what was asked is still delivered."""
+        for process in sorted(reversed(self.processes), key=lambda process: process.name == "gateway"):
+            process.end()
+        self.report()
+
+
+def _say_how_the_demo_ended(settings: Settings) -> None:
+    state = demo_state(settings)
+    if state.get("state") == "ready":
+        print("The demo workspace is ready.", flush=True)
+    else:
+        print(f"The demo workspace could not be built: {state.get('error') or 'see logs/demo.log'}", flush=True)
+
+
+def _wait_for_dashboard(settings: Settings, dashboard: Supervised) -> None:
+    address = f"http://127.0.0.1:{settings.dashboard_port}/_stcore/health"
+    deadline = time.monotonic() + DASHBOARD_START_SECONDS
+    while time.monotonic() < deadline and dashboard.process and dashboard.process.poll() is None:
+        with suppress(URLError, OSError), urllib.request.urlopen(address, timeout=1):
+            return
+        time.sleep(0.1)
+    raise CannotStart(f"The dashboard did not start; the end of {dashboard.log} says why.")
+
+
+def _dashboard(settings: Settings) -> Supervised:
+    port = str(settings.dashboard_port)
+    return _module(
+        settings, "dashboard", "streamlit", "run", str(DASHBOARD), "--server.port", port,
+        "--server.address", "127.0.0.1", "--server.headless", "true", "--browser.gatherUsageStats", "false",
+    )  # fmt: skip
+
+
+def _run(house: House, settings: Settings) -> None:
+    dashboard = house.start(_dashboard(settings))
+    if not settings.on_databricks:
+        house.start(_module(settings, "gateway", "serving", patience=settings.gateway_drain_seconds + 10))
+    if needs_demo(settings):
+        house.start(_module(settings, "demo", "jobs", "demo", restart=False))
+    _wait_for_dashboard(settings, dashboard)
+    print(f"Lakehelm is at http://127.0.0.1:{settings.dashboard_port}  (Ctrl-C stops everything)", flush=True)
+    if any(process.name == "demo" for process in house.processes):
+        print("The demo workspace is being built; the page shows the steps.", flush=True)
+    house.watch()
+
+
+def main(arguments: list[str]) -> int:
+    """Run until Ctrl-C or SIGTERM. Takes no argument. Returns 0, or 1 with one sentence if it cannot start."""
+    settings = get_settings()
+    house = House(settings)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, house.stop)
+    try:
+        lock = lock_workspace(settings.home)
+        ports = {"dashboard": settings.dashboard_port}
+        if not settings.on_databricks:
+            ports["gateway"] = settings.gateway_port
+        for name, port in ports.items():
+            if sentence := taken_port_sentence(name, port):
+                raise CannotStart(sentence)
+        with lock:
+            try:
+                _run(house, settings)
+            finally:
+                house.end()
+    except CannotStart as reason:
+        print(reason, flush=True)
+        return 1
+    print("Lakehelm has stopped.", flush=True)
+    return 0
