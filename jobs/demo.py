@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
@@ -26,7 +26,8 @@ from jobs.questions import QUESTIONS, Question
 from lakehouse.appends import append, append_once, position
 from lakehouse.ledger import changes, record_intent, record_outcome
 from lakehouse.store import open_table, read_rows
-from serving.client import EndpointClient, GatewayDown, Served
+from serving.client import EndpointClient, Served
+from serving.errors import GatewayDown, RequestRejected
 from settings import Settings, get_settings
 
 if TYPE_CHECKING:
@@ -180,18 +181,18 @@ def _chosen_questions(small: bool) -> list[Question]:
 def _ask_one(
     settings: Settings, client: EndpointClient, question: Question, served: Served, entity_id: str
 ) -> GivenAnswer:
-    body: dict[str, object] = {"input": [{"role": "user", "content": question.text}]}
+    body: dict[str, Any] = {"input": [{"role": "user", "content": question.text}]}
     if question.category == "malformed":
         body = {"question": "this body has no input, which the endpoint refuses"}
-    answer = client.invoke(settings.endpoint, body, served_entity=served.name, raise_for_status=False)
-    return GivenAnswer(
-        question.category,
-        entity_id,
-        json.dumps(body, ensure_ascii=False),
-        json.dumps(answer.body, ensure_ascii=False),
-        answer.status_code,
-        max(1, round(answer.seconds * 1000)),
-    )
+    started = time.monotonic()
+    try:
+        answer = client.invoke(settings.endpoint, body, served_entity=served.name)
+        status, response = answer.status_code, answer.body
+    except RequestRejected as error:
+        status, response = error.status_code, {"error_code": error.error_code, "message": str(error)}
+    milliseconds = max(1, round((time.monotonic() - started) * 1000))
+    texts = (json.dumps(body, ensure_ascii=False), json.dumps(response, ensure_ascii=False))
+    return GivenAnswer(question.category, entity_id, *texts, status, milliseconds)
 
 
 def _served_entity_ids(settings: Settings) -> dict[str, str]:

@@ -8,7 +8,8 @@ from types import FrameType
 
 from jobs.demo_history import REQUESTERS
 from jobs.questions import QUESTIONS
-from serving.client import EndpointClient, ServingError
+from serving.client import EndpointClient
+from serving.errors import ServingError
 from settings import Settings, get_settings
 
 
