@@ -1,0 +1,155 @@
+"""`request_metrics` summed into the rollup tables, every row exactly once.
+
+Each rollup table keeps its own position (application id `rollup:<id of request_metrics>`), so a run that was killed
+between two of them goes on where each one stands.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from jobs.crash_points import crash_point
+from jobs.partial_sums import COLUMNS_READ, partial_sums
+from lakehouse.appends import FINISHED, append_once, position
+from lakehouse.errors import HistoryGone
+from lakehouse.store import first_line, open_table, table_id
+from lakehouse.tables import REQUEST_METRICS
+from settings import Settings
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+
+@dataclass(frozen=True)
+class Rollup:
+    """A table of partial sums and the windows that it has."""
+
+    table: str
+    window_seconds: int
+    by_requester: bool = False
+
+
+ROLLUPS = (
+    Rollup("metrics_minute", 60),
+    Rollup("metrics_15min", 900),
+    Rollup("metrics_daily_requester", 86_400, by_requester=True),
+)
+VERSIONS_AT_ONCE = 20
+"""Commits of `request_metrics` that are read together; each has at most a chunk's rows, so memory stays bounded."""
+ROWS_AT_ONCE = 200_000
+"""Rows of a snapshot that one commit of a rollup covers, where days are small enough to be taken together."""
+
+
+def roll_up(settings: Settings) -> dict[str, int]:
+    """Bring every rollup table up to the newest version of `request_metrics`.
+
+    Returns: rows of `request_metrics` that each rollup table took in; 0 where it was up to date.
+    Raises: HistoryGone, if commits that a rollup still needs were cleaned up. CommitConflict, if another run rolls up.
+    """
+    source = open_table(settings, REQUEST_METRICS.name)
+    taken = {}
+    for rollup in ROLLUPS:
+        taken[rollup.table] = _roll_up_one(settings, source, rollup)
+        crash_point(f"roll_up_{rollup.table}")
+    return taken
+
+
+def _roll_up_one(settings: Settings, source: "DeltaTable", rollup: Rollup) -> int:
+    target = open_table(settings, rollup.table)
+    app_id = f"rollup:{table_id(source)}"
+    done = position(target, app_id)
+    newest = source.version()
+    taken = 0
+    if done is None or done[1] != FINISHED:
+        taken += _roll_up_snapshot(settings, target, app_id, rollup, done or (newest, -1))
+        done = position(target, app_id)
+    if done is None:
+        return taken
+    for first in range(done[0] + 1, newest + 1, VERSIONS_AT_ONCE):
+        last = min(first + VERSIONS_AT_ONCE - 1, newest)
+        rows = _rows_added(source, first, last)
+        if rows.num_rows:
+            sums = partial_sums(rows, rollup.window_seconds, rollup.by_requester)
+            append_once(target, sums, app_id=app_id, source_version=last)
+        taken += rows.num_rows
+    return taken
+
+
+def _rows_added(source: "DeltaTable", first: int, last: int) -> pa.Table:
+    """The rows that versions `first` to `last` added. A compaction adds none."""
+    from deltalake.exceptions import DeltaError
+
+    try:
+        reader = source.load_cdf(starting_version=first, ending_version=last, columns=list(COLUMNS_READ))
+        return _plain_strings(pa.table(reader.read_all()).select(list(COLUMNS_READ)))
+    except (DeltaError, OSError) as error:
+        raise HistoryGone(
+            f"Versions {first} to {last} of {source.table_uri} cannot be read for the rollups "
+            f"(cleaned up or vacuumed?): {first_line(error)}"
+        ) from error
+
+
+def _roll_up_snapshot(
+    settings: Settings, target: "DeltaTable", app_id: str, rollup: Rollup, start: tuple[int, int]
+) -> int:
+    """The first time: sum the snapshot at version `start[0]`, days at a time, from day number `start[1]` + 1 on.
+
+    The history of a table is not kept for ever, its snapshot is; a rollup table that is new starts from there.
+    """
+    version, done = start
+    if version == 0:
+        return 0
+    source = open_table(settings, REQUEST_METRICS.name)
+    source.load_as_version(version)
+    days = _rows_by_day(source)
+    taken = 0
+    for number, group in _groups_of_days(days, done + 1):
+        sums = [
+            partial_sums(rows, rollup.window_seconds, rollup.by_requester) for rows in _snapshot_batches(source, group)
+        ]
+        rows = sum(days[day] for day in group)
+        chunk = FINISHED if number == len(days) - 1 else number
+        append_once(target, pa.concat_tables(sums), app_id=app_id, source_version=version, chunk=chunk)
+        taken += rows
+    return taken
+
+
+def _rows_by_day(source: "DeltaTable") -> dict[str, int]:
+    """Rows in each partition of a snapshot, by its `request_date` ('' for none), in order."""
+    files = pa.table(source.get_add_actions(flatten=True))
+    days: dict[str, int] = {}
+    for day, rows in zip(files["partition.request_date"].to_pylist(), files["num_records"].to_pylist(), strict=True):
+        key = day.isoformat() if day is not None else ""
+        days[key] = days.get(key, 0) + (rows or 0)
+    return dict(sorted(days.items()))
+
+
+def _groups_of_days(days: dict[str, int], start: int) -> Iterator[tuple[int, list[str]]]:
+    """(number of the last day, days) of consecutive days that together have about `ROWS_AT_ONCE` rows."""
+    group: list[str] = []
+    for number, day in enumerate(days):
+        if number < start:
+            continue
+        group.append(day)
+        if sum(days[one] for one in group) >= ROWS_AT_ONCE or number == len(days) - 1:
+            yield number, group
+            group = []
+
+
+def _snapshot_batches(source: "DeltaTable", days: list[str]) -> Iterator[pa.Table]:
+    dataset = source.to_pyarrow_dataset(file_pruning_predicate=[("request_date", "in", days)])
+    for batch in dataset.scanner(columns=list(COLUMNS_READ), batch_size=ROWS_AT_ONCE).to_batches():
+        if batch.num_rows:
+            yield _plain_strings(pa.Table.from_batches([batch]))
+
+
+def _plain_strings(rows: pa.Table) -> pa.Table:
+    """Change data comes with string views, which not every Arrow function takes."""
+    return pa.table(
+        {
+            name: rows[name].cast(pa.string()) if pa.types.is_string_view(rows[name].type) else rows[name]
+            for name in rows.column_names
+        }
+    )

@@ -1,0 +1,280 @@
+"""The metrics job: every new row of the inference table gets its row in `request_metrics`, exactly once.
+
+One run: find the new commits → read a chunk → drop ids that are known → score → append, in one commit with the
+position reached → roll up. A run that is killed anywhere loses at most the chunk that it was working on.
+"""
+
+import sys
+import time
+from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from jobs.chunking import Chunk, ChunkSize, chunks
+from jobs.crash_points import crash_point
+from jobs.deduplication import first_of_each_id, without_known_ids
+from jobs.errors import JobError
+from jobs.one_at_a_time import one_at_a_time
+from jobs.request_times import newest_plausible, with_implausible_times_noted
+from jobs.rollups import roll_up
+from jobs.scorers import ScoringTools, load_scoring_tools
+from lakehouse.appends import FINISHED, append_once, position
+from lakehouse.errors import AlreadyCommitted, CommitConflict, LakehouseError
+from lakehouse.inference import InferenceSource
+from lakehouse.runs import finish_run, start_run
+from lakehouse.status import write_status
+from lakehouse.store import open_table
+from lakehouse.tables import REQUEST_METRICS
+from settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+TIMES_TO_YIELD = 3
+"""How often a run starts again from the new position after a rival's commit on another machine won."""
+_STATUS_SECONDS = 1.0
+_SCORES = (
+    "response_perplexity",
+    "prompt_perplexity",
+    "response_fk_grade",
+    "prompt_fk_grade",
+    "response_toxicity",
+    "prompt_toxicity",
+)
+
+
+@dataclass
+class Progress:
+    """What a run has done so far, in the columns of `job_runs`."""
+
+    from_version: int | None = None
+    to_version: int | None = None
+    rows_read: int = 0
+    rows_scored: int = 0
+    """Rows that got at least one score; `rows_unscored` got none. Both stand in `request_metrics`."""
+    rows_unscored: int = 0
+    rows_duplicate: int = 0
+    rows_waiting: int = 0
+    unscored_reasons: Counter[str] = field(default_factory=Counter)
+    stage_seconds: Counter[str] = field(default_factory=Counter)
+    newest_request_time: datetime | None = None
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the seconds of a stage; a test may have the process killed when it is done."""
+        started = time.perf_counter()
+        yield
+        self.stage_seconds[name] += time.perf_counter() - started
+        crash_point(name)
+
+    def columns(self) -> dict[str, Any]:
+        """The columns of `job_runs`."""
+        counters = ("unscored_reasons", "stage_seconds")
+        return {**vars(self), **{name: dict(getattr(self, name)) for name in counters}}
+
+    def sentence(self) -> str:
+        """What the run did, for the command line."""
+        seconds = sum(self.stage_seconds.values())
+        return (
+            f"Scored {self.rows_scored:,} rows, kept {self.rows_unscored:,} without a score, "
+            f"left out {self.rows_duplicate:,} duplicates in {seconds:.1f} s; {self.rows_waiting:,} rows are waiting."
+        )
+
+
+def run_score(
+    settings: Settings,
+    once: bool = False,
+    trigger: str = "command",
+    request_id: str = "",
+    load: Callable[[Settings], ScoringTools] = load_scoring_tools,
+) -> Progress:
+    """Score what is new, within `settings.score_budget_seconds`; with `once` until no row is left.
+
+    The models are loaded by `load`, and only if there is a new row. The run is written to `job_runs` when it starts
+    and when it ends, also when it fails.
+
+    Raises: LakehouseError or JobError with one sentence, after writing it down.
+    """
+    run_id = start_run(settings, "score", trigger, request_id)
+    progress = Progress()
+    deadline = float("inf") if once else time.monotonic() + settings.score_budget_seconds
+    crash_point("start")
+    try:
+        with one_at_a_time(settings, "score", float("inf") if once else settings.score_budget_seconds):
+            _score_until(settings, deadline, progress, load)
+    except (LakehouseError, JobError) as error:
+        _finish(settings, run_id, "failed", progress, str(error))
+        raise
+    except Exception as error:
+        # Whatever it is, the Jobs page must not show this run as running. The message may quote a prompt: only its
+        # kind and place are kept.
+        _finish(settings, run_id, "failed", progress, _kind_and_place(error))
+        raise
+    _finish(settings, run_id, "succeeded", progress)
+    crash_point("finish")
+    return progress
+
+
+def _score_until(
+    settings: Settings, deadline: float, progress: Progress, load: Callable[[Settings], ScoringTools]
+) -> None:
+    run = _Run(settings, deadline, progress, load)
+    for rivals in range(TIMES_TO_YIELD + 1):
+        try:
+            run.score_new_rows()
+            return
+        except (CommitConflict, AlreadyCommitted):
+            # Nothing of this chunk was written; the rows of the rival's commit are known from now on.
+            if rivals == TIMES_TO_YIELD:
+                raise
+
+
+@dataclass
+class _Run:
+    settings: Settings
+    deadline: float
+    progress: Progress
+    load: Callable[[Settings], ScoringTools]
+    size: ChunkSize = field(default_factory=ChunkSize)
+    tools: ScoringTools | None = None
+    status_written: float = 0.0
+
+    def score_new_rows(self) -> None:
+        progress = self.progress
+        with progress.stage("find"):
+            source = InferenceSource.open(self.settings)
+            target = open_table(self.settings, REQUEST_METRICS.name)
+            app_id = f"score:{source.table_id}"
+            done = position(target, app_id)
+            commits = source.commits_after(_finished_version(done))
+        progress.rows_waiting = sum(commit.rows for commit in commits)
+        if progress.from_version is None:
+            progress.from_version = done[0] if done else None
+        work = chunks(source, commits, done, self.size)
+        while time.monotonic() < self.deadline:
+            started = time.monotonic()
+            with progress.stage("read"):
+                chunk = next(work, None)
+            if chunk is None:
+                break
+            self.score_chunk(chunk, target, app_id)
+            self.size.took(chunk.rows_read, time.monotonic() - started)
+        if progress.to_version is None:
+            # Nothing was new, but a run before this one may have been killed before its rollups.
+            self.roll_up()
+
+    def score_chunk(self, chunk: Chunk, target: "DeltaTable", app_id: str) -> None:
+        progress = self.progress
+        with progress.stage("deduplicate"):
+            new = without_known_ids(first_of_each_id(chunk.rows), target)
+        if new.num_rows and self.tools is None:
+            with progress.stage("load_models"):
+                self.tools = self.load(self.settings)
+        with progress.stage("score"):
+            scored = self.score(new)
+        with progress.stage("append"):
+            append_once(target, scored, app_id=app_id, source_version=chunk.source_version, chunk=chunk.number)
+        _count(progress, chunk, scored)
+        self.write_status()
+        self.roll_up()
+
+    def score(self, rows: "pa.Table") -> "pa.Table":
+        if rows.num_rows == 0 or self.tools is None:
+            return REQUEST_METRICS.schema.empty_table()
+        from metrics.scoring import score_rows
+
+        now = datetime.now(UTC)
+        scored = score_rows(
+            rows.drop_columns(["source_version"]),
+            self.tools.scorers,
+            self.tools.prices,
+            self.tools.cache,
+            now,
+            self.on_progress,
+        )
+        return with_implausible_times_noted(scored, now)
+
+    def roll_up(self) -> None:
+        with self.progress.stage("roll_up"):
+            roll_up(self.settings)
+
+    def on_progress(self, done: int, total: int) -> None:
+        if time.monotonic() - self.status_written >= _STATUS_SECONDS:
+            self.write_status(done, total)
+
+    def write_status(self, done: int | None = None, total: int | None = None) -> None:
+        progress = self.progress
+        self.status_written = time.monotonic()
+        write_status(
+            self.settings,
+            "score",
+            {
+                "state": "running",
+                "rows_done": progress.rows_scored + progress.rows_unscored + progress.rows_duplicate,
+                "rows_waiting": progress.rows_waiting,
+                "texts_done": done,
+                "texts_total": total,
+            },
+        )
+
+
+def _finished_version(done: tuple[int, int] | None) -> int | None:
+    """The last version of the source of which nothing is left to do."""
+    if done is None:
+        return None
+    version, chunk = done
+    return version if chunk == FINISHED else version - 1
+
+
+def _count(progress: Progress, chunk: Chunk, scored: "pa.Table") -> None:
+    """Count a chunk that is committed."""
+    import pyarrow.compute as pc
+
+    progress.rows_read += chunk.rows_read
+    progress.rows_duplicate += chunk.rows_read - scored.num_rows
+    progress.rows_waiting = chunk.rows_after
+    progress.to_version = chunk.source_version
+    has_score = None
+    for name in _SCORES:
+        there = pc.is_valid(scored[name])
+        has_score = there if has_score is None else pc.or_(has_score, there)
+    with_score = pc.sum(has_score).as_py() or 0
+    progress.rows_scored += with_score
+    progress.rows_unscored += scored.num_rows - with_score
+    for pairs in scored["unscored"].to_pylist():
+        progress.unscored_reasons.update(f"{metric}: {reason}" for metric, reason in pairs or [])
+    newest = newest_plausible(scored["request_time"], datetime.now(UTC))
+    if newest is not None:
+        progress.newest_request_time = max(newest, progress.newest_request_time or newest)
+
+
+def _finish(settings: Settings, run_id: str, state: str, progress: Progress, error: str | None = None) -> None:
+    finish_run(settings, run_id, state, error=error, **progress.columns())
+    write_status(settings, "score", {"state": state, "rows_waiting": progress.rows_waiting, "error": error})
+
+
+def _kind_and_place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" in {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
+    return f"An unexpected {type(error).__name__}{place} ended the run; the job's log has the details."
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m jobs score [--once] [--trigger WORD] [--request-id ID]`."""
+    parser = ArgumentParser(prog="python -m jobs score", description="One run of the metrics job.")
+    parser.add_argument("--once", action="store_true", help="until no row is left, without a time budget")
+    parser.add_argument("--trigger", default="command", choices=["command", "schedule", "request"], help="why it runs")
+    parser.add_argument("--request-id", default="", help="the row of job_requests that it fulfils")
+    options = parser.parse_args(arguments)
+    from settings import get_settings
+
+    progress = run_score(get_settings(), once=options.once, trigger=options.trigger, request_id=options.request_id)
+    print(progress.sentence(), file=sys.stderr if options.trigger == "schedule" else sys.stdout)
+    return 0
