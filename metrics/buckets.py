@@ -61,7 +61,7 @@ def bucket_edges(metric: str, bucket: int) -> tuple[float, float]:
 
 
 def bucket_value(metric: str, bucket: int) -> float:
-    """The value that stands for a bucket: its middle on a linear scale, else the one nearest to all in relative terms."""
+    """The value that stands for a bucket: its middle on a linear scale, else the relatively nearest to all."""
     lower, upper = bucket_edges(metric, bucket)
     if is_linear(metric) or lower == upper:
         return (lower + upper) / 2
@@ -81,9 +81,9 @@ def bucket_lower(metric: str, threshold: float) -> int:
 
 
 def quantile(metric: str, buckets: Mapping[int, float], q: float) -> float:
-    """The q-quantile (0 ≤ q ≤ 1) of a histogram (bucket → weight), within 1 % (0.125 on a linear scale); NaN if it is empty.
+    """The q-quantile (0 ≤ q ≤ 1) of a histogram (bucket → weight), within 1 % (0.125 on a linear scale).
 
-    It is the value at or below which at least the share q of the weight lies.
+    NaN for an empty histogram. It is the value at or below which at least the share q of the weight lies.
     """
     if not 0 <= q <= 1:
         raise ValueError(f"A quantile is between 0 and 1, not {q}.")
@@ -97,7 +97,7 @@ def quantile(metric: str, buckets: Mapping[int, float], q: float) -> float:
 
 
 def share_at_least(metric: str, buckets: Mapping[int, float], threshold: float) -> float:
-    """The share (0 to 1) of a histogram's weight at or above `threshold`, as exact as `bucket_lower`; NaN if it is empty."""
+    """The share (0 to 1) of a histogram's weight at or above `threshold`, as exact as `bucket_lower`; NaN if empty."""
     total = sum(buckets.values())
     if total <= 0:
         return float("nan")
@@ -113,7 +113,7 @@ def _log_edge(index: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _log_index(positive: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The bucket of each positive value, right also where the logarithm's rounding lands on the wrong side of an edge."""
+    """The bucket of each positive value, right also where rounding lands on the wrong side of an edge."""
     index = np.floor(np.log2(positive) * BUCKETS_PER_DOUBLING).astype(np.int64)
     index = np.where(_log_edge(index + 1) <= positive, index + 1, index)
-    return np.where(_log_edge(index) > positive, index - 1, index)
+    return np.asarray(np.where(_log_edge(index) > positive, index - 1, index), dtype=np.int64)

@@ -56,7 +56,7 @@ class PerplexityScorer(Protocol):
         ...
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        """How many tokens each whole text has for this model, without a beginning-of-text token. Cheap: no forward pass."""
+        """How many tokens each whole text has, without a beginning-of-text token. Cheap: the model does not run."""
         ...
 
 
@@ -87,5 +87,5 @@ class LanguageDetector(Protocol):
         ...
 
     def english(self, texts: Sequence[str]) -> list[str | None]:
-        """For each text None if it is English or too short to tell, else the reason, as `the text is in German (de)`."""
+        """For each text None if it is English or too short to tell, else the reason: `the text is in German (de)`."""
         ...
