@@ -56,8 +56,8 @@ def open_table(settings: Settings, name: str) -> "DeltaTable":
     return _with_all_columns(table, spec, settings.storage_options)
 
 
-def open_uri(uri: str, storage_options: dict[str, str] | None = None) -> "DeltaTable":
-    """The newest snapshot of the table at an address (a path, an object-store address or `uc://…`).
+def open_uri(uri: str, storage_options: dict[str, str] | None = None, version: int | None = None) -> "DeltaTable":
+    """The newest snapshot, or that of `version`, of the table at an address (a path, an object store's or `uc://…`).
 
     Raises: TableMissing, UnreadableTable.
     """
@@ -65,7 +65,7 @@ def open_uri(uri: str, storage_options: dict[str, str] | None = None) -> "DeltaT
     from deltalake.exceptions import DeltaError, TableNotFoundError
 
     try:
-        return DeltaTable(uri, storage_options=storage_options or None)
+        return DeltaTable(uri, version=version, storage_options=storage_options or None)
     except TableNotFoundError as error:
         raise TableMissing(f"There is no Delta table at {uri}; check the address in the settings.") from error
     except (DeltaError, OSError, ValueError) as error:

@@ -181,6 +181,18 @@ METRICS_DAILY_REQUESTER = TableSpec(
     statistics_columns=("window_start", "endpoint_name", "entity_version", "metric"),
 )
 
+SOURCE_STARTS = TableSpec(
+    name="source_starts",
+    meaning="From which version on the metrics job reads an inference table whose early history is gone: at that "
+    "version it takes all rows that were there. Usually empty.",
+    schema=_schema(
+        source_table_id=pa.string(),
+        version=pa.int64(),
+        rows=pa.int64(),
+        decided_at=TIMESTAMP,
+    ),
+)
+
 JOB_RUNS = TableSpec(
     name="job_runs",
     meaning="Every run of a job: a row when it starts (state `running`) and one when it ends, with the same run id. "
@@ -298,6 +310,7 @@ TABLES: dict[str, TableSpec] = {
         METRICS_MINUTE,
         METRICS_15MIN,
         METRICS_DAILY_REQUESTER,
+        SOURCE_STARTS,
         JOB_RUNS,
         JOB_REQUESTS,
         LEDGER,

@@ -1,0 +1,171 @@
+"""The three generations of inference tables, brought to one schema.
+
+Generation 1 is `auto_capture_config`, 2 the AI Gateway of a serving endpoint (what our gateway writes), 3 Unity AI
+Gateway model services (known from reports only, so read with tolerance). Columns that we do not know are left out and
+missing ones become null, so that a table of next year is still read. Source: SCHEMAS in `docs/tables.md`.
+"""
+
+import json
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lakehouse.errors import SchemaMismatch
+from lakehouse.store import first_line
+from lakehouse.tables import INFERENCE_ROWS, TIMESTAMP
+
+Generation = Literal[1, 2, 3]
+
+_MICROSECONDS_A_DAY = 86_400_000_000
+_LATEST = 7_258_118_400_000_000
+"""2200-01-01 in microseconds. A time outside 1970 to 2200 is a mistake of units, not a clock that is a little off."""
+
+_RENAMED: dict[int, dict[str, str]] = {
+    1: {"request_date": "date", "execution_duration_ms": "execution_time_ms"},
+    2: {},
+    3: {
+        "databricks_request_id": "request_id",
+        "request_time": "event_time",
+        "execution_duration_ms": "latency_ms",
+        "endpoint_name": "destination_name",
+    },
+}
+_TAGS = {1: "request_metadata", 3: "request_tags"}
+_TAG_NAMES = {
+    "endpoint_name": ("endpoint_name",),
+    "entity_name": ("model_name", "entity_name"),
+    "entity_version": ("model_version", "entity_version"),
+    "client_request_id": ("client_request_id",),
+}
+
+
+def generation_of(schema: pa.Schema) -> Generation:
+    """Which generation a table's schema is of.
+
+    Raises: SchemaMismatch, if it is none.
+    """
+    names = set(schema.names)
+    if {"request", "response"} <= names:
+        if "timestamp_ms" in names:
+            return 1
+        if {"databricks_request_id", "request_time"} <= names:
+            return 2
+        if {"request_id", "event_time"} <= names:
+            return 3
+    raise SchemaMismatch(
+        f"The columns {', '.join(sorted(names)[:20])} are those of no inference table; "
+        "expected are request, response, a request id and its time."
+    )
+
+
+def date_column(generation: Generation) -> str | None:
+    """The column with the UTC date, by which a table of this generation is laid out; None where there is none."""
+    return {1: "date", 2: "request_date", 3: None}[generation]
+
+
+def columns_read(schema: pa.Schema, generation: Generation) -> list[str]:
+    """The columns of a table that `normalise` looks at, in the table's order."""
+    renamed = set(_RENAMED[generation].values())
+    wanted = set(INFERENCE_ROWS.names) | renamed | set(_TAGS.values()) | {"timestamp_ms", "destination_model"}
+    return [name for name in schema.names if name in wanted]
+
+
+def normalise(table: pa.Table, generation: Generation) -> pa.Table:
+    """Rows of any generation with the columns of `INFERENCE_ROWS`.
+
+    A time that is missing or outside 1970 to 2200 becomes midnight of the row's date, and a missing date that of its
+    time. Generation 2 has no version in its rows: `lakehouse.served_entities` adds it.
+
+    Raises: SchemaMismatch, if a column holds what cannot be understood.
+    """
+    renamed = _RENAMED[generation]
+    columns: dict[str, pa.ChunkedArray] = {}
+    for field in INFERENCE_ROWS:
+        source = renamed.get(field.name, field.name)
+        if source in table.column_names:
+            columns[field.name] = _as_type(table.column(source), field)
+        else:
+            columns[field.name] = pa.chunked_array([pa.nulls(table.num_rows, field.type)])
+    if generation == 1:
+        columns["request_time"] = _from_milliseconds(table.column("timestamp_ms"))
+    _add_tags(columns, table, generation)
+    if generation == 3 and "destination_model" in table.column_names:
+        model = _as_type(table.column("destination_model"), pa.field("destination_model", pa.string()))
+        for name in ("entity_name", "entity_version"):
+            columns[name] = pc.coalesce(columns[name], model)
+    columns["request_date"], columns["request_time"] = _date_and_time(columns["request_date"], columns["request_time"])
+    return pa.Table.from_arrays([columns[name] for name in INFERENCE_ROWS.names], schema=INFERENCE_ROWS)
+
+
+def _add_tags(columns: dict[str, pa.ChunkedArray], table: pa.Table, generation: Generation) -> None:
+    """What a row's map of tags says about it, which comes before what its columns say."""
+    tags = _TAGS.get(generation)
+    if tags is None or tags not in table.column_names:
+        return
+    rows = [_as_dict(value) for value in table.column(tags).to_pylist()]
+    for name, keys in _TAG_NAMES.items():
+        found = [next((str(row[key]) for key in keys if row.get(key)), None) for row in rows]
+        stated = pa.chunked_array([pa.array(found, pa.string())])
+        columns[name] = pc.coalesce(stated, columns[name])
+
+
+def _as_dict(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    return dict(value) if value else {}
+
+
+def _as_type(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
+    kind = column.type
+    if kind == field.type:
+        return column
+    try:
+        if pa.types.is_timestamp(field.type):
+            return _as_time(column, field.name)
+        if pa.types.is_string(field.type) and pa.types.is_nested(kind):
+            # A body stored as a structure instead of its text says the same as JSON.
+            texts = [None if value is None else json.dumps(value, default=str) for value in column.to_pylist()]
+            return pa.chunked_array([pa.array(texts, pa.string())])
+        if pa.types.is_list(field.type) and not pa.types.is_nested(kind):
+            codes = column.cast(pa.string()).to_pylist()
+            return pa.chunked_array([pa.array([None if code is None else [code] for code in codes], field.type)])
+        if pa.types.is_nested(kind):
+            return pa.chunked_array([pa.array(column.to_pylist(), field.type)])
+        return column.cast(field.type)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise SchemaMismatch(
+            f"The column {field.name} of the inference table holds {kind}, which cannot be read as {field.type}: "
+            f"{first_line(error)}"
+        ) from error
+
+
+def _as_time(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        # A timestamp without a time zone (Spark's old INT96, `timestamp_ntz`) is UTC by the Delta protocol.
+        return column.cast(
+            pa.timestamp("us", column.type.tz if pa.types.is_timestamp(column.type) else None), safe=False
+        ).cast(TIMESTAMP)
+    if pa.types.is_integer(column.type):
+        return _from_milliseconds(column)
+    if pa.types.is_null(column.type):
+        return column.cast(TIMESTAMP)
+    raise SchemaMismatch(f"The column {name} of the inference table holds {column.type} instead of a time.")
+
+
+def _from_milliseconds(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    milliseconds = column.cast(pa.int64())
+    possible = pc.and_(pc.greater_equal(milliseconds, 0), pc.less(milliseconds, _LATEST // 1000))
+    return pc.multiply(pc.if_else(possible, milliseconds, pa.scalar(None, pa.int64())), 1000).cast(TIMESTAMP)
+
+
+def _date_and_time(date: pa.ChunkedArray, time: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    microseconds = time.cast(pa.int64())
+    possible = pc.and_(pc.greater_equal(microseconds, 0), pc.less(microseconds, _LATEST))
+    microseconds = pc.if_else(possible, microseconds, pa.scalar(None, pa.int64()))
+    days = date.cast(pa.int32()).cast(pa.int64())
+    possible = pc.and_(pc.greater_equal(days, 0), pc.less(days, _LATEST // _MICROSECONDS_A_DAY))
+    days = pc.if_else(possible, days, pa.scalar(None, pa.int64()))
+    microseconds = pc.coalesce(microseconds, pc.multiply(days, _MICROSECONDS_A_DAY))
+    days = pc.coalesce(days, pc.divide(microseconds, _MICROSECONDS_A_DAY))
+    return days.cast(pa.int32()).cast(pa.date32()), microseconds.cast(TIMESTAMP)
