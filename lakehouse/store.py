@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from lakehouse.errors import LakehouseError, TableMissing, UnreadableTable
+from lakehouse.errors import HistoryGone, LakehouseError, TableMissing, UnreadableTable
 from lakehouse.tables import TABLES, TableSpec
 from settings import Settings
 
@@ -59,7 +59,7 @@ def open_table(settings: Settings, name: str) -> "DeltaTable":
 def open_uri(uri: str, storage_options: dict[str, str] | None = None, version: int | None = None) -> "DeltaTable":
     """The newest snapshot, or that of `version`, of the table at an address (a path, an object store's or `uc://…`).
 
-    Raises: TableMissing, UnreadableTable.
+    Raises: TableMissing, UnreadableTable; HistoryGone for a version that is no more.
     """
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError, TableNotFoundError
@@ -69,6 +69,8 @@ def open_uri(uri: str, storage_options: dict[str, str] | None = None, version: i
     except TableNotFoundError as error:
         raise TableMissing(f"There is no Delta table at {uri}; check the address in the settings.") from error
     except (DeltaError, OSError, ValueError) as error:
+        if version is not None and DeltaTable.is_deltatable(uri, storage_options=storage_options or None):
+            raise HistoryGone(f"Version {version} of the table at {uri} was cleaned up: {first_line(error)}") from error
         raise UnreadableTable(f"The table at {uri} cannot be opened: {first_line(error)}") from error
 
 

@@ -23,6 +23,15 @@ class TableSpec:
     """Columns whose minimum and maximum stand in the Delta log. Never one with people's words: a prefix is copied."""
     change_data_feed: bool = False
     properties: dict[str, str] = field(default_factory=dict)
+    row_group_rows: int = 131_072
+    """Rows that a reader of a file must hold at once: few, where a row carries people's texts."""
+
+
+_KEPT_FOR_READERS = {
+    "delta.logRetentionDuration": "interval 60 days",
+    "delta.deletedFileRetentionDuration": "interval 30 days",
+}
+"""Of the tables that a job reads commit by commit: it may be away this long and still finds every commit."""
 
 
 def _schema(**columns: pa.DataType) -> pa.Schema:
@@ -50,6 +59,8 @@ INFERENCE_TABLE = TableSpec(
     partition_by=("request_date",),
     statistics_columns=("databricks_request_id", "request_date", "request_time", "status_code"),
     change_data_feed=True,
+    properties=_KEPT_FOR_READERS,
+    row_group_rows=8_192,
 )
 
 INFERENCE_ROWS = pa.schema(
@@ -120,6 +131,7 @@ REQUEST_METRICS = TableSpec(
     partition_by=("request_date",),
     statistics_columns=("databricks_request_id", "request_date", "request_time", "endpoint_name", "entity_version"),
     change_data_feed=True,
+    properties=_KEPT_FOR_READERS,
 )
 
 REQUEST_SCORES = TableSpec(
