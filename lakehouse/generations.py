@@ -2,7 +2,7 @@
 
 Generation 1 is `auto_capture_config`, 2 the AI Gateway of a serving endpoint (what our gateway writes), 3 Unity AI
 Gateway model services (known from reports only, so read with tolerance). Columns that we do not know are left out and
-missing ones become null, so that a table of next year is still read. Source: SCHEMAS in `docs/tables.md`.
+missing ones become null, so that a table of next year is still read. `docs/tables.md` has the comparison.
 """
 
 import json
@@ -21,8 +21,8 @@ _MICROSECONDS_A_DAY = 86_400_000_000
 _LATEST = 7_258_118_400_000_000
 """2200-01-01 in microseconds. A time outside 1970 to 2200 is a mistake of units, not a clock that is a little off."""
 
-_RENAMED: dict[int, dict[str, str]] = {
-    1: {"request_date": "date", "execution_duration_ms": "execution_time_ms"},
+RENAMED_COLUMNS: dict[int, dict[str, str]] = {
+    1: {"request_date": "date", "request_time": "timestamp_ms", "execution_duration_ms": "execution_time_ms"},
     2: {},
     3: {
         "databricks_request_id": "request_id",
@@ -31,7 +31,11 @@ _RENAMED: dict[int, dict[str, str]] = {
         "endpoint_name": "destination_name",
     },
 }
-_TAGS = {1: "request_metadata", 3: "request_tags"}
+"""Generation → our name of a column → the table's own name, where they differ."""
+
+TAG_COLUMNS = {1: "request_metadata", 3: "request_tags"}
+"""Generation → the map in which a row says what model answered."""
+
 _TAG_NAMES = {
     "endpoint_name": ("endpoint_name",),
     "entity_name": ("model_name", "entity_name"),
@@ -66,8 +70,8 @@ def date_column(generation: Generation) -> str | None:
 
 def columns_read(schema: pa.Schema, generation: Generation) -> list[str]:
     """The columns of a table that `normalise` looks at, in the table's order."""
-    renamed = set(_RENAMED[generation].values())
-    wanted = set(INFERENCE_ROWS.names) | renamed | set(_TAGS.values()) | {"timestamp_ms", "destination_model"}
+    renamed = set(RENAMED_COLUMNS[generation].values())
+    wanted = set(INFERENCE_ROWS.names) | renamed | set(TAG_COLUMNS.values()) | {"destination_model"}
     return [name for name in schema.names if name in wanted]
 
 
@@ -79,7 +83,7 @@ def normalise(table: pa.Table, generation: Generation) -> pa.Table:
 
     Raises: SchemaMismatch, if a column holds what cannot be understood.
     """
-    renamed = _RENAMED[generation]
+    renamed = RENAMED_COLUMNS[generation]
     columns: dict[str, pa.ChunkedArray] = {}
     for field in INFERENCE_ROWS:
         source = renamed.get(field.name, field.name)
@@ -87,8 +91,6 @@ def normalise(table: pa.Table, generation: Generation) -> pa.Table:
             columns[field.name] = _as_type(table.column(source), field)
         else:
             columns[field.name] = pa.chunked_array([pa.nulls(table.num_rows, field.type)])
-    if generation == 1:
-        columns["request_time"] = _from_milliseconds(table.column("timestamp_ms"))
     _add_tags(columns, table, generation)
     if generation == 3 and "destination_model" in table.column_names:
         model = _as_type(table.column("destination_model"), pa.field("destination_model", pa.string()))
@@ -100,7 +102,7 @@ def normalise(table: pa.Table, generation: Generation) -> pa.Table:
 
 def _add_tags(columns: dict[str, pa.ChunkedArray], table: pa.Table, generation: Generation) -> None:
     """What a row's map of tags says about it, which comes before what its columns say."""
-    tags = _TAGS.get(generation)
+    tags = TAG_COLUMNS.get(generation)
     if tags is None or tags not in table.column_names:
         return
     rows = [_as_dict(value) for value in table.column(tags).to_pylist()]

@@ -6,11 +6,12 @@ present rows through Delta's kernel, which knows deletion vectors.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,7 +20,7 @@ from lakehouse.change_data import added_batches, changed_batches, plain, present
 from lakehouse.commits import Commit, file_system, log_has, read_commits
 from lakehouse.errors import HistoryGone, TableMissing, UnreadableTable
 from lakehouse.generations import Generation, columns_read, date_column, generation_of, normalise
-from lakehouse.request_ids import content_hash_in, content_hashes, fill_in_ids, has_no_id, part_of
+from lakehouse.request_ids import content_hash_in, content_hashes, fill_in_ids, has_no_id
 from lakehouse.served_entities import ServedEntities
 from lakehouse.store import open_table, open_uri, read_rows, table_id, table_uri
 from lakehouse.tables import INFERENCE_ROWS, SERVED_ENTITIES, TIMESTAMP
@@ -88,15 +89,17 @@ class InferenceSource:
                 found.append(SourceCommit(commit.version, rows))
         return found
 
-    def read(self, version_from: int, version_to: int, part: tuple[int, int] = (0, 1)) -> pa.Table:
+    def read(
+        self, version_from: int, version_to: int, keep: Callable[[pa.ChunkedArray], np.ndarray] | None = None
+    ) -> pa.Table:
         """Rows that the versions `version_from` to `version_to`, both included, brought; columns of `SOURCE_ROWS`.
 
-        `part` = (k, n) keeps the rows whose request id falls into part k of n (`lakehouse.request_ids.part_of`), so
-        that a commit too large for memory is read in n passes.
+        `keep` gets the request ids of some thousand rows at a time and says (bool [n]) which rows to keep, so that of
+        a commit too large for memory a part is read in each pass.
         Raises: HistoryGone, UnreadableTable.
         """
         kept = [
-            rows if part[1] == 1 else rows.filter(pa.array(part_of(rows["databricks_request_id"], part[1]) == part[0]))
+            rows if keep is None else rows.filter(pa.array(keep(rows["databricks_request_id"])))
             for rows in self._batches(version_from, version_to)
         ]
         return pa.concat_tables(kept) if kept else SOURCE_ROWS.empty_table()

@@ -1,7 +1,4 @@
-"""Ids for rows that came without one, and the split of rows into parts by their id.
-
-Both must give the same answer in every process and on every day: exactly-once rests on them.
-"""
+"""Ids for rows that came without one: the same in every process and on every day, as exactly-once rests on them."""
 
 import hashlib
 import json
@@ -57,12 +54,3 @@ def content_hash_in(request_id: str) -> str | None:
     """The content hash inside an id that `fill_in_ids` made; None for any other id."""
     parts = request_id.split("-")
     return parts[1] if request_id.startswith(_PREFIX) and len(parts) == 4 else None
-
-
-def part_of(request_ids: pa.ChunkedArray | pa.Array, parts: int) -> np.ndarray:
-    """int64 [n]: into which of `parts` parts each request id falls, evenly and the same in every process."""
-    ids = request_ids.to_pylist()
-    numbers = (
-        int.from_bytes(hashlib.blake2b(str(i).encode("utf-8", "surrogatepass"), digest_size=7).digest()) for i in ids
-    )
-    return np.fromiter(numbers, dtype=np.int64, count=len(ids)) % parts
