@@ -1,13 +1,13 @@
-"""The source's new commits cut into chunks of work, so that a killed run loses one chunk and no more.
+"""The source's new commits cut into small pieces of work, in an order that any run can take up again.
 
-The position of the job is `(source version, chunk number)`. Chunk number c of a source version means: of this commit,
-every row whose hash bucket is at most c is done; `FINISHED` means all of it. Rows are taken in the order of their
-bucket, so a chunk can be as large as the time allows, and a later run, or a later release, may cut differently and
-still neither skip nor repeat a row.
+Rows are taken in the order of (source version, hash bucket of the request id). The position of the job,
+`(source version, chunk number)`, says how far it is: of that version every row whose bucket is at most the chunk number
+is done, and all of it with `FINISHED`. Where a piece ends is therefore free: after as many rows as the time allowed,
+in this run or in one of a later release, and still no row is skipped or done twice.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,95 +17,121 @@ from numpy.typing import NDArray
 from lakehouse.appends import FINISHED
 from lakehouse.inference import InferenceSource, SourceCommit
 
-FIRST_CHUNK_ROWS = 200
-LARGEST_CHUNK_ROWS = 20_000
-SMALLEST_CHUNK_ROWS = 25
-TARGET_CHUNK_SECONDS = 20.0
-NOTHING_DONE = -1
-_LARGEST_STEP = 4.0
+PIECE_ROWS = 200
+"""Rows that are scored in one go: enough for full batches, few enough to keep to a time budget."""
+GROUP_ROWS = 5_000
+"""Consecutive commits are read together up to this many rows."""
+LARGEST_READ_ROWS = 100_000
+"""A commit with more rows than this is read in several passes, so that it need not fit in memory."""
+_NOTHING_DONE = -1
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """Some rows and the position that is reached when they are done."""
+class Group:
+    """Rows that were read together, and how they are ordered and cut."""
 
     rows: pa.Table
+    versions: NDArray[np.int64]
+    buckets: NDArray[np.int64]
+    last_version: int
+    last_bucket: int
+    """The position when the whole group is done, also where it has no rows."""
+    rows_after: int
+    """Rows of the source behind this group."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some rows of a group, and the position that is reached when they are done."""
+
+    rows: NDArray[np.bool_]
     source_version: int
     number: int
-    rows_read: int
     rows_after: int
-    """Rows of the source that are still waiting behind this chunk."""
-
-
-class ChunkSize:
-    """How many rows the next chunk takes: as many as about `TARGET_CHUNK_SECONDS` are enough for."""
-
-    def __init__(self) -> None:
-        self.rows = FIRST_CHUNK_ROWS
-
-    def took(self, rows: int, seconds: float) -> None:
-        """Learn from a chunk of `rows` rows that took `seconds`."""
-        if rows < min(self.rows, SMALLEST_CHUNK_ROWS):
-            return
-        fitting = rows * TARGET_CHUNK_SECONDS / max(seconds, 1e-3)
-        fitting = min(max(fitting, self.rows / _LARGEST_STEP), self.rows * _LARGEST_STEP)
-        self.rows = int(min(max(fitting, SMALLEST_CHUNK_ROWS), LARGEST_CHUNK_ROWS))
+    last: bool
 
 
 def buckets_of(request_ids: pa.ChunkedArray) -> NDArray[np.int64]:
-    """The hash bucket of each request id, from 0 to `FINISHED` - 1; the same in every process and release."""
-    return np.fromiter(
-        (zlib.crc32(request_id.encode("utf-8", "surrogatepass")) % FINISHED for request_id in request_ids.to_pylist()),
-        dtype=np.int64,
-        count=len(request_ids),
-    )
+    """The hash bucket of each request id, from 0 to `FINISHED` - 1.
 
-
-def chunks(
-    source: InferenceSource, commits: list[SourceCommit], position: tuple[int, int] | None, size: ChunkSize
-) -> Iterator[Chunk]:
-    """The work that is left, in order. `commits` are the source's commits after the position, a half-done one first.
-
-    Small commits are taken together up to `size.rows`; a larger one is read once and cut.
+    It is the same in every process and release: positions that are stored rest on it.
     """
+    ids = request_ids.to_pylist()
+    hashes = (zlib.crc32(request_id.encode("utf-8", "surrogatepass")) for request_id in ids)
+    return np.fromiter(hashes, dtype=np.int64, count=len(ids)) % FINISHED
+
+
+def groups(source: InferenceSource, commits: list[SourceCommit], position: tuple[int, int] | None) -> Iterator[Group]:
+    """The work that is left, in order. `commits` are those of which something is left, a half-done one first."""
     waiting = sum(commit.rows for commit in commits)
     index = 0
     while index < len(commits):
-        done = position[1] if position is not None and position[0] == commits[index].version else NOTHING_DONE
-        group = commits[index : index + 1] if done != NOTHING_DONE else _group(commits, index, size.rows)
-        index += len(group)
-        waiting -= sum(commit.rows for commit in group)
-        rows = source.read(group[0].version, group[-1].version)
-        if len(group) == 1 and (done != NOTHING_DONE or rows.num_rows > size.rows):
-            yield from _cut(rows, group[0].version, done, size, waiting)
+        taken = _taken_together(commits, index)
+        index += len(taken)
+        waiting -= sum(commit.rows for commit in taken)
+        done = _NOTHING_DONE
+        if position is not None and position[0] == taken[0].version:
+            done = position[1]
+        if taken[0].rows > LARGEST_READ_ROWS:
+            yield from _in_passes(source, taken[0], done, waiting)
         else:
-            yield Chunk(rows, group[-1].version, FINISHED, rows.num_rows, waiting)
+            rows = source.read(taken[0].version, taken[-1].version)
+            yield _group(rows, (taken[0].version, done), (taken[-1].version, FINISHED), waiting)
 
 
-def _group(commits: list[SourceCommit], start: int, rows: int) -> list[SourceCommit]:
-    end, taken = start + 1, commits[start].rows
-    while end < len(commits) and taken + commits[end].rows <= rows:
-        taken += commits[end].rows
+def pieces(group: Group) -> Iterator[Piece]:
+    """The group cut into pieces of about `PIECE_ROWS` rows, at least one. Rows of one bucket stay together."""
+    order = np.lexsort((group.buckets, group.versions))
+    versions, buckets = group.versions[order], group.buckets[order]
+    start, total = 0, len(order)
+    while True:
+        end = min(start + PIECE_ROWS, total)
+        while end < total and versions[end] == versions[end - 1] and buckets[end] == buckets[end - 1]:
+            end += 1
+        chosen = np.zeros(total, dtype=np.bool_)
+        chosen[order[start:end]] = True
+        if end == total:
+            yield Piece(chosen, group.last_version, group.last_bucket, group.rows_after, True)
+            return
+        version = int(versions[end - 1])
+        number = int(buckets[end - 1]) if versions[end] == version else FINISHED
+        yield Piece(chosen, version, number, group.rows_after + total - end, False)
+        start = end
+
+
+def _taken_together(commits: list[SourceCommit], start: int) -> list[SourceCommit]:
+    end, rows = start + 1, commits[start].rows
+    while end < len(commits) and rows + commits[end].rows <= GROUP_ROWS:
+        rows += commits[end].rows
         end += 1
     return commits[start:end]
 
 
-def _cut(rows: pa.Table, version: int, done: int, size: ChunkSize, waiting: int) -> Iterator[Chunk]:
+def _in_passes(source: InferenceSource, commit: SourceCommit, done: int, waiting: int) -> Iterator[Group]:
+    """A commit that is too large for memory: each pass keeps the rows of a range of buckets."""
+    passes = -(-commit.rows // LARGEST_READ_ROWS)
+    for number in range(passes):
+        last = FINISHED if number == passes - 1 else FINISHED * (number + 1) // passes
+        if last <= done:
+            continue
+        rows = source.read(commit.version, commit.version, keep=_in_range(done, last))
+        left = commit.rows * (passes - 1 - number) // passes
+        yield _group(rows, (commit.version, done), (commit.version, last), waiting + left)
+        done = last
+
+
+def _in_range(done: int, last: int) -> Callable[[pa.ChunkedArray], NDArray[np.bool_]]:
+    def keep(request_ids: pa.ChunkedArray) -> NDArray[np.bool_]:
+        buckets = buckets_of(request_ids)
+        return (buckets > done) & (buckets <= last)
+
+    return keep
+
+
+def _group(rows: pa.Table, done: tuple[int, int], end: tuple[int, int], rows_after: int) -> Group:
+    versions = rows["source_version"].to_numpy().astype(np.int64, copy=False)
     buckets = buckets_of(rows["databricks_request_id"])
-    order = np.argsort(buckets, kind="stable")
-    order = order[np.searchsorted(buckets[order], done, side="right") :]
-    left = len(order)
-    while True:
-        in_order = buckets[order]
-        if len(order) > size.rows:
-            number = int(in_order[size.rows - 1])
-            end = int(np.searchsorted(in_order, number, side="right"))
-        else:
-            number, end = FINISHED, len(order)
-        if end == len(order):
-            number = FINISHED
-        left -= end
-        yield Chunk(rows.take(pa.array(np.sort(order[:end]))), version, number, end, waiting + left)
-        if number == FINISHED:
-            return
-        order = order[end:]
+    left = (versions > done[0]) | (buckets > done[1])
+    if not left.all():
+        rows, versions, buckets = rows.filter(pa.array(left)), versions[left], buckets[left]
+    return Group(rows, versions, buckets, end[0], end[1], rows_after)

@@ -12,13 +12,16 @@ VARIABLE = "LAKEHELM_KILL_AT"
 
 STAGES = (
     "start",
+    "find",
     "read",
     "deduplicate",
+    "load_models",
     "score",
     "append",
     "roll_up_metrics_minute",
     "roll_up_metrics_15min",
     "roll_up_metrics_daily_requester",
+    "roll_up",
     "finish",
 )
 """The boundaries of the metrics job, each named by the stage that was just done."""

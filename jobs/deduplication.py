@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from lakehouse.errors import UnreadableTable
 from lakehouse.store import first_line
@@ -16,42 +17,37 @@ if TYPE_CHECKING:
 ONE_DAY = timedelta(days=1)
 
 
-def first_of_each_id(rows: pa.Table) -> pa.Table:
-    """The row that came first for each `databricks_request_id`: by source version, then time, then as read."""
-    order = pc.sort_indices(
-        pa.table(
-            {
-                "source_version": rows["source_version"],
-                "request_time": rows["request_time"],
-                "row": pa.array(np.arange(rows.num_rows)),
-            }
-        ),
-        sort_keys=[("source_version", "ascending"), ("request_time", "ascending"), ("row", "ascending")],
-    )
-    ordered = rows["databricks_request_id"].take(order)
-    codes = pc.dictionary_encode(ordered.combine_chunks()).indices.to_numpy(zero_copy_only=False)
-    _, first = np.unique(codes, return_index=True)
-    if len(first) == rows.num_rows:
-        return rows
-    kept = np.sort(order.to_numpy()[first])
-    return rows.take(pa.array(kept))
+def new_rows(rows: pa.Table, request_metrics: "DeltaTable") -> NDArray[np.bool_]:
+    """For each of `rows` (columns of `SOURCE_ROWS`) whether it is to be scored: first of its id, and not known yet.
 
-
-def without_known_ids(rows: pa.Table, request_metrics: "DeltaTable") -> pa.Table:
-    """The rows whose id is not yet in `request_metrics`, looked up in the snapshot that the DeltaTable holds.
-
-    Only the dates of the rows and the day before and after are read: a row delivered twice has the same time, give or
-    take the border of a day.
+    Known ids are looked up in the snapshot that `request_metrics` holds, on the dates of the rows and the day before
+    and after: a row that was delivered twice has the same time, give or take the border of a day.
     """
+    new = first_of_each_id(rows)
     if rows.num_rows == 0 or request_metrics.version() == 0:
-        return rows
+        return new
     ids = rows["databricks_request_id"].combine_chunks()
     known = ids_found(request_metrics, ids, dates=_dates_to_look_at(rows["request_date"]))
-    return rows.filter(pc.invert(pc.is_in(ids, value_set=known))) if len(known) else rows
+    unknown: NDArray[np.bool_] = ~pc.is_in(ids, value_set=known).to_numpy(zero_copy_only=False)
+    return new & unknown
+
+
+def first_of_each_id(rows: pa.Table) -> NDArray[np.bool_]:
+    """For each row whether it is the first of its `databricks_request_id`: by source version, time, then as read."""
+    first = np.zeros(rows.num_rows, dtype=np.bool_)
+    if rows.num_rows == 0:
+        return first
+    codes = pc.dictionary_encode(rows["databricks_request_id"].combine_chunks()).indices
+    versions = rows["source_version"].to_numpy()
+    times = rows["request_time"].cast(pa.int64()).fill_null(0).to_numpy()
+    order = np.lexsort((times, versions))
+    _, place = np.unique(codes.to_numpy(zero_copy_only=False)[order], return_index=True)
+    first[order[place]] = True
+    return first
 
 
 def ids_found(table: "DeltaTable", ids: pa.Array, dates: list[str] | None = None) -> pa.Array:
-    """Those of `ids` that stand in the snapshot's `databricks_request_id`, on `dates` (partition values) or on any date.
+    """Those of `ids` that the snapshot has as `databricks_request_id`, on `dates` (partition values) or on any date.
 
     Memory holds the hits only. Raises: UnreadableTable, if a file of the snapshot is gone.
     """

@@ -31,7 +31,8 @@ def one_at_a_time(settings: Settings, name: str, wait_seconds: float) -> Iterato
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     raise StillAtWork(
-                        f"Another process of this workspace ({settings.home}) is running {name}; wait until it ends, or end it."
+                        f"Another process of the workspace {settings.home} is running {name}; "
+                        "wait until it ends, or end it."
                     ) from None
                 time.sleep(_LOOK_AGAIN_SECONDS)
         yield

@@ -199,7 +199,8 @@ def _flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
     """float64 with NaN for null."""
-    return _flat(column).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+    numbers: NDArray[np.float64] = _flat(column).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return numbers
 
 
 def _repeat(value: str, size: int) -> pa.Array:

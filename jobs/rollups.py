@@ -13,8 +13,8 @@ import pyarrow as pa
 from jobs.crash_points import crash_point
 from jobs.partial_sums import COLUMNS_READ, partial_sums
 from lakehouse.appends import FINISHED, append_once, position
-from lakehouse.errors import HistoryGone
-from lakehouse.store import first_line, open_table, table_id
+from lakehouse.change_data import changed_batches, present_batches
+from lakehouse.store import open_table, table_id
 from lakehouse.tables import REQUEST_METRICS
 from settings import Settings
 
@@ -79,16 +79,12 @@ def _roll_up_one(settings: Settings, source: "DeltaTable", rollup: Rollup) -> in
 
 def _rows_added(source: "DeltaTable", first: int, last: int) -> pa.Table:
     """The rows that versions `first` to `last` added. A compaction adds none."""
-    from deltalake.exceptions import DeltaError
-
-    try:
-        reader = source.load_cdf(starting_version=first, ending_version=last, columns=list(COLUMNS_READ))
-        return _plain_strings(pa.table(reader.read_all()).select(list(COLUMNS_READ)))
-    except (DeltaError, OSError) as error:
-        raise HistoryGone(
-            f"Versions {first} to {last} of {source.table_uri} cannot be read for the rollups "
-            f"(cleaned up or vacuumed?): {first_line(error)}"
-        ) from error
+    batches = [
+        batch.select(list(COLUMNS_READ))
+        for version in range(first, last + 1)
+        for batch in changed_batches(source, version, COLUMNS_READ)
+    ]
+    return pa.concat_tables(batches) if batches else REQUEST_METRICS.schema.empty_table()
 
 
 def _roll_up_snapshot(
@@ -139,17 +135,15 @@ def _groups_of_days(days: dict[str, int], start: int) -> Iterator[tuple[int, lis
 
 
 def _snapshot_batches(source: "DeltaTable", days: list[str]) -> Iterator[pa.Table]:
-    dataset = source.to_pyarrow_dataset(file_pruning_predicate=[("request_date", "in", days)])
-    for batch in dataset.scanner(columns=list(COLUMNS_READ), batch_size=ROWS_AT_ONCE).to_batches():
-        if batch.num_rows:
-            yield _plain_strings(pa.Table.from_batches([batch]))
-
-
-def _plain_strings(rows: pa.Table) -> pa.Table:
-    """Change data comes with string views, which not every Arrow function takes."""
-    return pa.table(
-        {
-            name: rows[name].cast(pa.string()) if pa.types.is_string_view(rows[name].type) else rows[name]
-            for name in rows.column_names
-        }
-    )
+    """All rows of some days (partition values of the log, so no one's text), about `ROWS_AT_ONCE` at a time."""
+    dated = ", ".join(f"DATE '{day}'" for day in days if day)
+    conditions = [f"request_date IN ({dated})"] if dated else []
+    conditions += ["request_date IS NULL"] if "" in days else []
+    waiting: list[pa.Table] = []
+    for batch in present_batches(source, COLUMNS_READ, " OR ".join(conditions)):
+        waiting.append(batch)
+        if sum(table.num_rows for table in waiting) >= ROWS_AT_ONCE:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)

@@ -4,36 +4,40 @@ One run: find the new commits → read a chunk → drop ids that are known → s
 position reached → roll up. A run that is killed anywhere loses at most the chunk that it was working on.
 """
 
-import sys
 import time
 from argparse import ArgumentParser
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from jobs.chunking import Chunk, ChunkSize, chunks
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.chunking import Group, Piece, groups, pieces
 from jobs.crash_points import crash_point
-from jobs.deduplication import first_of_each_id, without_known_ids
-from jobs.errors import JobError
+from jobs.deduplication import new_rows
+from jobs.errors import JobError, StillAtWork
 from jobs.one_at_a_time import one_at_a_time
 from jobs.request_times import newest_plausible, with_implausible_times_noted
 from jobs.rollups import roll_up
 from jobs.scorers import ScoringTools, load_scoring_tools
-from lakehouse.appends import FINISHED, append_once, position
+from lakehouse.appends import FINISHED, append_once, conform, position
 from lakehouse.errors import AlreadyCommitted, CommitConflict, LakehouseError
 from lakehouse.inference import InferenceSource
 from lakehouse.runs import finish_run, start_run
 from lakehouse.status import write_status
 from lakehouse.store import open_table
 from lakehouse.tables import REQUEST_METRICS
-from settings import Settings
+from settings import Settings, get_settings
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from deltalake import DeltaTable
+
+COMMIT_SECONDS = 20.0
+"""What was scored is committed after this long, so that a killed run loses little and the pages are up to date."""
 
 TIMES_TO_YIELD = 3
 """How often a run starts again from the new position after a rival's commit on another machine won."""
@@ -61,7 +65,7 @@ class Progress:
     rows_duplicate: int = 0
     rows_waiting: int = 0
     unscored_reasons: Counter[str] = field(default_factory=Counter)
-    stage_seconds: Counter[str] = field(default_factory=Counter)
+    stage_seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     newest_request_time: datetime | None = None
 
     @contextmanager
@@ -98,15 +102,23 @@ def run_score(
     The models are loaded by `load`, and only if there is a new row. The run is written to `job_runs` when it starts
     and when it ends, also when it fails.
 
-    Raises: LakehouseError or JobError with one sentence, after writing it down.
+    Raises: LakehouseError or JobError with one sentence, after writing it down. StillAtWork, if another process of the
+    workspace scores: at once for a scheduled run, else after waiting as long as the run may last.
     """
+    patience = 0.0 if trigger == "schedule" else float("inf") if once else settings.score_budget_seconds
+    with one_at_a_time(settings, "score", patience):
+        return _recorded_run(settings, once, trigger, request_id, load)
+
+
+def _recorded_run(
+    settings: Settings, once: bool, trigger: str, request_id: str, load: Callable[[Settings], ScoringTools]
+) -> Progress:
     run_id = start_run(settings, "score", trigger, request_id)
     progress = Progress()
     deadline = float("inf") if once else time.monotonic() + settings.score_budget_seconds
     crash_point("start")
     try:
-        with one_at_a_time(settings, "score", float("inf") if once else settings.score_budget_seconds):
-            _score_until(settings, deadline, progress, load)
+        _score_until(settings, deadline, progress, load)
     except (LakehouseError, JobError) as error:
         _finish(settings, run_id, "failed", progress, str(error))
         raise
@@ -136,11 +148,12 @@ def _score_until(
 
 @dataclass
 class _Run:
+    """The working state of one run."""
+
     settings: Settings
     deadline: float
     progress: Progress
     load: Callable[[Settings], ScoringTools]
-    size: ChunkSize = field(default_factory=ChunkSize)
     tools: ScoringTools | None = None
     status_written: float = 0.0
 
@@ -153,51 +166,57 @@ class _Run:
             done = position(target, app_id)
             commits = source.commits_after(_finished_version(done))
         progress.rows_waiting = sum(commit.rows for commit in commits)
-        if progress.from_version is None:
-            progress.from_version = done[0] if done else None
-        work = chunks(source, commits, done, self.size)
+        if progress.from_version is None and done is not None:
+            progress.from_version = done[0]
+        work = groups(source, commits, done)
         while time.monotonic() < self.deadline:
-            started = time.monotonic()
             with progress.stage("read"):
-                chunk = next(work, None)
-            if chunk is None:
+                group = next(work, None)
+            if group is None:
                 break
-            self.score_chunk(chunk, target, app_id)
-            self.size.took(chunk.rows_read, time.monotonic() - started)
+            self.score_group(group, target, app_id)
         if progress.to_version is None:
             # Nothing was new, but a run before this one may have been killed before its rollups.
             self.roll_up()
 
-    def score_chunk(self, chunk: Chunk, target: "DeltaTable", app_id: str) -> None:
+    def score_group(self, group: Group, target: "DeltaTable", app_id: str) -> None:
+        """Score a group piece by piece, and commit at its end, or on the way when it takes long."""
         progress = self.progress
         with progress.stage("deduplicate"):
-            new = without_known_ids(first_of_each_id(chunk.rows), target)
-        if new.num_rows and self.tools is None:
+            new = new_rows(group.rows, target)
+        if self.tools is None and new.any():
             with progress.stage("load_models"):
                 self.tools = self.load(self.settings)
-        with progress.stage("score"):
-            scored = self.score(new)
-        with progress.stage("append"):
-            append_once(target, scored, app_id=app_id, source_version=chunk.source_version, chunk=chunk.number)
-        _count(progress, chunk, scored)
-        self.write_status()
-        self.roll_up()
+        scored: list[pa.Table] = []
+        read, since = 0, time.monotonic()
+        for piece in pieces(group):
+            with progress.stage("score"):
+                scored.append(self.score(group.rows.filter(pa.array(piece.rows & new))))
+            read += int(piece.rows.sum())
+            late = time.monotonic() >= self.deadline
+            if not (piece.last or late or time.monotonic() - since >= COMMIT_SECONDS):
+                continue
+            rows = pa.concat_tables(scored)
+            with progress.stage("append"):
+                append_once(target, rows, app_id=app_id, source_version=piece.source_version, chunk=piece.number)
+            _count(progress, piece, read, rows)
+            self.write_status()
+            self.roll_up()
+            if late:
+                return
+            scored, read, since = [], 0, time.monotonic()
 
-    def score(self, rows: "pa.Table") -> "pa.Table":
-        if rows.num_rows == 0 or self.tools is None:
+    def score(self, rows: pa.Table) -> pa.Table:
+        tools = self.tools
+        if rows.num_rows == 0 or tools is None:
             return REQUEST_METRICS.schema.empty_table()
         from metrics.scoring import score_rows
 
         now = datetime.now(UTC)
         scored = score_rows(
-            rows.drop_columns(["source_version"]),
-            self.tools.scorers,
-            self.tools.prices,
-            self.tools.cache,
-            now,
-            self.on_progress,
+            rows.drop_columns(["source_version"]), tools.scorers, tools.prices, tools.cache, now, self.on_progress
         )
-        return with_implausible_times_noted(scored, now)
+        return with_implausible_times_noted(conform(scored, REQUEST_METRICS.schema), now)
 
     def roll_up(self) -> None:
         with self.progress.stage("roll_up"):
@@ -215,7 +234,7 @@ class _Run:
             "score",
             {
                 "state": "running",
-                "rows_done": progress.rows_scored + progress.rows_unscored + progress.rows_duplicate,
+                "rows_done": progress.rows_read,
                 "rows_waiting": progress.rows_waiting,
                 "texts_done": done,
                 "texts_total": total,
@@ -231,14 +250,12 @@ def _finished_version(done: tuple[int, int] | None) -> int | None:
     return version if chunk == FINISHED else version - 1
 
 
-def _count(progress: Progress, chunk: Chunk, scored: "pa.Table") -> None:
-    """Count a chunk that is committed."""
-    import pyarrow.compute as pc
-
-    progress.rows_read += chunk.rows_read
-    progress.rows_duplicate += chunk.rows_read - scored.num_rows
-    progress.rows_waiting = chunk.rows_after
-    progress.to_version = chunk.source_version
+def _count(progress: Progress, piece: Piece, read: int, scored: pa.Table) -> None:
+    """Count rows whose scores are committed, up to the end of `piece`."""
+    progress.rows_read += read
+    progress.rows_duplicate += read - scored.num_rows
+    progress.rows_waiting = piece.rows_after
+    progress.to_version = piece.source_version
     has_score = None
     for name in _SCORES:
         there = pc.is_valid(scored[name])
@@ -273,8 +290,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--trigger", default="command", choices=["command", "schedule", "request"], help="why it runs")
     parser.add_argument("--request-id", default="", help="the row of job_requests that it fulfils")
     options = parser.parse_args(arguments)
-    from settings import get_settings
-
-    progress = run_score(get_settings(), once=options.once, trigger=options.trigger, request_id=options.request_id)
-    print(progress.sentence(), file=sys.stderr if options.trigger == "schedule" else sys.stdout)
+    try:
+        progress = run_score(get_settings(), once=options.once, trigger=options.trigger, request_id=options.request_id)
+    except StillAtWork as error:
+        if options.trigger != "schedule":
+            raise
+        # The work is being done; the scheduler's run has nothing to add.
+        print(error)
+        return 0
+    print(progress.sentence())
     return 0

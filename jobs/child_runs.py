@@ -1,0 +1,114 @@
+"""One run of a job as a child process of the scheduler: started, watched, ended when it hangs, and accounted for."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jobs.errors import JobError
+from jobs.processes import end_child, last_line, start_child
+from lakehouse.runs import finish_run, runs, start_run
+from settings import Settings
+
+REQUESTABLE: dict[str, frozenset[str]] = {
+    "score": frozenset({"once"}),
+    "compact": frozenset(),
+}
+"""Jobs that a row of `job_requests` may start, with the switches that it may set. All take --trigger, --request-id."""
+
+PATIENCE_SECONDS = 10.0
+_LOOK_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A run that should happen, and why."""
+
+    job: str
+    trigger: str
+    request_id: str = ""
+    switches: tuple[str, ...] = ()
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def command(self) -> list[str]:
+        """The arguments after `python -m`. Nothing of a request but switches from the list above gets here."""
+        identity = [f"--request-id={self.request_id}"] if self.request_id else []
+        return ["jobs", self.job, *self.switches, f"--trigger={self.trigger}", *identity]
+
+
+def wish_of_request(request: dict[str, Any]) -> Wish:
+    """The run that a row of `job_requests` asks for.
+
+    Raises: JobError, if it asks for a job or a switch that may not be asked for.
+    """
+    job, arguments = request["job"], request["arguments"]
+    if job not in REQUESTABLE:
+        raise JobError(f"The job {job!r} cannot be asked for; these can: {', '.join(REQUESTABLE)}.")
+    allowed = REQUESTABLE[job]
+    if not isinstance(arguments, dict) or not set(arguments) <= allowed:
+        raise JobError(f"The job {job} takes only the switches {', '.join(sorted(allowed)) or '(none)'} in a request.")
+    switches = tuple(f"--{name}" for name in sorted(arguments) if arguments[name])
+    return Wish(job, "request", request["request_id"], switches)
+
+
+def refuse(settings: Settings, request: dict[str, Any], error: JobError) -> None:
+    """Write down that a request will not be fulfilled, so that the person who asked sees why."""
+    run_id = start_run(settings, str(request["job"]), "request", str(request["request_id"]))
+    finish_run(settings, run_id, "failed", error=str(error))
+
+
+def run_child(settings: Settings, wish: Wish, stopping: Callable[[], bool], on_wait: Callable[[], None]) -> None:
+    """Run a wish to its end, or end it: after `settings.job_timeout_seconds`, or when the scheduler is stopping.
+
+    Whatever happens to the child, `job_runs` says it. `on_wait` is called a few times a second.
+    """
+    log = settings.home / "logs" / f"{wish.job}.log"
+    process = start_child(wish.command(), log=log, environment={"LAKEHELM_HOME": str(settings.home)})
+    deadline = time.monotonic() + settings.job_timeout_seconds
+    state, error = None, None
+    for _ in _while_running(process):
+        if stopping():
+            state, error = "interrupted", "The scheduler was stopped while this ran; the next run goes on from here."
+        elif time.monotonic() > deadline:
+            state = "timed_out"
+            error = (
+                f"The run did not end within {settings.job_timeout_seconds:.0f} seconds "
+                "(LAKEHELM_JOB_TIMEOUT_SECONDS), so the scheduler ended it; the next run goes on from the last commit."
+            )
+        if state:
+            end_child(process, PATIENCE_SECONDS)
+            break
+        on_wait()
+    if state is None and process.returncode == 0:
+        return
+    _account_for(settings, wish, process, state or "failed", error or _why(process, log))
+
+
+def _while_running(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    while process.poll() is None:
+        yield
+        time.sleep(_LOOK_SECONDS)
+
+
+def _why(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    if process.returncode < 0:
+        return (
+            f"The run's process was ended by signal {-process.returncode}; the next run goes on from the last commit."
+        )
+    return last_line(log) or f"The run ended with status {process.returncode} and said nothing."
+
+
+def _account_for(settings: Settings, wish: Wish, process: "subprocess.Popen[bytes]", state: str, error: str) -> None:
+    """Give the child's run its last row, unless it wrote one itself; write both rows if it never got that far."""
+    for run in runs(settings, wish.job, limit=10):
+        mine = run["process_id"] == process.pid and run["host"] == socket.gethostname()
+        if mine and run["started_at"] >= wish.since:
+            if run["state"] in {"running", "interrupted"}:
+                finish_run(settings, run["run_id"], state, error=error)
+            return
+    run_id = start_run(settings, wish.job, wish.trigger, wish.request_id, process_id=process.pid)
+    finish_run(settings, run_id, state, error=error)

@@ -1,0 +1,96 @@
+"""What the metrics job scores with: the prepared models of the workspace and the prices."""
+
+import csv
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jobs.errors import JobError, ModelsNotPrepared
+from jobs.prepare import PERPLEXITY_OFF, perplexity_folder, prepared, toxicity_folder
+from lakehouse.errors import TableMissing
+from lakehouse.store import open_uri, read_rows, table_uri
+from metrics.cost import Price
+from metrics.scoring import Scorers, TextCache
+from settings import Settings
+
+_COLUMNS = ("model", "version", "input_usd_per_million", "output_usd_per_million", "effective_from")
+
+
+@dataclass(frozen=True)
+class ScoringTools:
+    """Everything that `metrics.scoring.score_rows` needs but the rows. The cache lives as long as one run."""
+
+    scorers: Scorers
+    prices: tuple[Price, ...] = ()
+    cache: TextCache = field(default_factory=TextCache)
+
+
+def load_scoring_tools(settings: Settings) -> ScoringTools:
+    """Load the prepared models and the prices.
+
+    Raises: ModelsNotPrepared. JobError, if the price file is wrong. EngineError, if a model file is damaged.
+    """
+    if not prepared(settings):
+        raise ModelsNotPrepared(
+            f"The models for scoring are not in {settings.models_folder}; run `python -m jobs prepare` once."
+        )
+    from metrics.engines.language import load_language_detector
+    from metrics.engines.toxicity import load_toxicity
+
+    perplexity = None
+    if settings.perplexity_model != PERPLEXITY_OFF:
+        from metrics.engines.perplexity import PerplexityEngine
+
+        perplexity = PerplexityEngine.load(perplexity_folder(settings), settings.cores)
+    scorers = Scorers(
+        perplexity=perplexity,
+        toxicity=load_toxicity(toxicity_folder(settings), settings.cores),
+        language=load_language_detector(),
+    )
+    return ScoringTools(scorers, load_prices(settings))
+
+
+def load_prices(settings: Settings) -> tuple[Price, ...]:
+    """The prices of the user's own file first, then those of the table `prices`.
+
+    Raises: JobError, if the file cannot be read, naming the line.
+    """
+    own = _prices_of_file(Path(settings.prices_file)) if settings.prices_file else []
+    return (*own, *_prices_of_table(settings))
+
+
+def _prices_of_file(file: Path) -> list[Price]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise JobError(f"The price file {file} (LAKEHELM_PRICES_FILE) cannot be read: {error}") from error
+    lines = csv.DictReader(text.splitlines())
+    missing = [name for name in _COLUMNS if name not in (lines.fieldnames or [])]
+    if missing:
+        raise JobError(f"The price file {file} lacks the columns {', '.join(missing)}; it needs {', '.join(_COLUMNS)}.")
+    return [_price_of_line(file, number, line) for number, line in enumerate(lines, start=2)]
+
+
+def _price_of_line(file: Path, number: int, line: dict[str, str]) -> Price:
+    try:
+        since = datetime.fromisoformat(line["effective_from"].strip())
+        return Price(
+            entity_name=line["model"].strip(),
+            entity_version=line["version"].strip(),
+            input_usd_per_million=float(line["input_usd_per_million"]),
+            output_usd_per_million=float(line["output_usd_per_million"]),
+            effective_from=since if since.tzinfo else since.replace(tzinfo=UTC),
+            source=f"price file {file.name}",
+        )
+    except (ValueError, AttributeError, TypeError) as error:
+        raise JobError(f"Line {number} of the price file {file} is not a price: {error}") from error
+
+
+def _prices_of_table(settings: Settings) -> list[Price]:
+    try:
+        table = open_uri(table_uri(settings, "prices"), settings.storage_options)
+    except TableMissing:
+        return []
+    rows = read_rows(table).to_pylist()
+    rows.sort(key=lambda row: row["effective_from"], reverse=True)
+    return [Price(**{**row, "entity_version": row["entity_version"] or ""}) for row in rows]

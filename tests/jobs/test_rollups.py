@@ -1,0 +1,120 @@
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from jobs import rollups
+from jobs.partial_sums import REQUEST_COUNT
+from jobs.rollups import ROLLUPS, roll_up
+from lakehouse.appends import FINISHED, append_once, position
+from lakehouse.store import open_table, read_rows, table_id
+from settings import Settings
+from tests.jobs.request_rows import request_metrics_rows
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path)
+
+
+def add(settings: Settings, rows: pa.Table, version: int) -> None:
+    append_once(open_table(settings, "request_metrics"), rows, app_id="score:test", source_version=version)
+
+
+def counts(settings: Settings, table: str) -> Counter[tuple[Any, ...]]:
+    """How many values each rollup table counts, and their rounded sum, for each metric, version and scorer."""
+    found: Counter[tuple[Any, ...]] = Counter()
+    for row in read_rows(open_table(settings, table)).to_pylist():
+        found[(row["metric"], row["entity_version"], row["scorer"])] += row["n"]
+    return found
+
+
+def expected(rows: pa.Table) -> Counter[tuple[Any, ...]]:
+    found: Counter[tuple[Any, ...]] = Counter()
+    for row in rows.to_pylist():
+        found[(REQUEST_COUNT, row["entity_version"], "")] += 1
+        for metric, scorer in (
+            ("response_perplexity", row["perplexity_scorer"]),
+            ("response_toxicity", row["toxicity_scorer"]),
+            ("cost_usd", ""),
+        ):
+            if row[metric] is not None:
+                found[(metric, row["entity_version"], scorer)] += 1
+    return found
+
+
+def agree(settings: Settings) -> None:
+    wanted = expected(read_rows(open_table(settings, "request_metrics")))
+    for rollup in ROLLUPS:
+        got = counts(settings, rollup.table)
+        keys = [key for key in wanted if not rollup.by_requester or key[0] != "response_perplexity"]
+        assert {key: got[key] for key in keys} == {key: wanted[key] for key in keys}, rollup.table
+
+
+def versions(settings: Settings) -> list[int]:
+    return [open_table(settings, rollup.table).version() for rollup in ROLLUPS]
+
+
+def test_every_row_is_in_every_rollup_once_and_a_second_run_changes_nothing(settings: Settings) -> None:
+    for number in range(3):
+        add(settings, request_metrics_rows(50, seed=number, first=50 * number), number)
+        taken = roll_up(settings)
+        assert taken == {rollup.table: 50 for rollup in ROLLUPS}
+    agree(settings)
+    before = versions(settings)
+    assert roll_up(settings) == {rollup.table: 0 for rollup in ROLLUPS}
+    assert versions(settings) == before
+
+
+def test_a_workspace_without_scores_gets_no_commit(settings: Settings) -> None:
+    roll_up(settings)
+    assert versions(settings) == [0, 0, 0]
+
+
+def test_a_long_backlog_is_taken_in_several_commits(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollups, "VERSIONS_AT_ONCE", 2)
+    add(settings, request_metrics_rows(10), 0)
+    roll_up(settings)
+    for number in range(1, 6):
+        add(settings, request_metrics_rows(10, seed=number, first=10 * number), number)
+    assert roll_up(settings)["metrics_minute"] == 50
+    agree(settings)
+
+
+def test_a_new_rollup_table_starts_from_the_snapshot_and_goes_on_where_it_was_killed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollups, "ROWS_AT_ONCE", 1)
+    add(settings, request_metrics_rows(60), 0)
+    source = open_table(settings, "request_metrics")
+    committed = []
+
+    def killed_after_the_first_day(*arguments: Any, **options: Any) -> int:
+        if committed:
+            raise KeyboardInterrupt
+        committed.append(append_once(*arguments, **options))
+        return committed[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rollups, "append_once", killed_after_the_first_day)
+        with pytest.raises(KeyboardInterrupt):
+            roll_up(settings)
+    minute = open_table(settings, "metrics_minute")
+    assert position(minute, f"rollup:{table_id(source)}") == (1, 0)
+    add(settings, request_metrics_rows(30, seed=7, first=60), 1)
+    roll_up(settings)
+    agree(settings)
+    assert position(open_table(settings, "metrics_minute"), f"rollup:{table_id(source)}") == (2, FINISHED)
+
+
+def test_a_compaction_of_the_scores_adds_nothing_to_the_rollups(settings: Settings) -> None:
+    for number in range(4):
+        add(settings, request_metrics_rows(20, seed=number, first=20 * number), number)
+    roll_up(settings)
+    open_table(settings, "request_metrics").optimize.compact()
+    assert roll_up(settings) == {rollup.table: 0 for rollup in ROLLUPS}
+    add(settings, request_metrics_rows(20, seed=9, first=80), 9)
+    roll_up(settings)
+    agree(settings)
