@@ -134,16 +134,26 @@ def _dashboard(settings: Settings) -> Supervised:
 
 
 def _run(house: House, settings: Settings) -> None:
+    build_demo = needs_demo(settings)
     dashboard = house.start(_dashboard(settings))
     if not settings.on_databricks:
         house.start(_module(settings, "gateway", "serving", patience=settings.gateway_drain_seconds + 10))
-    if needs_demo(settings):
+    if build_demo:
         house.start(_module(settings, "demo", "jobs", "demo", restart=False))
     _wait_for_dashboard(settings, dashboard)
     print(f"Lakehelm is at http://127.0.0.1:{settings.dashboard_port}  (Ctrl-C stops everything)", flush=True)
     if any(process.name == "demo" for process in house.processes):
         print("The demo workspace is being built; the page shows the steps.", flush=True)
     house.watch()
+
+
+def _check_ports(settings: Settings) -> None:
+    ports = {"dashboard": settings.dashboard_port}
+    if not settings.on_databricks:
+        ports["gateway"] = settings.gateway_port
+    for name, port in ports.items():
+        if sentence := taken_port_sentence(name, port):
+            raise CannotStart(sentence)
 
 
 def main(arguments: list[str]) -> int:
@@ -153,14 +163,8 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, house.stop)
     try:
-        lock = lock_workspace(settings.home)
-        ports = {"dashboard": settings.dashboard_port}
-        if not settings.on_databricks:
-            ports["gateway"] = settings.gateway_port
-        for name, port in ports.items():
-            if sentence := taken_port_sentence(name, port):
-                raise CannotStart(sentence)
-        with lock:
+        with lock_workspace(settings.home):
+            _check_ports(settings)
             try:
                 _run(house, settings)
             finally:

@@ -1,0 +1,88 @@
+"""`make run` says in one sentence why it cannot start, and never builds a demo over somebody's own data."""
+
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from jobs.demo_workspace import DemoPlan, DemoSteps, demo_state, is_demo, needs_demo, read_plan, write_plan
+from jobs.up import CannotStart, lock_workspace, main, taken_port_sentence
+from lakehouse.appends import append
+from settings import Settings, get_settings
+
+
+def test_a_taken_port_is_told_with_the_setting_that_changes_it() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        sentence = taken_port_sentence("dashboard", port)
+    assert sentence is not None
+    assert str(port) in sentence
+    assert "LAKEHELM_DASHBOARD_PORT" in sentence
+    assert taken_port_sentence("dashboard", port) is None
+
+
+def test_starting_on_a_taken_port_fails_with_one_sentence_and_starts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        monkeypatch.setenv("LAKEHELM_HOME", str(tmp_path))
+        monkeypatch.setenv("LAKEHELM_DASHBOARD_PORT", str(other.getsockname()[1]))
+        get_settings.cache_clear()
+        status = main([])
+    get_settings.cache_clear()
+    assert status == 1
+    assert capsys.readouterr().out.count("\n") == 1
+    assert not (tmp_path / "logs").exists()
+
+
+def test_a_workspace_is_run_once_at_a_time(tmp_path: Path) -> None:
+    with lock_workspace(tmp_path), pytest.raises(CannotStart, match="LAKEHELM_HOME"):
+        lock_workspace(tmp_path)
+    lock_workspace(tmp_path).close()
+
+
+def test_an_empty_workspace_needs_a_demo_and_one_with_requests_does_not(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    assert needs_demo(settings)
+    now = datetime.now(UTC)
+    append(
+        settings,
+        "inference_table",
+        [{"databricks_request_id": "1", "request_time": now, "request_date": now.date(), "status_code": 200}],
+    )
+    assert not needs_demo(settings)
+    assert not is_demo(settings)
+
+
+def test_data_of_others_and_databricks_never_get_a_demo(tmp_path: Path) -> None:
+    assert not needs_demo(Settings(home=tmp_path, inference_table_uri="uc://c.s.t"))
+    assert not needs_demo(Settings(home=tmp_path, host="https://example.invalid", token="t"))
+
+
+def test_a_demo_that_was_stopped_goes_on_with_its_first_plan(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    plan = DemoPlan(small=True, end_of_history="2026-03-01T12:00:00+00:00")
+    write_plan(settings, plan)
+    assert needs_demo(settings)
+    assert is_demo(settings)
+    assert read_plan(settings) == plan
+    write_plan(settings, DemoPlan(True, plan.end_of_history, "2026-03-01T12:05:00+00:00"))
+    assert not needs_demo(settings)
+
+
+def test_the_steps_of_a_building_are_shown_and_a_failure_is_named(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    steps = DemoSteps(settings, ["one", "two", "three"])
+    with steps.running("one"):
+        assert [step["state"] for step in demo_state(settings)["steps"]] == ["running", "waiting", "waiting"]
+    with pytest.raises(ValueError, match="the disk is full"), steps.running("two"):
+        raise ValueError("the disk is full")
+    state = demo_state(settings)
+    assert state["state"] == "failed"
+    assert state["error"] == "two: the disk is full"
+    assert [step["state"] for step in state["steps"]] == ["done", "failed", "waiting"]
