@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from serving.endpoints import (
     Answer,
@@ -152,7 +153,8 @@ class EndpointClient:
         if served_entity is not None:
             path += f"/served-models/{served_entity}"
         sent = body if client_request_id is None else {**body, "client_request_id": client_request_id}
-        headers = {"x-lakehelm-requester": requester} if requester and not self._settings.on_databricks else {}
+        local = requester is not None and not self._settings.on_databricks
+        headers = {"x-lakehelm-requester": quote(requester or "")} if local else {}
         started = time.perf_counter()
         found = self._call(
             "POST",

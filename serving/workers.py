@@ -110,9 +110,9 @@ class Workers:
 
     async def stop(self, worker: Worker, drain_seconds: float) -> None:
         """Let the worker finish what it has, then end it."""
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(worker.idle.wait(), timeout=drain_seconds)
-        except TimeoutError:
+        if worker.in_flight:
             logger.warning("%s still had %d requests when its time was up.", worker.model_uri, worker.in_flight)
         worker.wanted = False
         if worker.supervisor is not None:
