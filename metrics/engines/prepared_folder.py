@@ -1,0 +1,54 @@
+"""A folder with one prepared model: written as a whole or not at all, and described by its `engine.json`."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from metrics.engines.errors import ModelNotPrepared
+
+FORMAT = 1
+"""Number of the layout of prepared folders. A folder of another number is prepared again."""
+DESCRIPTION = "engine.json"
+
+
+def description(folder: Path) -> dict[str, Any]:
+    """What stands in `engine.json`. Raises ModelNotPrepared if the folder holds no whole prepared model."""
+    try:
+        content = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelNotPrepared(f"No prepared model stands in {folder}: run `python -m jobs prepare`.") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ModelNotPrepared(f"The model in {folder} was prepared by another release: run `python -m jobs prepare`.")
+    return content
+
+
+def is_prepared(folder: Path, model: str = "") -> bool:
+    """Whether the folder holds a whole prepared model, and if `model` is given, the one prepared from that setting."""
+    try:
+        content = description(folder)
+    except ModelNotPrepared:
+        return False
+    return not model or content.get("setting") == model
+
+
+@contextmanager
+def written_at_once(folder: Path, about: dict[str, Any]) -> Iterator[Path]:
+    """Yields a temporary folder that takes the place of `folder` when the block ends without an error."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield work
+        (work / DESCRIPTION).write_text(json.dumps({"format": FORMAT, **about}, indent=2) + "\n", encoding="utf-8")
+        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+        try:
+            if folder.exists():
+                folder.replace(old / folder.name)
+            work.replace(folder)
+        finally:
+            shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
