@@ -63,7 +63,7 @@ def _is_for_people(error: Exception) -> bool:
     for room, base in (
         ("serving.errors", "ServingError"),
         ("registry.errors", "RegistryError"),
-        ("metrics.errors", "MetricsError"),
+        ("metrics.engines.errors", "EngineError"),
     ):
         module = sys.modules.get(room)
         if module is not None and isinstance(error, getattr(module, base, ())):

@@ -11,3 +11,7 @@ class ModelsNotPrepared(JobError):
 
 class StillAtWork(JobError):
     """Another process of the workspace is doing the same work."""
+
+
+class UnexpectedFailure(JobError):
+    """Something broke that nobody foresaw. The message has its kind and place, not what it says: it may be a prompt."""

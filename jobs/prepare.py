@@ -17,42 +17,36 @@ PERPLEXITY_OFF = "none"
 
 
 def perplexity_folder(settings: Settings) -> Path:
-    """Where the prepared perplexity model stands; another model has another folder."""
-    return settings.models_folder / f"perplexity-{_folder_name(settings.perplexity_model)}"
+    """Where the prepared perplexity model stands."""
+    return settings.models_folder / "perplexity"
 
 
 def toxicity_folder(settings: Settings) -> Path:
-    """Where the prepared toxicity model stands; another model has another folder."""
-    return settings.models_folder / f"toxicity-{settings.toxicity_model}"
+    """Where the prepared toxicity model stands."""
+    return settings.models_folder / "toxicity"
 
 
 def prepared(settings: Settings) -> bool:
     """Whether the metrics job finds every model that the settings name."""
-    from metrics.engines.preparation import is_prepared
+    from metrics.engines.prepared_folder import is_prepared
 
-    without = settings.perplexity_model == PERPLEXITY_OFF
-    return bool((without or is_prepared(perplexity_folder(settings))) and is_prepared(toxicity_folder(settings)))
+    ready: bool = is_prepared(toxicity_folder(settings), settings.toxicity_model)
+    if settings.perplexity_model != PERPLEXITY_OFF:
+        ready = ready and is_prepared(perplexity_folder(settings), settings.perplexity_model)
+    return ready
 
 
 def prepare(settings: Settings) -> None:
-    """Make what is missing. Whole or not at all: a folder appears under its name when it is complete.
+    """Make what is missing. Whole or not at all: a folder gets its new content at once.
 
-    Raises: EngineError, if the perplexity model cannot be made.
+    Raises: EngineError, if a model cannot be made.
     """
-    from metrics.engines.preparation import is_prepared, prepare_perplexity, prepare_toxicity
+    from metrics.engines.preparation import prepare_perplexity, prepare_toxicity
 
     with one_at_a_time(settings, "prepare", float("inf")):
-        folder = perplexity_folder(settings)
-        if settings.perplexity_model != PERPLEXITY_OFF and not is_prepared(folder):
-            prepare_perplexity(settings.perplexity_model, folder, _say)
-        folder = toxicity_folder(settings)
-        if not is_prepared(folder):
-            prepare_toxicity(settings.toxicity_model, settings.detoxify_checkpoint, folder, _say)
-
-
-def _folder_name(model: str) -> str:
-    """A file name for a model's name or path: letters, digits, dot and dash, the last 80 of them."""
-    return "".join(letter if letter.isalnum() or letter in ".-" else "-" for letter in model)[-80:].strip(".-")
+        if settings.perplexity_model != PERPLEXITY_OFF:
+            prepare_perplexity(settings.perplexity_model, perplexity_folder(settings), _say)
+        prepare_toxicity(settings.toxicity_model, settings.detoxify_checkpoint, toxicity_folder(settings), _say)
 
 
 def _say(line: str) -> None:

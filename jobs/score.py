@@ -5,6 +5,7 @@ position reached → roll up. A run that is killed anywhere loses at most the ch
 """
 
 import time
+import traceback
 from argparse import ArgumentParser
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 from jobs.chunking import Group, Piece, groups, pieces
 from jobs.crash_points import crash_point
 from jobs.deduplication import new_rows
-from jobs.errors import JobError, StillAtWork
+from jobs.errors import JobError, StillAtWork, UnexpectedFailure
 from jobs.one_at_a_time import one_at_a_time
 from jobs.request_times import newest_plausible, with_implausible_times_noted
 from jobs.rollups import roll_up
@@ -31,6 +32,7 @@ from lakehouse.runs import finish_run, start_run
 from lakehouse.status import write_status
 from lakehouse.store import open_table
 from lakehouse.tables import REQUEST_METRICS
+from metrics.engines.errors import EngineError
 from settings import Settings, get_settings
 
 if TYPE_CHECKING:
@@ -102,8 +104,8 @@ def run_score(
     The models are loaded by `load`, and only if there is a new row. The run is written to `job_runs` when it starts
     and when it ends, also when it fails.
 
-    Raises: LakehouseError or JobError with one sentence, after writing it down. StillAtWork, if another process of the
-    workspace scores: at once for a scheduled run, else after waiting as long as the run may last.
+    Raises: LakehouseError, JobError or EngineError with one sentence, after writing it down. StillAtWork, if another
+    process of the workspace scores: at once for a scheduled run, else after waiting as long as the run may last.
     """
     patience = 0.0 if trigger == "schedule" else float("inf") if once else settings.score_budget_seconds
     with one_at_a_time(settings, "score", patience):
@@ -119,14 +121,16 @@ def _recorded_run(
     crash_point("start")
     try:
         _score_until(settings, deadline, progress, load)
-    except (LakehouseError, JobError) as error:
+    except (LakehouseError, JobError, EngineError) as error:
         _finish(settings, run_id, "failed", progress, str(error))
         raise
-    except Exception as error:
-        # Whatever it is, the Jobs page must not show this run as running. The message may quote a prompt: only its
-        # kind and place are kept.
-        _finish(settings, run_id, "failed", progress, _kind_and_place(error))
-        raise
+    except Exception as error:  # noqa: BLE001
+        # Whatever it is, the Jobs page must not show this run as running. The message may quote a prompt, so neither
+        # the table nor the log gets it: the kind of error and where it came from have to do.
+        traceback.print_tb(error.__traceback__)
+        failure = UnexpectedFailure(_kind_and_place(error))
+        _finish(settings, run_id, "failed", progress, str(failure))
+        raise failure from None
     _finish(settings, run_id, "succeeded", progress)
     crash_point("finish")
     return progress
@@ -169,7 +173,8 @@ class _Run:
         if progress.from_version is None and done is not None:
             progress.from_version = done[0]
         work = groups(source, commits, done)
-        while time.monotonic() < self.deadline:
+        # At least one piece is scored however short the budget is, so that every run gets on.
+        while progress.to_version is None or time.monotonic() < self.deadline:
             with progress.stage("read"):
                 group = next(work, None)
             if group is None:
@@ -280,7 +285,7 @@ def _kind_and_place(error: BaseException) -> str:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f" in {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
-    return f"An unexpected {type(error).__name__}{place} ended the run; the job's log has the details."
+    return f"An unexpected {type(error).__name__}{place} ended the run; the job's log says where it came from."
 
 
 def main(arguments: list[str]) -> int:

@@ -1,5 +1,4 @@
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,11 +11,6 @@ from lakehouse.appends import FINISHED, append_once, position
 from lakehouse.store import open_table, read_rows, table_id
 from settings import Settings
 from tests.jobs.request_rows import request_metrics_rows
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path)
 
 
 def add(settings: Settings, rows: pa.Table, version: int) -> None:

@@ -1,0 +1,91 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jobs import chunking
+from jobs.chunking import buckets_of, groups, pieces
+from lakehouse.appends import FINISHED
+from lakehouse.inference import InferenceSource
+from settings import Settings
+from tests.jobs.request_rows import add_requests, inference_row, inference_rows
+
+
+def work_off(settings: Settings, position: tuple[int, int] | None, most: int) -> tuple[list[str], Any]:
+    """Take up the work at `position` as a new process would: at most `most` pieces; ids done and the new position."""
+    source = InferenceSource.open(settings)
+    finished = None if position is None else position[0] if position[1] == FINISHED else position[0] - 1
+    done: list[str] = []
+    for group in groups(source, source.commits_after(finished), position):
+        for piece in pieces(group):
+            done += group.rows.filter(piece.rows)["databricks_request_id"].to_pylist()
+            assert position is None or (piece.source_version, piece.number) > position
+            position = (piece.source_version, piece.number)
+            most -= 1
+            if most == 0:
+                return done, position
+    return done, position
+
+
+@pytest.mark.parametrize("pieces_a_run", [1, 3, 1000])
+@pytest.mark.parametrize("largest_read", [7, 100_000])
+def test_however_often_it_is_cut_off_every_row_is_done_once(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, pieces_a_run: int, largest_read: int
+) -> None:
+    monkeypatch.setattr(chunking, "GROUP_ROWS", 12)
+    monkeypatch.setattr(chunking, "LARGEST_READ_ROWS", largest_read)
+    counts = [3, 5, 30, 1, 2, 20]
+    for number, count in enumerate(counts):
+        add_requests(settings, inference_rows(100 * number, count))
+    done: list[str] = []
+    position = None
+    sizes = iter([4, 9, 2, 5] * 30)
+    for _ in range(100):
+        # Another release may cut pieces of another size; the position means the same.
+        monkeypatch.setattr(chunking, "PIECE_ROWS", next(sizes))
+        more, after = work_off(settings, position, pieces_a_run)
+        done += more
+        if after == position:
+            break
+        position = after
+    assert position == (len(counts), FINISHED)
+    assert len(done) == sum(counts)
+    assert set(done) == {f"r{100 * number + i}" for number, count in enumerate(counts) for i in range(count)}
+
+
+def test_rows_that_wait_behind_a_piece_are_counted(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunking, "PIECE_ROWS", 4)
+    monkeypatch.setattr(chunking, "GROUP_ROWS", 8)
+    for number in range(4):
+        add_requests(settings, inference_rows(10 * number, 5))
+    source = InferenceSource.open(settings)
+    waiting = [
+        (int(piece.rows.sum()), piece.rows_after)
+        for group in groups(source, source.commits_after(None), None)
+        for piece in pieces(group)
+    ]
+    assert [after for _, after in waiting] == list(20 - np.cumsum([rows for rows, _ in waiting]))
+    assert waiting[-1][1] == 0
+
+
+def test_rows_with_the_same_id_are_never_torn_apart(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunking, "PIECE_ROWS", 2)
+    add_requests(settings, [inference_row("same") for _ in range(7)] + inference_rows(0, 5))
+    source = InferenceSource.open(settings)
+    (group,) = groups(source, source.commits_after(None), None)
+    holding = [
+        piece.rows
+        for piece in pieces(group)
+        if "same" in group.rows.filter(piece.rows)["databricks_request_id"].to_pylist()
+    ]
+    assert [int(rows.sum()) >= 7 for rows in holding] == [True]
+
+
+def test_buckets_are_the_ones_that_stored_positions_were_made_with(settings: Settings) -> None:
+    add_requests(settings, [inference_row("r1"), inference_row("r2"), inference_row("é🙂")])
+    ids = InferenceSource.open(settings).read(1, 1)["databricks_request_id"]
+    assert dict(zip(ids.to_pylist(), buckets_of(ids).tolist(), strict=True)) == {
+        "r1": 920193,
+        "r2": 483659,
+        "é🙂": 332532,
+    }
