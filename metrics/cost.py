@@ -7,10 +7,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cache, lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 _MILLION = 1_000_000
 _FIRST_PARTIES = frozenset({"openai", "anthropic", "google", "mistral", "cohere", "deepseek", "x-ai"})
@@ -93,7 +95,7 @@ def _databricks_prices() -> dict[str, Price]:
     except (FileNotFoundError, KeyError, json.JSONDecodeError):
         # Another version of MLflow keeps its catalog elsewhere: these models are then unpriced, which is shown.
         return {}
-    source = f"mlflow {version('mlflow')} catalog"
+    source = f"{_package('mlflow')} catalog"
     return {name: price for name, model in models.items() if (price := _catalog_price(name, model, source))}
 
 
@@ -105,21 +107,43 @@ def _catalog_price(name: str, model: dict[str, dict[str, float]], source: str) -
     return Price(name, "", per_million[0], per_million[1], datetime.min.replace(tzinfo=UTC), source)
 
 
-@lru_cache(maxsize=4096)
 def _makers_cost(model: str, prompt_tokens: int, completion_tokens: int, at: datetime) -> Cost | None:
+    price = _makers_price(model, at)
+    if isinstance(price, Price):
+        return Cost(cost_usd(prompt_tokens, completion_tokens, price), price.source)
+    found = _calculated(model, prompt_tokens, completion_tokens, at) if price else None
+    return Cost(float(found.total_price), _makers_source(found)) if found else None
+
+
+@lru_cache(maxsize=1024)
+def _makers_price(model: str, at: datetime) -> Price | bool:
+    """The price of a maker's model; True if it depends on how long the prompt is, False if it is not known."""
+    found = _calculated(model, 1, 1, at)
+    if found is None or found.provider.id not in _FIRST_PARTIES:
+        return False
+    per_million = (found.model_price.input_mtok, found.model_price.output_mtok)
+    if not all(isinstance(price, Decimal) for price in per_million):
+        return True
+    return Price(model, "", float(per_million[0]), float(per_million[1]), at, _makers_source(found))
+
+
+def _makers_source(found: Any) -> str:
+    return f"{_package('genai-prices')} ({found.provider.id}/{found.model.id})"
+
+
+@cache
+def _package(name: str) -> str:
+    return f"{name} {version(name)}"
+
+
+@lru_cache(maxsize=4096)
+def _calculated(model: str, prompt_tokens: int, completion_tokens: int, at: datetime) -> Any:
+    """What genai-prices says (its PriceCalculation), or None. Slow (2 ms), hence remembered."""
     # Imported here: its price data take most of a second to load, and a workspace with prices of its own needs none.
     from genai_prices import Usage, calc_price
 
+    usage = Usage(input_tokens=prompt_tokens, output_tokens=completion_tokens)
     try:
-        found = calc_price(
-            Usage(input_tokens=prompt_tokens, output_tokens=completion_tokens),
-            model_ref=model,
-            genai_request_timestamp=at,
-        )
+        return calc_price(usage, model_ref=model, genai_request_timestamp=at)
     except LookupError:
         return None
-    if found.provider.id not in _FIRST_PARTIES:
-        return None
-    return Cost(
-        float(found.total_price), f"genai-prices {version('genai-prices')} ({found.provider.id}/{found.model.id})"
-    )

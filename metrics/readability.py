@@ -101,14 +101,24 @@ def _syllable_table() -> _SyllableTable:
 
 @lru_cache(maxsize=_REMEMBERED_WORDS)
 def _hyphenated_syllables(word: str) -> int:
-    hyphenation = _hyphenation()
-    count = len(hyphenation.positions(word)) + 1
-    # Pyphen remembers every word for ever; our own memory, of a bounded number of words, is enough.
-    hyphenation.hd.cache.clear()
-    return count
+    """One more than the points at which a word may be hyphenated, by Liang's patterns: odd numbers between letters."""
+    patterns, beginnings = _hyphenation_patterns()
+    pointed = f".{word.lower()}."
+    numbers = bytearray(len(pointed) + 1)
+    for start in range(len(pointed) - 1):
+        end = start + 1
+        while end <= len(pointed) and (piece := pointed[start:end]) in beginnings:
+            if piece in patterns:
+                offset, values = patterns[piece]
+                for place, value in enumerate(values, start + offset):
+                    numbers[place] = max(numbers[place], value)
+            end += 1
+    # `numbers` counts from the point before the word; no syllable at either end has fewer than two letters.
+    return 1 + sum(number % 2 for number in numbers[3 : len(word)])
 
 
 @cache
-def _hyphenation() -> Pyphen:
-    # `cache=False` reads patterns of our own, so that clearing their memory touches no other user of pyphen.
-    return Pyphen(lang="en_US", cache=False)
+def _hyphenation_patterns() -> tuple[dict[str, tuple[int, tuple[int, ...]]], frozenset[str]]:
+    """Pyphen's American English patterns (letters → offset, numbers), and what any of them begins with."""
+    patterns = Pyphen(lang="en_US").hd.patterns
+    return patterns, frozenset(letters[:end] for letters in patterns for end in range(1, len(letters) + 1))

@@ -1,0 +1,75 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from metrics.comparison import Moments, compare, moments_from_sums
+
+SAMPLES = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=40)
+
+
+def moments(values: list[float]) -> Moments:
+    array = np.array(values)
+    return moments_from_sums(len(values), float(len(values)), float(array.sum()), float((array**2).sum()))
+
+
+@given(SAMPLES)
+def test_moments_come_right_from_sums(values: list[float]) -> None:
+    result = moments(values)
+    scale = max(map(abs, values)) + 1e-300
+    assert result.mean == pytest.approx(np.mean(values), rel=1e-9, abs=scale * 1e-12)
+    assert result.variance == pytest.approx(np.var(values, ddof=1), rel=1e-6, abs=scale**2 * 1e-12)
+
+
+@given(SAMPLES, SAMPLES)
+def test_a_comparison_is_scipys_welch_test(a: list[float], b: list[float]) -> None:
+    sample_a = Moments(len(a), float(np.mean(a)), float(np.var(a, ddof=1)))
+    sample_b = Moments(len(b), float(np.mean(b)), float(np.var(b, ddof=1)))
+    if max(sample_a.variance, sample_b.variance) < 1e-9:
+        return
+    result = compare(sample_a, sample_b)
+    peer = stats.ttest_ind_from_stats(
+        sample_b.mean, math.sqrt(sample_b.variance), len(b), sample_a.mean, math.sqrt(sample_a.variance), len(a), False
+    )
+    assert result.p_value == pytest.approx(peer.pvalue, rel=1e-6, abs=1e-12)
+    assert result.low is not None
+    assert result.high is not None
+    assert result.low <= result.difference <= result.high
+    assert (result.n_a, result.n_b, result.test) == (len(a), len(b), "Welch's t-test")
+
+
+def test_interval_and_effect_size_of_a_known_pair() -> None:
+    a, b = [5.1, 4.9, 6.2, 5.7, 5.5], [6.6, 7.9, 6.1, 8.0, 7.2, 6.8]
+    result = compare(moments(a), moments(b))
+    interval = stats.ttest_ind(b, a, equal_var=False).confidence_interval(0.95)
+    assert (result.low, result.high) == (pytest.approx(interval.low), pytest.approx(interval.high))
+    pooled = math.sqrt((4 * np.var(a, ddof=1) + 5 * np.var(b, ddof=1)) / 9)
+    assert result.effect_size == pytest.approx((np.mean(b) - np.mean(a)) / pooled)
+
+
+def test_weights_move_the_mean_but_are_no_extra_evidence() -> None:
+    plain, doubled = moments_from_sums(4, 4, 10, 30), moments_from_sums(4, 8, 20, 60)
+    assert plain == doubled
+    assert plain == Moments(4, 2.5, pytest.approx(5 / 3))
+
+
+def test_an_empty_or_single_sample_has_no_interval_and_no_verdict() -> None:
+    empty, one, many = moments_from_sums(0, 0, 0, 0), moments_from_sums(1, 1, 5, 25), moments([1, 2, 3])
+    assert math.isnan(empty.mean)
+    assert math.isnan(one.variance)
+    for result in (compare(empty, many), compare(many, one), compare(empty, empty)):
+        assert (result.low, result.high, result.p_value, result.effect_size) == (None, None, None, None)
+
+
+def test_samples_that_do_not_vary_are_compared_without_dividing_by_zero() -> None:
+    fives, sixes = moments([5.0] * 4), moments([6.0] * 4)
+    same, different = compare(fives, fives), compare(fives, sixes)
+    assert (same.difference, same.p_value, same.effect_size) == (0, 1, 0)
+    assert (different.low, different.high, different.p_value, different.effect_size) == (1, 1, 0, None)
+
+
+def test_rounding_never_makes_a_variance_negative() -> None:
+    assert moments([1e8 + 0.1] * 7).variance >= 0

@@ -1,0 +1,42 @@
+import pytest
+
+from metrics.text_cache import TextCache, text_key
+
+
+def test_only_new_texts_are_computed_and_all_in_one_call() -> None:
+    calls: list[list[str]] = []
+
+    def lengths(texts: list[str]) -> list[int]:
+        calls.append(texts)
+        return [len(text) for text in texts]
+
+    cache = TextCache()
+    pairs = [(text_key(text), text) for text in ("a", "bb", "a", "ccc")]
+    assert sorted(cache.scores("length", pairs, lengths).values()) == [1, 2, 3]
+    assert cache.scores("length", pairs[:1], lengths) == {text_key("a"): 1}
+    assert calls == [["a", "bb", "ccc"]]
+
+
+def test_two_scorers_never_share_a_score() -> None:
+    cache = TextCache()
+    pair = [(text_key("abc"), "abc")]
+    assert cache.scores("one", pair, lambda texts: [1]) != cache.scores("two", pair, lambda texts: [2])
+
+
+def test_the_oldest_texts_are_forgotten_but_an_answer_is_always_whole() -> None:
+    cache = TextCache(most=2)
+    pairs = [(text_key(text), text) for text in "abcd"]
+    assert list(cache.scores("s", pairs, lambda texts: texts).values()) == list("abcd")
+    again: list[str] = []
+    cache.scores("s", pairs, lambda texts: again.extend(texts) or texts)
+    assert again == ["a", "b"]
+
+
+def test_a_scorer_that_answers_too_few_is_an_error() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        TextCache().scores("s", [(text_key("a"), "a"), (text_key("b"), "b")], lambda texts: [1])
+
+
+def test_a_cache_for_no_text_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one text, not 0"):
+        TextCache(0)
