@@ -14,8 +14,9 @@ from typing import Any
 from serving.endpoint_config import rejected
 from serving.endpoint_view import describe
 from serving.errors import RequestRejected
+from serving.exchange import error_body
 from serving.gateway import Gateway
-from serving.invocations import error_body, invoke, read_limited, send_body
+from serving.invocations import invoke, read_limited, send_body
 from serving.model_server import Receive, Send
 from serving.prometheus import EntityMetrics, RequestCounters, exposition
 

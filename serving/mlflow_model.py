@@ -8,7 +8,7 @@ from io import StringIO
 from typing import Any
 
 from serving.model_server import error_reply
-from serving.worker import Reply
+from serving.worker import Refused, Reply
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +35,11 @@ class MlflowModel:
         body = self._example()
         if body is None:
             return
-        reply = self.answer(body)
-        if reply.status != 200:
-            reason = json.loads(reply.body).get("message", "")
-            raise ValueError(f"it does not answer its own input example: {reason}")
+        try:
+            self.answer(body)
+        except Refused as refused:
+            reason = json.loads(refused.reply.body)["message"]
+            raise ValueError(f"it does not answer its own input example: {reason}") from refused
 
     def answer(self, body: bytes) -> Reply:
         """Predict. A body that MLflow cannot read or that breaks the signature is the caller's fault (400)."""
@@ -46,12 +47,10 @@ class MlflowModel:
         from mlflow.pyfunc import scoring_server
 
         parsed = self._parsed(body)
-        if isinstance(parsed, Reply):
-            return parsed
         try:
             predictions = self._model.predict(parsed.data, params=parsed.params)
         except MlflowException as error:
-            return _refused(error)
+            raise _refused(error) from error
         written = StringIO()
         if parsed.is_unified_llm_input:
             scoring_server.unwrapped_predictions_to_json(predictions, written)
@@ -60,13 +59,16 @@ class MlflowModel:
         return Reply(200, written.getvalue().encode())
 
     def stream(self, body: bytes) -> Iterator[bytes]:
-        """Predict piece by piece. A body that cannot be read raises ValueError at the first piece."""
+        """Predict piece by piece, with the same errors."""
+        from mlflow.exceptions import MlflowException
+
         parsed = self._parsed(body)
-        if isinstance(parsed, Reply):
-            raise ValueError(json.loads(parsed.body)["message"])
-        for event in self._model.predict_stream(parsed.data, params=parsed.params):
-            plain = event.model_dump(exclude_none=True) if hasattr(event, "model_dump") else event
-            yield json.dumps(plain, ensure_ascii=False, default=str).encode()
+        try:
+            for event in self._model.predict_stream(parsed.data, params=parsed.params):
+                plain = event.model_dump(exclude_none=True) if hasattr(event, "model_dump") else event
+                yield json.dumps(plain, ensure_ascii=False, default=str).encode()
+        except MlflowException as error:
+            raise _refused(error) from error
 
     def _parsed(self, body: bytes) -> Any:
         from mlflow.exceptions import MlflowException
@@ -75,9 +77,9 @@ class MlflowModel:
         try:
             return scoring_server._parse_json_data(body.decode("utf-8"), self._model.metadata, self._input_schema)
         except MlflowException as error:
-            return _refused(error)
-        except UnicodeDecodeError:
-            return error_reply("INVALID_PARAMETER_VALUE", 400, "The body is not UTF-8 text.")
+            raise _refused(error) from error
+        except UnicodeDecodeError as error:
+            raise Refused(error_reply("INVALID_PARAMETER_VALUE", 400, "The body is not UTF-8 text.")) from error
 
     def _example(self) -> bytes | None:
         from mlflow.models.utils import load_serving_example
@@ -89,11 +91,11 @@ class MlflowModel:
         return None
 
 
-def _refused(error: Any) -> Reply:
+def _refused(error: Any) -> Refused:
     """400 with MLflow's sentence, or 500 where it says that the fault is not the caller's."""
     status = int(error.get_http_status_code())
     # MLflow puts the whole input into some messages; the first line says what is wrong with it.
     sentence = str(error.message).strip().splitlines()[0]
     if 400 <= status < 500:
-        return error_reply("INVALID_PARAMETER_VALUE", 400, sentence)
-    return error_reply("INTERNAL_ERROR", 500, sentence)
+        return Refused(error_reply("INVALID_PARAMETER_VALUE", 400, sentence))
+    return Refused(error_reply("INTERNAL_ERROR", 500, sentence))

@@ -4,11 +4,11 @@ import asyncio
 import json
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from serving.worker import LoadedModel, Reply
+from serving.worker import LoadedModel, Refused, Reply
 
 logger = logging.getLogger(__name__)
 
@@ -40,22 +40,28 @@ class ModelServer:
 
     async def _stream(self, body: bytes, send: Send) -> None:
         loop = asyncio.get_running_loop()
-        events = self._model.stream(body)
-        first = await loop.run_in_executor(self._threads, _next_event, events)
-        if isinstance(first, Reply):
+        arriving: asyncio.Queue[bytes | Reply | None] = asyncio.Queue()
+
+        def put(event: bytes | Reply | None) -> None:
+            loop.call_soon_threadsafe(arriving.put_nowait, event)
+
+        # The whole answer in one thread: a generator may hold context variables, which belong to their thread.
+        streaming = loop.run_in_executor(self._threads, _put_events, self._model, body, put)
+        event = await arriving.get()
+        if isinstance(event, Reply):
             # Nothing has been sent yet, so the failure can still be an honest status code.
-            await send({"type": "http.response.start", "status": first.status, "headers": _JSON})
-            await send({"type": "http.response.body", "body": first.body})
+            await send({"type": "http.response.start", "status": event.status, "headers": _JSON})
+            await send({"type": "http.response.body", "body": event.body})
             return
         await send({"type": "http.response.start", "status": 200, "headers": _EVENTS})
-        event: bytes | Reply | None = first
         while event is not None:
             failed = isinstance(event, Reply)
             data = event.body if isinstance(event, Reply) else event
             name = b"event: error\n" if failed else b""
             await send({"type": "http.response.body", "body": name + b"data: " + data + b"\n\n", "more_body": True})
-            event = None if failed else await loop.run_in_executor(self._threads, _next_event, events)
+            event = None if failed else await arriving.get()
         await send({"type": "http.response.body", "body": b"data: [DONE]\n\n"})
+        await streaming
 
 
 async def read_body(receive: Receive) -> bytes:
@@ -78,14 +84,19 @@ def _answer(model: LoadedModel, body: bytes) -> Reply:
         return _failure(error)
 
 
-def _next_event(events: Iterator[bytes]) -> bytes | Reply | None:
+def _put_events(model: LoadedModel, body: bytes, put: Callable[[bytes | Reply | None], None]) -> None:
+    """Hand over every event, then None, or a Reply in its place when the model fails."""
     try:
-        return next(events, None)
+        for event in model.stream(body):
+            put(event)
+        put(None)
     except Exception as error:  # noqa: BLE001 - as above
-        return _failure(error)
+        put(_failure(error))
 
 
 def _failure(error: Exception) -> Reply:
+    if isinstance(error, Refused):
+        return error.reply
     # The message may quote the prompt, so the log gets the kind of the error and where it was raised only.
     frames = "".join(traceback.format_tb(error.__traceback__))
     logger.error("The model raised %s:\n%s", type(error).__name__, frames)

@@ -28,8 +28,16 @@ class Reply:
     body: bytes
 
 
+class Refused(Exception):
+    """A model does not answer this body, and says why in the shape of an answer."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.status)
+        self.reply = reply
+
+
 class LoadedModel(Protocol):
-    """A model version in memory."""
+    """A model version in memory. What is not `Refused` but raised is a fault of the model (500)."""
 
     def warm_up(self) -> None:
         """Answer once, so that the first person does not wait for what is built at the first call."""
