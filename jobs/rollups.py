@@ -14,6 +14,7 @@ from jobs.crash_points import crash_point
 from jobs.partial_sums import COLUMNS_READ, partial_sums
 from lakehouse.appends import FINISHED, append_once, position
 from lakehouse.change_data import changed_batches, present_batches
+from lakehouse.errors import HistoryGone
 from lakehouse.store import open_table, table_id
 from lakehouse.tables import REQUEST_METRICS
 from settings import Settings
@@ -69,7 +70,7 @@ def _roll_up_one(settings: Settings, source: "DeltaTable", rollup: Rollup) -> in
         return taken
     for first in range(done[0] + 1, newest + 1, VERSIONS_AT_ONCE):
         last = min(first + VERSIONS_AT_ONCE - 1, newest)
-        rows = _rows_added(source, first, last)
+        rows = _rows_added(source, target, first, last)
         if rows.num_rows:
             sums = partial_sums(rows, rollup.window_seconds, rollup.by_requester)
             append_once(target, sums, app_id=app_id, source_version=last)
@@ -77,13 +78,19 @@ def _roll_up_one(settings: Settings, source: "DeltaTable", rollup: Rollup) -> in
     return taken
 
 
-def _rows_added(source: "DeltaTable", first: int, last: int) -> pa.Table:
+def _rows_added(source: "DeltaTable", target: "DeltaTable", first: int, last: int) -> pa.Table:
     """The rows that versions `first` to `last` added. A compaction adds none."""
-    batches = [
-        batch.select(list(COLUMNS_READ))
-        for version in range(first, last + 1)
-        for batch in changed_batches(source, version, COLUMNS_READ)
-    ]
+    try:
+        batches = [
+            batch.select(list(COLUMNS_READ))
+            for version in range(first, last + 1)
+            for batch in changed_batches(source, version, COLUMNS_READ)
+        ]
+    except HistoryGone as error:
+        raise HistoryGone(
+            f"The rollups in {target.table_uri} are behind what is left of {source.table_uri}'s history; delete that "
+            "folder, and the next run builds it from the present rows."
+        ) from error
     return pa.concat_tables(batches) if batches else REQUEST_METRICS.schema.empty_table()
 
 

@@ -26,8 +26,8 @@ from jobs.request_times import newest_plausible, with_implausible_times_noted
 from jobs.rollups import roll_up
 from jobs.scorers import ScoringTools, load_scoring_tools
 from lakehouse.appends import FINISHED, append_once, conform, position
-from lakehouse.errors import AlreadyCommitted, CommitConflict, LakehouseError
-from lakehouse.inference import InferenceSource
+from lakehouse.errors import AlreadyCommitted, CommitConflict, HistoryGone, LakehouseError
+from lakehouse.inference import InferenceSource, SourceCommit
 from lakehouse.runs import finish_run, start_run
 from lakehouse.status import write_status
 from lakehouse.store import open_table
@@ -98,29 +98,30 @@ def run_score(
     trigger: str = "command",
     request_id: str = "",
     load: Callable[[Settings], ScoringTools] = load_scoring_tools,
+    from_present_rows: bool = False,
 ) -> Progress:
     """Score what is new, within `settings.score_budget_seconds`; with `once` until no row is left.
 
     The models are loaded by `load`, and only if there is a new row. The run is written to `job_runs` when it starts
-    and when it ends, also when it fails.
+    and when it ends, also when it fails. `from_present_rows` gives up on history that is gone and goes on with all rows
+    that the inference table has now; those that are known are left out.
 
     Raises: LakehouseError, JobError or EngineError with one sentence, after writing it down. StillAtWork, if another
     process of the workspace scores: at once for a scheduled run, else after waiting as long as the run may last.
     """
     patience = 0.0 if trigger == "schedule" else float("inf") if once else settings.score_budget_seconds
     with one_at_a_time(settings, "score", patience):
-        return _recorded_run(settings, once, trigger, request_id, load)
+        run_id = start_run(settings, "score", trigger, request_id)
+        deadline = float("inf") if once else time.monotonic() + settings.score_budget_seconds
+        return _recorded(_Run(settings, deadline, load, from_present_rows), run_id)
 
 
-def _recorded_run(
-    settings: Settings, once: bool, trigger: str, request_id: str, load: Callable[[Settings], ScoringTools]
-) -> Progress:
-    run_id = start_run(settings, "score", trigger, request_id)
-    progress = Progress()
-    deadline = float("inf") if once else time.monotonic() + settings.score_budget_seconds
+def _recorded(run: "_Run", run_id: str) -> Progress:
+    """Do the run, and write down how it ended, whatever happens."""
+    settings, progress = run.settings, run.progress
     crash_point("start")
     try:
-        _score_until(settings, deadline, progress, load)
+        run.work()
     except (LakehouseError, JobError, EngineError) as error:
         _finish(settings, run_id, "failed", progress, str(error))
         raise
@@ -136,46 +137,44 @@ def _recorded_run(
     return progress
 
 
-def _score_until(
-    settings: Settings, deadline: float, progress: Progress, load: Callable[[Settings], ScoringTools]
-) -> None:
-    run = _Run(settings, deadline, progress, load)
-    for rivals in range(TIMES_TO_YIELD + 1):
-        try:
-            run.score_new_rows()
-            return
-        except (CommitConflict, AlreadyCommitted):
-            # Nothing of this chunk was written; the rows of the rival's commit are known from now on.
-            if rivals == TIMES_TO_YIELD:
-                raise
-
-
 @dataclass
 class _Run:
     """The working state of one run."""
 
     settings: Settings
     deadline: float
-    progress: Progress
     load: Callable[[Settings], ScoringTools]
+    from_present_rows: bool = False
+    progress: Progress = field(default_factory=Progress)
     tools: ScoringTools | None = None
     status_written: float = 0.0
 
+    def work(self) -> None:
+        """Score what is new; start again from the new position where a rival on another machine was faster."""
+        for rivals in range(TIMES_TO_YIELD + 1):
+            try:
+                self.score_new_rows()
+                return
+            except (CommitConflict, AlreadyCommitted):
+                # Nothing of this piece was written; the rows of the rival's commit are known from now on.
+                if rivals == TIMES_TO_YIELD:
+                    raise
+
     def score_new_rows(self) -> None:
         progress = self.progress
-        with progress.stage("find"):
+        with progress.stage("find"), _way_out_of_lost_history():
             source = InferenceSource.open(self.settings)
             target = open_table(self.settings, REQUEST_METRICS.name)
             app_id = f"score:{source.table_id}"
             done = position(target, app_id)
-            commits = source.commits_after(_finished_version(done))
+            commits = self.commits(source, done)
         progress.rows_waiting = sum(commit.rows for commit in commits)
         if progress.from_version is None and done is not None:
             progress.from_version = done[0]
         work = groups(source, commits, done)
         # At least one piece is scored however short the budget is, so that every run gets on.
         while progress.to_version is None or time.monotonic() < self.deadline:
-            with progress.stage("read"):
+            with progress.stage("read"), _way_out_of_lost_history():
                 group = next(work, None)
             if group is None:
                 break
@@ -183,6 +182,16 @@ class _Run:
         if progress.to_version is None:
             # Nothing was new, but a run before this one may have been killed before its rollups.
             self.roll_up()
+
+    def commits(self, source: InferenceSource, done: tuple[int, int] | None) -> list[SourceCommit]:
+        """The commits of which something is left to do, a half-done one first."""
+        if self.from_present_rows:
+            self.from_present_rows = False
+            return [source.start_from_present_rows()]
+        if done is None:
+            return source.commits_after(None)
+        version, chunk = done
+        return source.commits_after(version if chunk == FINISHED else version - 1)
 
     def score_group(self, group: Group, target: "DeltaTable", app_id: str) -> None:
         """Score a group piece by piece, and commit at its end, or on the way when it takes long."""
@@ -247,12 +256,13 @@ class _Run:
         )
 
 
-def _finished_version(done: tuple[int, int] | None) -> int | None:
-    """The last version of the source of which nothing is left to do."""
-    if done is None:
-        return None
-    version, chunk = done
-    return version if chunk == FINISHED else version - 1
+@contextmanager
+def _way_out_of_lost_history() -> Iterator[None]:
+    try:
+        yield
+    except HistoryGone as error:
+        command = "`python -m jobs score --once --from-present-rows`"
+        raise HistoryGone(f"{str(error).rstrip('.')}: {command}.") from error
 
 
 def _count(progress: Progress, piece: Piece, read: int, scored: pa.Table) -> None:
@@ -292,11 +302,20 @@ def main(arguments: list[str]) -> int:
     """`python -m jobs score [--once] [--trigger WORD] [--request-id ID]`."""
     parser = ArgumentParser(prog="python -m jobs score", description="One run of the metrics job.")
     parser.add_argument("--once", action="store_true", help="until no row is left, without a time budget")
+    parser.add_argument(
+        "--from-present-rows", action="store_true", help="go on with the present rows where history is gone"
+    )
     parser.add_argument("--trigger", default="command", choices=["command", "schedule", "request"], help="why it runs")
     parser.add_argument("--request-id", default="", help="the row of job_requests that it fulfils")
     options = parser.parse_args(arguments)
     try:
-        progress = run_score(get_settings(), once=options.once, trigger=options.trigger, request_id=options.request_id)
+        progress = run_score(
+            get_settings(),
+            options.once,
+            options.trigger,
+            options.request_id,
+            from_present_rows=options.from_present_rows,
+        )
     except StillAtWork as error:
         if options.trigger != "schedule":
             raise

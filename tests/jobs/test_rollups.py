@@ -1,3 +1,4 @@
+import shutil
 from collections import Counter
 from typing import Any
 
@@ -8,7 +9,8 @@ from jobs import rollups
 from jobs.partial_sums import REQUEST_COUNT
 from jobs.rollups import ROLLUPS, roll_up
 from lakehouse.appends import FINISHED, append_once, position
-from lakehouse.store import open_table, read_rows, table_id
+from lakehouse.errors import HistoryGone
+from lakehouse.store import open_table, read_rows, table_id, table_uri
 from settings import Settings
 from tests.jobs.request_rows import request_metrics_rows
 
@@ -110,5 +112,21 @@ def test_a_compaction_of_the_scores_adds_nothing_to_the_rollups(settings: Settin
     open_table(settings, "request_metrics").optimize.compact()
     assert roll_up(settings) == {rollup.table: 0 for rollup in ROLLUPS}
     add(settings, request_metrics_rows(20, seed=9, first=80), 9)
+    roll_up(settings)
+    agree(settings)
+
+
+def test_rollups_that_history_has_left_behind_say_how_they_are_built_again(settings: Settings) -> None:
+    add(settings, request_metrics_rows(20), 0)
+    roll_up(settings)
+    for number in range(1, 4):
+        add(settings, request_metrics_rows(20, seed=number, first=20 * number), number)
+    scores = open_table(settings, "request_metrics")
+    scores.optimize.compact()
+    scores.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    with pytest.raises(HistoryGone, match="delete that folder"):
+        roll_up(settings)
+    for rollup in ROLLUPS:
+        shutil.rmtree(table_uri(settings, rollup.table))
     roll_up(settings)
     agree(settings)
