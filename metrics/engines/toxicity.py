@@ -1,0 +1,125 @@
+"""Toxicity of texts: a detoxify model where its weights could be had, else a keyword-like classifier that says so."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from metrics.engines.batches import batches_by_tokens, padded
+from metrics.engines.errors import ModelUnusable
+from metrics.engines.openvino_models import Run, load_graph
+from metrics.engines.prepared_folder import description
+from metrics.engines.tokenization import encodable
+from metrics.scorers import OnProgress, ToxicityScorer, ToxicityScores
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+KEYWORD = "keyword"
+_VERSION = 1
+_BATCH_TOKENS = 2048
+_TEXTS_AT_ONCE = 2048
+_MAX_CHARS = 65_536
+"""Of a longer text the detoxify models, which read 512 tokens, would see no more."""
+
+
+def load_toxicity(folder: Path, threads: int) -> ToxicityScorer:
+    """Loads what `preparation.prepare_toxicity` made. Raises ModelNotPrepared or ModelUnusable."""
+    about = description(folder)
+    if about["engine"] == KEYWORD:
+        return KeywordEngine.load()
+    return DetoxifyEngine.load(folder, about, threads)
+
+
+@dataclass(frozen=True)
+class DetoxifyEngine:
+    """A detoxify classifier in OpenVINO. Its numbers are those of `detoxify`'s own `predict`, text by text."""
+
+    name: str
+    english_only: bool
+    labels: tuple[str, ...]
+    tokenizer: "Tokenizer"
+    run: Run
+    filler: int
+
+    @classmethod
+    def load(cls, folder: Path, about: dict[str, Any], threads: int) -> "DetoxifyEngine":
+        """Loads the prepared folder that `about` describes."""
+        from tokenizers import Tokenizer
+
+        run, precision = load_graph(folder, threads)
+        try:
+            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        except Exception as error:  # the tokenizers library raises nothing narrower
+            raise ModelUnusable(
+                f"{folder / 'tokenizer.json'} cannot be read: delete that folder and prepare."
+            ) from error
+        tokenizer.enable_truncation(int(about["max_tokens"]))
+        tokenizer.no_padding()
+        return cls(
+            name=f"detoxify-{about['variant']}/openvino-{precision}/{_VERSION}",
+            english_only=about["variant"] != "multilingual",
+            labels=tuple(about["labels"]),
+            tokenizer=tokenizer,
+            run=run,
+            filler=int(about["filler"]),
+        )
+
+    def score(self, texts: Sequence[str], on_progress: OnProgress | None = None) -> ToxicityScores:
+        """The label `toxicity` of each text, and all labels; an empty text has NaN and a reason."""
+        values = np.full(len(texts), np.nan)
+        labels: list[dict[str, float]] = [{} for _ in texts]
+        done = 0
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            some = texts[start : start + _TEXTS_AT_ONCE]
+            encodings = self.tokenizer.encode_batch_fast([encodable(text[:_MAX_CHARS]) for text in some])
+            ids = [
+                np.array(encoding.ids if text else [], dtype=np.int32)
+                for text, encoding in zip(some, encodings, strict=True)
+            ]
+            done += sum(1 for text in some if not text)
+            for group in batches_by_tokens([len(row) for row in ids], _BATCH_TOKENS):
+                rows = [ids[i] for i in group]
+                table = self.run(padded(rows, self.filler), padded([np.ones_like(row) for row in rows], 0))
+                for i, row in zip(group, table.tolist(), strict=True):
+                    labels[start + i] = dict(zip(self.labels, row, strict=True))
+                    values[start + i] = labels[start + i]["toxicity"]
+                done += len(group)
+                if on_progress is not None:
+                    on_progress(done, len(texts))
+        return ToxicityScores(values, labels, _empty_reasons(texts))
+
+
+@dataclass(frozen=True)
+class KeywordEngine:
+    """alt-profanity-check: a linear classifier over words. Quick, offline and crude: it flags harmless mentions."""
+
+    name: str
+    english_only: bool = True
+
+    @classmethod
+    def load(cls) -> "KeywordEngine":
+        """Its model comes with the package."""
+        from importlib.metadata import version
+
+        return cls(f"keyword/alt-profanity-check-{version('alt-profanity-check')}/{_VERSION}")
+
+    def score(self, texts: Sequence[str], on_progress: OnProgress | None = None) -> ToxicityScores:
+        """The probability of profanity in each text; an empty text has NaN and a reason."""
+        from profanity_check import predict_prob
+
+        values = np.full(len(texts), np.nan)
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            filled = [i for i in range(start, min(start + _TEXTS_AT_ONCE, len(texts))) if texts[i]]
+            if filled:
+                values[filled] = predict_prob([encodable(texts[i]) for i in filled])
+            if on_progress is not None:
+                on_progress(min(start + _TEXTS_AT_ONCE, len(texts)), len(texts))
+        labels = [{} if np.isnan(value) else {"profanity": value} for value in values.tolist()]
+        return ToxicityScores(values, labels, _empty_reasons(texts))
+
+
+def _empty_reasons(texts: Sequence[str]) -> list[str | None]:
+    return [None if text else "the text is empty" for text in texts]
