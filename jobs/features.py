@@ -4,8 +4,10 @@
 replaced as a whole, and only if the handbook changed; Delta keeps their earlier versions, which trained versions name.
 """
 
+import argparse
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +18,7 @@ import pyarrow as pa
 from lakehouse.errors import LakehouseError
 from lakehouse.store import open_table, read_rows
 from lakehouse.tables import HANDBOOK_CHUNKS, HANDBOOK_PAGES, TableSpec
-from settings import Settings
+from settings import Settings, get_settings
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -38,6 +40,16 @@ class HandbookRefresh:
     chunks_version: int
     """Delta version of `handbook_chunks`: what training reads."""
     changed: bool
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Refresh both tables, as the command line asks."""
+    description = "Refresh the chatbot's data and feature tables from the handbook."
+    argparse.ArgumentParser(prog="python -m jobs features", description=description).parse_args(argv)
+    done = refresh_handbook(get_settings())
+    state = "New" if done.changed else "Unchanged"
+    print(f"{state}: {done.pages} pages, {done.chunks} passages, version {done.chunks_version} of handbook_chunks.")
+    return 0
 
 
 def refresh_handbook(settings: Settings, folder: Path = HANDBOOK) -> HandbookRefresh:
@@ -63,7 +75,7 @@ def refresh_handbook(settings: Settings, folder: Path = HANDBOOK) -> HandbookRef
 
 
 def read_sections(path: Path) -> list[dict[str, Any]]:
-    """The sections of one page: `# Title`, then a section under each `## Heading`. Text before the first is left out."""
+    """The sections of a page: `# Title`, then one under each `## Heading`. Text before the first heading is left out."""
     title, *rest = re.split(r"^## ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     page = path.stem
     sections = []

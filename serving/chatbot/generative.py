@@ -9,6 +9,7 @@ Models from code: MLflow stores this file with every version. It imports nothing
 """
 
 import importlib.util
+import re
 import secrets
 import sys
 import uuid
@@ -85,8 +86,8 @@ class HandbookGeneration(ResponsesAgent):
         # llama.cpp calls back from its own thread; at most 64 tokens are not worth a queue.
         response = self.predict(request)
         item = response.output[0].model_dump(exclude_none=True)
-        for word in item["content"][0]["text"].split(" "):
-            yield ResponsesAgentStreamEvent(**self.create_text_delta(f"{word} ", item["id"]))
+        for word in re.findall(r"\S+\s*", item["content"][0]["text"]):
+            yield ResponsesAgentStreamEvent(**self.create_text_delta(word, item["id"]))
         yield ResponsesAgentStreamEvent(type="response.output_item.done", item=item)
 
     def _body(self, request: ResponsesAgentRequest) -> dict[str, Any]:

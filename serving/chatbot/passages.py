@@ -177,6 +177,12 @@ _STOP_WORDS = frozenset(
     ]
 )
 _LEAST_STEM = 3
+_NEXT_BEST = 0.6
+"""A further sentence is quoted if it fits the question at least this well, compared with the best one."""
+_POINTS_BACK = re.compile(
+    r"(It|Its|They|Their|This|That|These|Those|Such|Both|Each|Here|There|Then|Only then|Without)\b"
+)
+"""A sentence that begins so is not understood without the one before it."""
 
 
 def terms_of(text: str) -> list[str]:
@@ -234,7 +240,7 @@ class Hit:
 
     passage: Passage
     score: float
-    """BM25 score, at least 0; grows with the question's length."""
+    """BM25 score, raised for a like heading; at least 0, grows with the question's length."""
     coverage: float
     """How much of the question the passage speaks of, from 0 to 1: the share of its terms, rare ones weighing more."""
 
@@ -245,6 +251,7 @@ class PassageIndex:
     def __init__(self, passages: Sequence[Passage], terms: Sequence[Sequence[str]], weights: bm25s.BM25) -> None:
         self._passages = list(passages)
         self._terms = [frozenset(own) for own in terms]
+        self._headings = [frozenset(terms_of(passage.heading)) for passage in self._passages]
         self._weights = weights
         starts = np.asarray(weights.scores["indptr"])
         passages_with = starts[1:] - starts[:-1]
@@ -282,16 +289,23 @@ class PassageIndex:
         return cls([Passage(**row) for row in rows], terms, bm25s.BM25.load(folder / "bm25", show_progress=False))
 
     def best(self, question: str) -> Hit:
-        """The passage that fits best. Where no word of the question is known: the first passage, with coverage 0."""
+        """The passage that fits best. A question without any word to look for gets the first one, as does one whose
+        words are all unknown, with coverage 0.
+
+        BM25 is multiplied by one plus the likeness of question and heading (Jaccard, 0 to 1): of all passages that
+        speak of spools, "What the spool is" answers "What is a spool?".
+        """
         asked = terms_of(question)
         known = [term for term in asked if term in self._rarity]
         if not known:
-            return Hit(self._passages[0], 0.0, 0.0)
-        scores = self._weights.get_scores(known)
+            return Hit(self._passages[0], 0.0, 0.0 if asked else 1.0)
+        words = frozenset(asked)
+        likeness = np.array([len(words & heading) / len(words | heading) for heading in self._headings])
+        scores = self._weights.get_scores(known) * (1 + likeness)
         place = int(np.argmax(scores))
         return Hit(self._passages[place], float(scores[place]), self._share(asked, self._terms[place]))
 
-    def best_sentences(self, question: str, passage: Passage, most: int = 3, most_words: int = 60) -> str:
+    def best_sentences(self, question: str, passage: Passage, most: int = 3, most_words: int = 45) -> str:
         """The sentences of a passage that answer best, in their order: at most `most`, and few words after the first.
 
         The opening sentence says what the passage is about, so it also counts what its heading says.
@@ -308,9 +322,12 @@ class PassageIndex:
         words = len(sentences[chosen[0]].split())
         for place in order[1:most]:
             words += len(sentences[place].split())
-            if fits[place] < fits[chosen[0]] / 2 or words > most_words:
+            if fits[place] < fits[chosen[0]] * _NEXT_BEST or words > most_words:
                 break
             chosen.append(place)
+        first = min(chosen)
+        if first > 0 and _POINTS_BACK.match(sentences[first]):
+            chosen = [first - 1, *chosen][:most]
         return " ".join(sentences[place] for place in sorted(chosen))
 
     def _share(self, asked: Sequence[str], own: frozenset[str]) -> float:

@@ -8,6 +8,7 @@ Settings of a version (`model_config`): `answer`: "passage" (the whole passage) 
 """
 
 import importlib.util
+import re
 import sys
 import uuid
 from collections.abc import Generator
@@ -57,8 +58,8 @@ class HandbookRetrieval(ResponsesAgent):
         """Answer word by word, then the whole item."""
         text, evidence = self._answer(request)
         item_id = f"msg_{uuid.uuid4().hex}"
-        for word in text.split(" "):
-            yield ResponsesAgentStreamEvent(**self.create_text_delta(f"{word} ", item_id))
+        for word in re.findall(r"\S+\s*", text):
+            yield ResponsesAgentStreamEvent(**self.create_text_delta(word, item_id))
         yield ResponsesAgentStreamEvent(
             type="response.output_item.done",
             item=self.create_text_output_item(text, item_id),
