@@ -64,13 +64,14 @@ def open_uri(uri: str, storage_options: dict[str, str] | None = None, version: i
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError, TableNotFoundError
 
+    options = storage_options or None
     try:
-        return DeltaTable(uri, version=version, storage_options=storage_options or None)
-    except TableNotFoundError as error:
-        raise TableMissing(f"There is no Delta table at {uri}; check the address in the settings.") from error
+        return DeltaTable(uri, version=version, storage_options=options)
     except (DeltaError, OSError, ValueError) as error:
-        if version is not None and DeltaTable.is_deltatable(uri, storage_options=storage_options or None):
-            raise HistoryGone(f"Version {version} of the table at {uri} was cleaned up: {first_line(error)}") from error
+        if version is not None and DeltaTable.is_deltatable(uri, storage_options=options):
+            raise HistoryGone(f"Version {version} of the table at {uri} is no more: {first_line(error)}") from error
+        if isinstance(error, TableNotFoundError):
+            raise TableMissing(f"There is no Delta table at {uri}; check the address in the settings.") from error
         raise UnreadableTable(f"The table at {uri} cannot be opened: {first_line(error)}") from error
 
 

@@ -19,6 +19,9 @@ _FEW_FILES = 8
 """A table with at most this many files is not worth a rewrite."""
 
 
+_APP_ID = "upkeep:merge"
+
+
 @dataclass(frozen=True)
 class Upkeep:
     """What the upkeep of a table did, in numbers of files."""
@@ -71,10 +74,14 @@ def shorten_log(settings: Settings, name: str) -> None:
 
 
 def _merge_files(table: "DeltaTable") -> None:
+    from deltalake import CommitProperties, Transaction
     from deltalake.exceptions import CommitFailedError, DeltaError
 
+    # Two merges of one snapshot would both succeed and double every row: deltalake does not see that the files of the
+    # second are gone. A transaction of the same application makes the second fail.
+    once = CommitProperties(app_transactions=[Transaction(app_id=_APP_ID, version=int(table.version()))])
     try:
-        table.optimize.compact(writer_properties=writer_properties(table))
+        table.optimize.compact(commit_properties=once, writer_properties=writer_properties(table))
     except CommitFailedError as error:
         raise CommitConflict(
             f"Files of {table.table_uri} were changed while they were merged, and nothing was merged; try again later."

@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+
+from lakehouse.errors import HistoryGone, LakehouseError, TableMissing, UnreadableTable
+from lakehouse.store import _create, open_table, open_uri, read_rows, table_id, table_uri
+from lakehouse.tables import LEDGER, TABLES
+from settings import Settings
+
+
+@pytest.mark.parametrize("name", list(TABLES))
+def test_a_missing_table_is_created_with_its_schema_layout_and_statistics(settings: Settings, name: str) -> None:
+    spec = TABLES[name]
+    table = open_table(settings, name)
+    assert pa.schema(table.schema()) == spec.schema
+    assert tuple(table.metadata().partition_columns) == spec.partition_by
+    configuration = table.metadata().configuration
+    assert configuration.get("delta.dataSkippingStatsColumns", "") == ",".join(spec.statistics_columns)
+    assert (configuration.get("delta.enableChangeDataFeed") == "true") == spec.change_data_feed
+    assert table.protocol().min_reader_version == 1, "every Delta reader can read our tables"
+
+
+def test_a_table_keeps_its_id_when_it_is_opened_again(settings: Settings) -> None:
+    assert table_id(open_table(settings, "ledger")) == table_id(open_table(settings, "ledger"))
+
+
+def test_who_loses_the_race_to_create_a_table_gets_the_table_of_the_winner(settings: Settings) -> None:
+    winner = open_table(settings, "ledger")
+    loser = _create(table_uri(settings, "ledger"), LEDGER, {})
+    assert table_id(loser) == table_id(winner)
+    assert loser.version() == 0
+
+
+def test_columns_that_a_newer_release_knows_are_added_to_an_old_table(settings: Settings) -> None:
+    old = pa.schema([field for field in LEDGER.schema if field.name not in ("evidence", "seconds")])
+    DeltaTable.create(table_uri(settings, "ledger"), schema=old)
+    assert set(pa.schema(open_table(settings, "ledger").schema()).names) == set(LEDGER.schema.names)
+    assert open_table(settings, "ledger").version() == 1
+
+
+def test_addresses_come_from_the_settings(tmp_path: Path) -> None:
+    settings = Settings(
+        home=tmp_path,
+        lake_uri="s3://bucket/lake/",
+        inference_table_uri="uc://a.b.c",
+        served_entities_uri="/tables/served",
+    )
+    assert table_uri(settings, "ledger") == "s3://bucket/lake/ledger"
+    assert table_uri(settings, "inference_table") == "uc://a.b.c"
+    assert table_uri(settings, "served_entities") == "/tables/served"
+    with pytest.raises(LakehouseError, match="There is no table called 'unknown'"):
+        table_uri(settings, "unknown")
+
+
+def test_a_table_of_others_is_never_created(tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign"
+    settings = Settings(home=tmp_path, inference_table_uri=str(foreign))
+    with pytest.raises(TableMissing, match=r"There is no Delta table at .*foreign; check the address"):
+        open_table(settings, "inference_table")
+    assert not foreign.exists()
+
+
+def test_a_table_that_cannot_be_understood_is_named_in_one_sentence(settings: Settings) -> None:
+    open_table(settings, "ledger")
+    log = Path(table_uri(settings, "ledger")) / "_delta_log" / f"{0:020d}.json"
+    log.write_text("this is no log")
+    with pytest.raises(UnreadableTable, match=r"^The table at .*ledger cannot be opened: [^\n]*\.$"):
+        open_table(settings, "ledger")
+
+
+def test_a_version_that_is_no_more_is_told_from_a_missing_table(settings: Settings) -> None:
+    open_table(settings, "ledger")
+    with pytest.raises(HistoryGone, match="Version 7 of the table"):
+        open_uri(table_uri(settings, "ledger"), version=7)
+
+
+def test_reading_a_snapshot_whose_file_was_deleted_fails_with_one_sentence(settings: Settings) -> None:
+    from lakehouse.appends import append
+
+    append(settings, "ledger", [{"change_id": "a"}])
+    table = open_table(settings, "ledger")
+    for file in Path(table_uri(settings, "ledger")).glob("*.parquet"):
+        file.unlink()
+    with pytest.raises(UnreadableTable, match=r"^The table at .* cannot be read: [^\n]*\.$"):
+        read_rows(table)
