@@ -1,0 +1,13 @@
+"""The dashboard's entry: `streamlit run dashboard/app.py`."""
+
+import sys
+from pathlib import Path
+
+# Streamlit puts this folder on the path, not the repository's root, where our rooms are.
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from dashboard.navigation import current_page
+
+current_page().run()

@@ -1,0 +1,1 @@
+"""What stands in the panels of the pages."""

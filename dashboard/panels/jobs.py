@@ -1,0 +1,177 @@
+"""Panels of the Jobs page: how far the metrics job is, its runs, and requests without a score."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import streamlit as st
+
+from dashboard import actions, charts
+from dashboard.colors import ACCENT, WARNING
+from dashboard.health import data_time
+from dashboard.identity import current_user
+from dashboard.panels.states import state_badge
+from dashboard.queries import operations
+from dashboard.widgets import chart, empty, local, time_zone
+from dashboard.wording import NOTHING, age, duration, number, plain, plural, sentence
+from lakehouse.errors import LakehouseError
+
+_WISH = "metrics_job_wish"
+
+
+def summary(runs: Sequence[dict[str, Any]]) -> None:
+    """How far the job is: up to when requests are scored, what waits, how the last runs went."""
+    ended = [run for run in runs if run["finished_at"]]
+    day = [run for run in ended if (datetime.now(UTC) - run["started_at"]).total_seconds() < 86400]
+    bad = sum(run["state"] != "succeeded" for run in day)
+    lag = run_lag(ended[0]) if ended else None
+    with st.grid(4, min_column_width=160):
+        _figure("Scored up to", age(data_time(runs)), "when every request so far had its score")
+        _figure("Waiting", number(ended[0]["rows_waiting"]) if ended else NOTHING, "requests that the last run left")
+        _figure("Lag", duration(lag), "age of the newest request when its run ended")
+        _figure("Runs, 24 hours", number(len(day)), f"{bad} not successful" if bad else "all successful")
+
+
+def run_now() -> None:
+    """Ask for a run, and follow it."""
+    waiting = operations.waiting_wishes()
+    runs = operations.metrics_runs()
+    running = next((run for run in runs if run["state"] == "running"), None)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Run now",
+            icon=":material/play_arrow:",
+            type="primary",
+            key="run_now",
+            disabled=bool(waiting or running),
+            on_click=_ask,
+            help=f"The scheduler takes it up within seconds. It runs by itself every {duration(operations.metrics_interval_seconds())}.",
+        )
+        st.markdown(_whereabouts(waiting, running, runs))
+
+
+def history(runs: Sequence[dict[str, Any]]) -> None:
+    """How long the runs took."""
+    shown = [run for run in runs if run["finished_at"]][:100]
+    if not shown:
+        empty("No run has ended yet.")
+        return
+    chart(charts.run_history(shown[::-1], time_zone()), key="history", alt="How long the last runs took, by state")
+
+
+def runs_table(runs: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Every run; returns the one that is chosen, the newest at first."""
+    import pandas as pd
+
+    if not runs:
+        empty("The metrics job has not run yet. It starts by itself with the scheduler, or with the button above.")
+        return None
+    rows = [
+        {
+            "State": run["state"].replace("_", " "),
+            "Started": local(run["started_at"]),
+            "Took (s)": (run["finished_at"] - run["started_at"]).total_seconds() if run["finished_at"] else None,
+            "Lag (s)": run_lag(run),
+            "Read": run["rows_read"],
+            "Scored": run["rows_scored"],
+            "Without score": run["rows_unscored"],
+            "Duplicate": run["rows_duplicate"],
+            "Waiting": run["rows_waiting"],
+            "Why": run["trigger"],
+            "Error": run["error"] or "",
+        }
+        for run in runs
+    ]
+    found = st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        height=38 + 35 * min(len(rows), 10),
+        on_select="rerun",
+        selection_mode="single-row",
+        key="runs",
+        alt="Runs of the metrics job, newest first",
+        column_config={
+            "State": st.column_config.TextColumn(pinned=True),
+            "Started": st.column_config.DatetimeColumn(format="DD MMM, HH:mm:ss"),
+            "Took (s)": st.column_config.NumberColumn(format="%.1f"),
+            "Lag (s)": st.column_config.NumberColumn(format="%.0f"),
+        },
+    )
+    chosen = found.selection.rows
+    return runs[chosen[0]] if chosen and chosen[0] < len(runs) else runs[0]
+
+
+def run_details(run: dict[str, Any] | None) -> None:
+    """One run: its state, its error and where its time went."""
+    if run is None:
+        empty("Nothing to show yet.")
+        return
+    started = local(run["started_at"])
+    st.markdown(f"{state_badge(run['state'])} started {started:%d %b, %H:%M:%S}, {plain(run['trigger'])}")
+    if run["error"]:
+        st.error(sentence(run["error"]), icon=":material/error:")
+    stages = {plain_stage(name): seconds for name, seconds in run["stage_seconds"].items()}
+    if not stages:
+        empty("This run has not reported where its time went.")
+        return
+    chart(
+        charts.amounts(stages, "seconds", ACCENT, 2), key="stages", alt="Seconds of each stage of the run", still=True
+    )
+
+
+def unscored(runs: Sequence[dict[str, Any]]) -> None:
+    """Why requests have no score, summed over the runs that are listed."""
+    reasons: Counter[str] = Counter()
+    for run in runs:
+        reasons.update(run["unscored_reasons"])
+    if not reasons:
+        empty(f"Every request of the last {plural(len(runs), 'run')} has all its scores." if runs else "No run yet.")
+        return
+    top = dict(reasons.most_common(12))
+    chart(charts.amounts(top, "requests", WARNING), key="reasons", alt="Reasons why scores are missing", still=True)
+    if len(reasons) > len(top):
+        st.caption(f"The 12 most frequent of {len(reasons)} reasons.")
+
+
+def run_lag(run: dict[str, Any]) -> float | None:
+    """Seconds between the newest request of a run and the run's end: how soon a score can be seen."""
+    if not (run["finished_at"] and run["newest_request_time"]):
+        return None
+    return float((run["finished_at"] - run["newest_request_time"]).total_seconds())
+
+
+def plain_stage(name: str) -> str:
+    """A stage's name as words."""
+    return name.replace("_", " ")
+
+
+def _ask() -> None:
+    try:
+        st.session_state[_WISH] = actions.run_metrics_job_now(current_user())
+    except LakehouseError as error:
+        st.toast(sentence(error), icon=":material/error:")
+
+
+def _whereabouts(
+    waiting: Sequence[dict[str, Any]], running: dict[str, Any] | None, runs: Sequence[dict[str, Any]]
+) -> str:
+    """Where the run that somebody asked for is."""
+    if running is not None:
+        progress = operations.running_progress()
+        done, total = progress.get("texts_done"), progress.get("texts_total")
+        far = f", {number(done)} of {number(total)} texts scored" if total else ""
+        return f"{state_badge('running')} since {age(running['started_at'])}{far}"
+    if waiting:
+        wish = waiting[0]
+        return f"{state_badge('waiting')} asked for by {plain(wish['requested_by'])} {age(wish['requested_at'])}; the scheduler will start it."
+    mine = next((run for run in runs if run["request_id"] and run["request_id"] == st.session_state.get(_WISH)), None)
+    if mine is not None:
+        return f"{state_badge(mine['state'])} your run read {plural(mine['rows_read'] or 0, 'row')}."
+    return ""
+
+
+def _figure(label: str, value: str, about: str) -> None:
+    with st.container(border=True, gap="xsmall", height="stretch"):
+        st.metric(label, value)
+        st.caption(about)

@@ -1,0 +1,25 @@
+"""The facts behind the first line of the Overview, gathered from everywhere."""
+
+from datetime import UTC, datetime
+
+from dashboard.health import Health, assess
+from dashboard.periods import period
+from dashboard.queries import operations
+from dashboard.queries.endpoint import endpoint_state
+from dashboard.queries.traffic import traffic
+
+
+def current_health(endpoint: str) -> Health:
+    """The verdict on this moment.
+
+    Raises: QueryFailed, LakehouseError.
+    """
+    return assess(
+        endpoint=endpoint_state(endpoint),
+        processes=operations.processes(),
+        demo=operations.demo(),
+        runs=operations.metrics_runs(),
+        last_hour=traffic(endpoint, period("1h")),
+        interval_seconds=operations.metrics_interval_seconds(),
+        now=datetime.now(UTC),
+    )

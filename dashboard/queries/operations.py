@@ -1,0 +1,157 @@
+"""How the system itself is doing: runs of the metrics job, changes, supervised processes and the demo's building."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import streamlit as st
+
+from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest
+from lakehouse import ledger, runs
+from lakehouse.ledger import Change
+from lakehouse.status import read_status
+from settings import get_settings
+
+METRICS_JOB = "score"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the demo's building. `state` is waiting, running, done or failed."""
+
+    name: str
+    state: str
+    seconds: float | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The demo workspace. `state` is building, ready or failed."""
+
+    state: str
+    steps: tuple[Step, ...]
+    error: str
+    updated_at: datetime | None
+    started_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of `make run`. `state` is running, restarting, stopped or failed."""
+
+    name: str
+    state: str
+    restarts: int
+    since: datetime | None
+    last_error: str
+
+
+def metrics_runs(limit: int = 200) -> list[dict[str, Any]]:
+    """Runs of the metrics job, newest first, with the columns of `job_runs`.
+
+    Raises: LakehouseError.
+    """
+    return _runs(newest("job_runs"), limit)
+
+
+def waiting_wishes() -> list[dict[str, Any]]:
+    """People's wishes that the metrics job runs now, which no run has taken up yet.
+
+    Raises: LakehouseError.
+    """
+    wishes, taken = newest("job_requests"), newest("job_runs")
+    if wishes.version < 1:
+        return []
+    return [wish for wish in _wishes(wishes, taken) if wish["job"] == METRICS_JOB]
+
+
+def last_changes(limit: int = 5) -> list[Change]:
+    """The last changes that people and jobs made, newest first.
+
+    Raises: LakehouseError.
+    """
+    return _changes(newest("ledger"), limit)
+
+
+def processes() -> list[Process] | None:
+    """The processes that `make run` started, or None if they were not started that way."""
+    status = read_status(get_settings(), "up")
+    if status is None:
+        return None
+    return [
+        Process(
+            name=str(entry.get("name") or "?"),
+            state=str(entry.get("state") or "?"),
+            restarts=int(entry.get("restarts") or 0),
+            since=parsed_time(entry.get("since")),
+            last_error=str(entry.get("last_error") or ""),
+        )
+        for entry in status.get("processes") or []
+    ]
+
+
+def demo() -> Demo | None:
+    """The demo workspace and how far its building is; None if this workspace is no demo."""
+    status = read_status(get_settings(), "demo")
+    if status is None:
+        return None
+    steps = tuple(
+        Step(
+            str(entry.get("name") or "?"),
+            str(entry.get("state") or "waiting"),
+            entry.get("seconds"),
+            str(entry.get("detail") or ""),
+        )
+        for entry in status.get("steps") or []
+    )
+    return Demo(
+        state=str(status.get("state") or "ready"),
+        steps=steps,
+        error=str(status.get("error") or ""),
+        updated_at=parsed_time(status.get("updated_at")),
+        started_at=parsed_time(status.get("started_at")),
+    )
+
+
+def demo_is_building() -> bool:
+    """Whether the demo workspace is being built right now."""
+    found = demo()
+    return found is not None and found.state == "building"
+
+
+def running_progress() -> dict[str, Any]:
+    """What the run of the metrics job that is under way has done; empty if none is."""
+    status = read_status(get_settings(), METRICS_JOB) or {}
+    return status if status.get("state") == "running" else {}
+
+
+def metrics_interval_seconds() -> int:
+    """How often the metrics job is meant to run."""
+    return get_settings().metrics_interval_seconds
+
+
+def parsed_time(text: Any) -> datetime | None:
+    """A time of a status file, or None if it is not one."""
+    try:
+        time = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+# The seconds to live are for what changes without a new row: a run whose process dies, a change that stays without
+# an outcome.
+@st.cache_data(ttl=10, max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _runs(snapshot: Snapshot, limit: int) -> list[dict[str, Any]]:
+    return [] if snapshot.version < 0 else runs.runs(get_settings(), METRICS_JOB, limit)
+
+
+@st.cache_data(ttl=10, max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _wishes(wishes: Snapshot, taken: Snapshot) -> list[dict[str, Any]]:
+    return runs.pending_requests(get_settings())
+
+
+@st.cache_data(ttl=60, max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _changes(snapshot: Snapshot, limit: int) -> list[Change]:
+    return [] if snapshot.version < 0 else ledger.changes(get_settings(), limit)

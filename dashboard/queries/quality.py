@@ -1,0 +1,129 @@
+"""How good two versions are, side by side, and how a score went minute by minute."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard.periods import Period
+from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select
+from metrics.comparison import Comparison, Moments, compare, moments_from_sums
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dashboard.queries.traffic import VersionSeen
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score of the Quality page: its column in `request_metrics` and how people read it."""
+
+    metric: str
+    title: str
+    unit: str
+    meaning: str
+    decimals: int
+
+
+SCORES = (
+    Score("response_perplexity", "Perplexity", "no unit, ≥ 1", "How surprising the answers are to a small language model. Lower reads more fluent.", 1),
+    Score("response_fk_grade", "Flesch-Kincaid grade", "US school grade", "Years of school that a reader needs. Lower is easier to read.", 2),
+    Score("response_toxicity", "Toxicity", "0 to 1", "How toxic the answers read. Lower is better.", 4),
+)  # fmt: skip
+
+READABILITY = {
+    "grade": Score("response_fk_grade", "Flesch-Kincaid grade", "US school grade", "", 2),
+    "ease": Score("response_reading_ease", "Flesch reading ease", "about 0 to 100", "", 1),
+}
+
+
+@dataclass(frozen=True)
+class ScoreComparison:
+    """One score of two versions over a period, by one scorer. `others`: scorers that are left out of it."""
+
+    score: Score
+    scorer: str
+    others: tuple[str, ...]
+    comparison: Comparison
+    requests_a: int
+    requests_b: int
+
+
+def comparisons(endpoint: str, a: "VersionSeen", b: "VersionSeen", period: Period) -> list[ScoreComparison]:
+    """The scores of version `a` beside those of version `b`, from the scorer that both share most.
+
+    Raises: QueryFailed, LakehouseError.
+    """
+    sums = _sums(newest("metrics_15min"), endpoint, period)
+    return [_compared(sums, score, a, b) for score in SCORES]
+
+
+def minute_means(endpoint: str, metric: str, period: Period) -> "pd.DataFrame":
+    """The average of a score in every minute: columns time (int64, ms since 1970 UTC), version, scorer, n, mean.
+
+    Raises: QueryFailed, LakehouseError.
+    """
+    return _minute_means(newest("metrics_minute"), endpoint, metric, period)
+
+
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _sums(snapshot: Snapshot, endpoint: str, period: Period) -> "pd.DataFrame":
+    return select(
+        snapshot,
+        """SELECT entity_name || '/' || entity_version AS version, metric, scorer, sum(n)::BIGINT AS n,
+                  sum(sum_w) AS sum_w, sum(sum_wx) AS sum_wx, sum(sum_wx2) AS sum_wx2
+           FROM this
+           WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
+             AND metric = ANY($metrics)
+           GROUP BY ALL""",
+        endpoint=endpoint,
+        start=period.start,
+        end=period.end,
+        metrics=["databricks_request_id", *(score.metric for score in SCORES)],
+    )
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _minute_means(snapshot: Snapshot, endpoint: str, metric: str, period: Period) -> "pd.DataFrame":
+    return select(
+        snapshot,
+        """SELECT epoch_ms(window_start) AS time, entity_name || '/' || entity_version AS version, scorer,
+                  sum(n)::BIGINT AS n, sum(sum_wx) / sum(sum_w) AS mean
+           FROM this
+           WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
+             AND metric = $metric AND sum_w > 0
+           GROUP BY ALL ORDER BY time""",
+        endpoint=endpoint,
+        start=period.start,
+        end=period.end,
+        metric=metric,
+    )
+
+
+def _compared(sums: "pd.DataFrame", score: Score, a: "VersionSeen", b: "VersionSeen") -> ScoreComparison:
+    rows = sums[sums["metric"] == score.metric]
+    of_a, of_b = (rows[rows["version"] == version.key].set_index("scorer") for version in (a, b))
+    # The scorer with the most values where it has fewest, so that both sides are measured with one yardstick.
+    shared = {name: min(_n(of_a, name), _n(of_b, name)) for name in {*of_a.index, *of_b.index}}
+    scorer = max(shared, key=lambda name: (shared[name], _n(of_a, name) + _n(of_b, name)), default="")
+    requests = sums[sums["metric"] == "databricks_request_id"].groupby("version")["n"].sum()
+    return ScoreComparison(
+        score=score,
+        scorer=scorer,
+        others=tuple(sorted(name for name in shared if name != scorer)),
+        comparison=compare(_moments(of_a, scorer), _moments(of_b, scorer)),
+        requests_a=int(requests.get(a.key, 0)),
+        requests_b=int(requests.get(b.key, 0)),
+    )
+
+
+def _n(rows: "pd.DataFrame", scorer: str) -> int:
+    return int(rows.loc[scorer, "n"]) if scorer in rows.index else 0
+
+
+def _moments(rows: "pd.DataFrame", scorer: str) -> Moments:
+    if scorer not in rows.index:
+        return moments_from_sums(0, 0.0, 0.0, 0.0)
+    row = rows.loc[scorer]
+    return moments_from_sums(int(row["n"]), float(row["sum_w"]), float(row["sum_wx"]), float(row["sum_wx2"]))

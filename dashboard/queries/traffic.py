@@ -1,0 +1,193 @@
+"""What went over an endpoint: requests, errors, latency and flagged texts, summed from the rollups."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from dashboard.periods import Period
+from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select
+from metrics.buckets import bucket_lower, quantile
+from settings import get_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LATENCY, ANSWER_TOXICITY, PROMPT_TOXICITY = "execution_duration_ms", "response_toxicity", "prompt_toxicity"
+
+
+@dataclass(frozen=True)
+class Indicator:
+    """One figure of a period: its value, that of the period before, and one value for each bin (NaN: nothing there)."""
+
+    value: float
+    previous: float
+    values: np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """The indicators of an endpoint. `times` are the starts of the bins in milliseconds since 1970, UTC."""
+
+    times: np.ndarray[Any, np.dtype[np.int64]]
+    requests: Indicator
+    error_share: Indicator
+    latency_p95: Indicator
+    flagged_answers: Indicator
+    flagged_prompts: Indicator
+    toxicity_scorer: str
+
+
+@dataclass(frozen=True)
+class VersionSeen:
+    """A model version that has answered on an endpoint."""
+
+    entity_name: str
+    entity_version: str
+    requests: int
+    first: datetime
+    last: datetime
+
+    @property
+    def key(self) -> str:
+        """How links name it."""
+        return f"{self.entity_name}/{self.entity_version}"
+
+
+def endpoints() -> list[str]:
+    """Every endpoint that has been used, and the one of the settings first."""
+    first = get_settings().endpoint
+    return [first, *(name for name in _endpoints(newest("metrics_15min")) if name != first)]
+
+
+def versions(endpoint: str) -> list[VersionSeen]:
+    """The versions that have answered on an endpoint, the one that was seen last first."""
+    return _versions(newest("metrics_15min"), endpoint)
+
+
+def traffic(endpoint: str, period: Period) -> Traffic:
+    """The indicators of an endpoint over a period, beside those of the period before.
+
+    Raises: QueryFailed, LakehouseError.
+    """
+    return _traffic(newest(period.table), endpoint, period, get_settings().toxicity_threshold)
+
+
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _endpoints(snapshot: Snapshot) -> list[str]:
+    sql = "SELECT DISTINCT endpoint_name FROM this WHERE endpoint_name <> '' ORDER BY 1"
+    return [str(name) for name in select(snapshot, sql)["endpoint_name"]]
+
+
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _versions(snapshot: Snapshot, endpoint: str) -> list[VersionSeen]:
+    rows = select(
+        snapshot,
+        """SELECT entity_name, entity_version, sum(n)::BIGINT AS requests,
+                  min(window_start) AS first, max(window_start) AS last
+           FROM this
+           WHERE endpoint_name = $endpoint AND metric = 'databricks_request_id' AND entity_version <> ''
+           GROUP BY entity_name, entity_version
+           ORDER BY last DESC, length(entity_version) DESC, entity_version DESC""",
+        endpoint=endpoint,
+    )
+    return [
+        VersionSeen(row.entity_name or "", row.entity_version, int(row.requests), row.first, row.last)
+        for row in rows.itertuples()
+    ]
+
+
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _traffic(snapshot: Snapshot, endpoint: str, period: Period, threshold: float) -> Traffic:
+    counts, histograms = _counts(snapshot, endpoint, period), _histograms(snapshot, endpoint, period, threshold)
+    bins = int(period.length.total_seconds() // period.bin_seconds)
+    requests = counts[counts["metric"] == "databricks_request_id"]
+    errors = requests[requests["status_class"].isin(["4xx", "5xx"])]
+    total, failed = _by_bin(requests, "n", bins), _by_bin(errors, "n", bins)
+    scorer = _main_scorer(counts)
+    first_flagged = bucket_lower(ANSWER_TOXICITY, threshold)
+
+    def flagged(metric: str) -> Indicator:
+        scored = counts[(counts["metric"] == metric) & (counts["scorer"] == scorer)]
+        above = histograms[(histograms["metric"] == metric) & (histograms["scorer"] == scorer)]
+        above = above[above["bucket"] >= first_flagged]
+        return _share(_by_bin(above, "weight", bins), _by_bin(scored, "weight", bins), bins)
+
+    start = int(period.start.timestamp() * 1000)
+    return Traffic(
+        times=start + np.arange(bins, dtype=np.int64) * period.bin_seconds * 1000,
+        requests=Indicator(float(total[bins:].sum()), float(total[:bins].sum()), total[bins:]),
+        error_share=_share(failed, total, bins),
+        latency_p95=_p95(histograms[histograms["metric"] == LATENCY], bins),
+        flagged_answers=flagged(ANSWER_TOXICITY),
+        flagged_prompts=flagged(PROMPT_TOXICITY),
+        toxicity_scorer=scorer,
+    )
+
+
+def _counts(snapshot: Snapshot, endpoint: str, period: Period) -> "pd.DataFrame":
+    return select(
+        snapshot,
+        """SELECT ((epoch_ms(window_start) - epoch_ms($start)) // (1000 * $bin))::INTEGER AS bin,
+                  metric, scorer, status_class, sum(n)::BIGINT AS n, sum(sum_w) AS weight
+           FROM this
+           WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
+             AND metric IN ('databricks_request_id', 'response_toxicity', 'prompt_toxicity')
+           GROUP BY ALL""",
+        **_window(endpoint, period),
+    )
+
+
+def _histograms(snapshot: Snapshot, endpoint: str, period: Period, threshold: float) -> "pd.DataFrame":
+    return select(
+        snapshot,
+        """SELECT bin, metric, scorer, entry.key AS bucket, sum(entry.value) AS weight
+           FROM (SELECT ((epoch_ms(window_start) - epoch_ms($start)) // (1000 * $bin))::INTEGER AS bin,
+                        metric, scorer, unnest(map_entries(buckets)) AS entry
+                 FROM this
+                 WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
+                   AND metric IN ('execution_duration_ms', 'response_toxicity', 'prompt_toxicity'))
+           WHERE metric = 'execution_duration_ms' OR entry.key >= $flagged
+           GROUP BY ALL""",
+        flagged=bucket_lower(ANSWER_TOXICITY, threshold),
+        **_window(endpoint, period),
+    )
+
+
+def _window(endpoint: str, period: Period) -> dict[str, Any]:
+    """Both periods at once: the bins of the one before come first."""
+    return {"endpoint": endpoint, "start": period.previous.start, "end": period.end, "bin": period.bin_seconds}
+
+
+def _by_bin(rows: "pd.DataFrame", column: str, bins: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    sums = np.zeros(2 * bins)
+    np.add.at(sums, rows["bin"].to_numpy(int), rows[column].to_numpy(float))
+    return sums
+
+
+def _share(part: Any, whole: Any, bins: int) -> Indicator:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = np.where(whole > 0, part / whole, np.nan)
+        before, now = (np.divide(part[side].sum(), whole[side].sum()) for side in (slice(bins), slice(bins, None)))
+    return Indicator(float(now), float(before), values[bins:])
+
+
+def _p95(rows: "pd.DataFrame", bins: int) -> Indicator:
+    values = np.full(2 * bins, np.nan)
+    for number, group in rows.groupby("bin"):
+        values[int(number)] = _quantile(group)
+    before, now = rows[rows["bin"] < bins], rows[rows["bin"] >= bins]
+    return Indicator(_quantile(now), _quantile(before), values[bins:])
+
+
+def _quantile(rows: "pd.DataFrame") -> float:
+    histogram = rows.groupby("bucket")["weight"].sum()
+    return quantile(LATENCY, {int(bucket): float(weight) for bucket, weight in histogram.items()}, 0.95)
+
+
+def _main_scorer(counts: "pd.DataFrame") -> str:
+    """The scorer that most values come from: two are never mixed."""
+    scored = counts[counts["metric"] != "databricks_request_id"].groupby("scorer")["n"].sum()
+    return str(scored.idxmax()) if len(scored) else ""

@@ -1,0 +1,150 @@
+"""The frame of every page: header, panels, controls, and how a panel says that it is empty or broken."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import streamlit as st
+
+from dashboard.errors import DashboardError
+from dashboard.periods import SPANS, Period, period
+from dashboard.queries import operations, traffic
+from dashboard.queries.traffic import VersionSeen
+from dashboard.wording import sentence
+from lakehouse.errors import LakehouseError
+from settings import get_settings
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+_log = logging.getLogger(__name__)
+
+_CHART_BUTTONS = {
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "toImage"],
+    "doubleClick": "reset",
+}
+
+
+def header(title: str, description: str) -> None:
+    """The page's title, what it answers, and whether all of it is a demo."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.title(title, anchor=False, width="content")
+        if operations.demo() is not None:
+            st.badge(
+                "Demo data",
+                icon=":material/science:",
+                color="orange",
+                help="The questions and the month before the start are made up; the answers and the scores are real.",
+            )
+    st.caption(description)
+
+
+@contextmanager
+def panel(title: str, description: str, *, border: bool = True) -> Iterator[None]:
+    """A titled box with one line that says what it shows and in which unit. If its content fails, it says so in a sentence."""
+    with st.container(border=border, height="stretch"):
+        with st.container(gap=None):
+            st.subheader(title, anchor=False)
+            st.caption(description)
+        with guarded(title):
+            yield
+
+
+@contextmanager
+def guarded(what: str) -> Iterator[None]:
+    """Show a failure as one sentence in its place, so that the rest of the page still stands."""
+    try:
+        yield
+    except (DashboardError, LakehouseError) as error:
+        _log.warning("%s: %s", what, error)
+        st.error(sentence(error), icon=":material/error:")
+    # A mistake of ours in one panel must not take the others away from somebody who is on call.
+    except Exception:
+        _log.exception("The panel %r could not be drawn.", what)
+        st.error("This could not be shown. The dashboard's log says why.", icon=":material/error:")
+
+
+def empty(sentence: str) -> None:
+    """What a panel shows when there is nothing to show yet, and what to do about it."""
+    st.markdown(f":gray[:material/inbox: {sentence}]")
+
+
+def chart(figure: "go.Figure", *, key: str, alt: str, still: bool = False) -> None:
+    """A chart in the page's colours and fonts. `still`: without buttons and zooming."""
+    config = {"displayModeBar": False, "scrollZoom": False} if still else _CHART_BUTTONS
+    st.plotly_chart(figure, key=key, config=config, alt=alt)
+
+
+def refreshing(content: Callable[[], None], seconds: float) -> None:
+    """Draw `content` now and again every few seconds, without touching the rest of the page."""
+    st.fragment(content, run_every=seconds)()
+
+
+def time_zone() -> str:
+    """The time zone that times are shown in: that of the settings, else the browser's."""
+    name = get_settings().time_zone or st.context.timezone or "UTC"
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return "UTC"
+    return name
+
+
+def local(time: datetime | None) -> datetime | None:
+    """A time in the time zone of the page."""
+    return None if time is None else time.astimezone(ZoneInfo(time_zone()))
+
+
+def span_control(default: str, names: Sequence[str] = tuple(SPANS)) -> tuple[str, Period]:
+    """The time-range control; links keep it as `range`. Returns the span's label and the period."""
+    chosen = st.segmented_control(
+        "Time range",
+        list(names),
+        format_func=lambda name: SPANS[name].label,
+        default=default,
+        required=True,
+        key="range",
+        bind="query-params",
+    )
+    name = chosen if chosen in SPANS else default
+    return SPANS[name].label, period(name)
+
+
+def endpoint_control() -> str:
+    """The endpoint; links keep it as `endpoint`. Only shown where there is a choice."""
+    names = traffic.endpoints()
+    if len(names) == 1:
+        return names[0]
+    chosen = st.selectbox("Endpoint", names, key="endpoint", bind="query-params")
+    return str(chosen) if chosen in names else names[0]
+
+
+def version_control(label: str, key: str, versions: Sequence[VersionSeen], default: int) -> VersionSeen:
+    """A choice of model version; links keep it under `key`."""
+    by_key = {version.key: version for version in versions}
+    chosen = st.selectbox(
+        label,
+        list(by_key),
+        index=min(default, len(versions) - 1),
+        format_func=lambda name: version_label(by_key[name], versions, long=True),
+        key=key,
+        bind="query-params",
+    )
+    return by_key.get(str(chosen), versions[min(default, len(versions) - 1)])
+
+
+def version_label(version: VersionSeen, among: Sequence[VersionSeen], *, long: bool = False) -> str:
+    """How a version is called: v2, with its model's name where several models answered."""
+    several = len({other.entity_name for other in among}) > 1
+    return f"{version.entity_name} v{version.entity_version}" if several or long else f"v{version.entity_version}"
+
+
+def table(columns: dict[str, Sequence[Any]], *, alt: str) -> None:
+    """A small table that wraps on a phone. Cells are Markdown: pass people's texts through `plain`."""
+    import pandas as pd
+
+    st.table(pd.DataFrame(columns), border="horizontal", hide_index=True, alt=alt)

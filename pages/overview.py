@@ -1,0 +1,51 @@
+"""Overview: are things healthy, what is live, how it went, and what changed last."""
+
+import streamlit as st
+
+from dashboard import widgets
+from dashboard.panels import status
+from dashboard.queries import endpoint, operations, traffic
+from dashboard.queries.health import current_health
+
+widgets.header("Overview", "Is the chatbot healthy, what is live, and what changed last.")
+
+
+def being_built() -> None:
+    if not operations.demo_is_building():
+        st.rerun()
+    status.building(operations.demo())
+
+
+def health_line() -> None:
+    with widgets.guarded("Health"):
+        status.health_line(current_health(name))
+
+
+def figures() -> None:
+    with widgets.guarded("Indicators"):
+        status.indicators(traffic.traffic(name, period), period, label)
+    left, right = st.columns(2)
+    with (
+        left,
+        widgets.panel("Live now", f"Versions that the endpoint {name} serves, and their share of the traffic in %."),
+    ):
+        status.live(endpoint.endpoint_state(name), name)
+    with right, widgets.panel("Last changes", "Who changed what, when and why; the five newest."):
+        status.changes(operations.last_changes(5))
+    left, right = st.columns(2)
+    with left, widgets.panel("Metrics job", "The last five runs that scored new requests. Rows are requests."):
+        status.last_runs(operations.metrics_runs()[:5])
+    with right, widgets.panel("Processes", "What make run started and keeps running."):
+        status.processes(operations.processes())
+
+
+if operations.demo_is_building():
+    widgets.refreshing(being_built, seconds=2)
+else:
+    first_line = st.container()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        label, period = widgets.span_control("24h")
+        name = widgets.endpoint_control()
+    with first_line:
+        widgets.refreshing(health_line, seconds=2)
+    widgets.refreshing(figures, seconds=5)
