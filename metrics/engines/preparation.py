@@ -40,7 +40,7 @@ def prepare_perplexity(model: str, folder: Path, on_progress: OnStep | None = No
     with written_at_once(folder, about) as work:
         gguf = GgufFile.read(source) if source.is_file() else None
         if _wants_torch():
-            about |= _write_torch(source, work, say)
+            about |= _write_torch(source, gguf, work, say)
         elif gguf is not None and gguf.is_plain_llama:
             about |= _write_llama(gguf, work, say)
         else:
@@ -125,22 +125,25 @@ def _write_llama(gguf: GgufFile, work: Path, say: OnStep) -> dict[str, Any]:
     graph = surprise_graph(gguf.shape(), gguf.weights())
     say("writing the graph")
     ov.save_model(graph, work / "model.xml", compress_to_fp16=True)
+    return {"engine": "openvino", **_write_tokenizer_of(gguf, work)}
+
+
+def _write_tokenizer_of(gguf: GgufFile, work: Path) -> dict[str, Any]:
     gguf.tokenizer().save(str(work / "tokenizer.json"))
-    return {
-        "engine": "openvino",
-        "first_token": gguf.first_token,
-        "max_tokens": min(MAX_TOKENS, gguf.context_length - 1),
-    }
+    return {"first_token": gguf.first_token, "max_tokens": min(MAX_TOKENS, gguf.context_length - 1)}
 
 
-def _write_torch(source: Path, work: Path, say: OnStep) -> dict[str, Any]:
-    from metrics.engines.torch_perplexity import causal_model, save_causal_model
+def _write_torch(source: Path, gguf: GgufFile | None, work: Path, say: OnStep) -> dict[str, Any]:
+    from metrics.engines.torch_perplexity import causal_model, llama_model
 
     say("reading the weights")
+    if gguf is not None and gguf.is_plain_llama:
+        llama_model(gguf).save_pretrained(work)
+        return {"engine": "torch", **_write_tokenizer_of(gguf, work)}
     model, tokenizer = causal_model(source)
     say("writing the weights")
-    save_causal_model(model, work)
-    tokenizer.save_pretrained(work)
+    model.save_pretrained(work)
+    tokenizer.backend_tokenizer.save(str(work / "tokenizer.json"))
     return {"engine": "torch", **_limits(model, tokenizer, source)}
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.engines.errors import ModelUnusable
+from metrics.engines.gguf_file import GgufFile
 
 if TYPE_CHECKING:
     from metrics.engines.perplexity import Surprise
@@ -38,22 +39,72 @@ def causal_model(source: Path) -> tuple[Any, Any]:
     return model.eval(), tokenizer
 
 
-def save_causal_model(model: Any, folder: Path) -> None:
-    """Writes the model as a Hugging Face folder, one read from GGUF too, which transformers refuses by itself."""
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
-        model.hf_quantizer = None
-        model.is_quantized = False
-    model.save_pretrained(folder)
+def llama_model(gguf: GgufFile) -> Any:
+    """The model of a plain llama GGUF file (float32, on the CPU) as transformers computes it.
+
+    transformers can read such files itself, but only with the package `accelerate`, and several times slower.
+    """
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    shape, weights = gguf.shape(), gguf.weights()
+    table = weights["token_embd.weight"]
+    config = LlamaConfig(
+        vocab_size=table.shape[0],
+        hidden_size=shape.hidden,
+        intermediate_size=weights["blk.0.ffn_up.weight"].shape[0],
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.key_value_heads,
+        head_dim=shape.head_size,
+        max_position_embeddings=gguf.context_length,
+        rms_norm_eps=shape.norm_epsilon,
+        rope_parameters={"rope_type": "default", "rope_theta": shape.rope_base},
+        tie_word_embeddings="output.weight" not in weights,
+    )
+    renamed = {_hugging_face_name(name): torch.tensor(weight) for name, weight in weights.items()}
+    return LlamaForCausalLM.from_pretrained(None, config=config, state_dict=renamed, dtype=torch.float32).eval()
+
+
+def _hugging_face_name(name: str) -> str:
+    """`blk.3.attn_q.weight` → `model.layers.3.self_attn.q_proj.weight`."""
+    if name in _WHOLE_NAMES:
+        return _WHOLE_NAMES[name]
+    _, layer, part, kind = name.split(".")
+    return f"model.layers.{layer}.{_PART_NAMES[part]}.{kind}"
+
+
+_WHOLE_NAMES = {
+    "token_embd.weight": "model.embed_tokens.weight",
+    "output_norm.weight": "model.norm.weight",
+    "output.weight": "lm_head.weight",
+}
+_PART_NAMES = {
+    "attn_norm": "input_layernorm",
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_norm": "post_attention_layernorm",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+}
 
 
 def torch_surprise(folder: Path, threads: int) -> "tuple[Surprise, str]":
     """The surprise function of a prepared PyTorch folder: on CUDA where there is one, else on `threads` of the CPU."""
     import torch
+    from transformers import AutoModelForCausalLM
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.set_num_threads(max(1, threads))
-    model = causal_model(folder)[0].to(device)
+    try:
+        model = (
+            AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32).to(device).eval()
+        )
+    except (OSError, ValueError) as error:
+        raise ModelUnusable(f"The model in {folder} cannot be loaded: delete that folder and prepare again.") from error
 
     def surprise(ids: NDArray[np.int32]) -> NDArray[np.float32]:
         with torch.inference_mode():
