@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,7 @@ from serving.errors import GatewayDown, RequestRejected
 from settings import Settings, get_settings
 
 if TYPE_CHECKING:
-    from registry.versions import ModelVersion
-
+    
 FULL_REQUESTS = 24_000
 SMALL_REQUESTS = 900
 SMALL_QUESTIONS = 48
@@ -40,8 +40,8 @@ LIVE_QUESTIONS = 30
 GATEWAY_START_SECONDS = 60.0
 DELIVERY_SECONDS = 60.0
 ACTOR = "demo"
-_KINDS = ("retrieval", "retrieval-threshold")
-_EXPERIMENTS = ("generative", "generative-retrieval")
+_KINDS: "tuple[Kind, ...]" = ("retrieval", "retrieval-threshold")
+_EXPERIMENTS: "tuple[Kind, ...]" = ("generative", "generative-retrieval")
 
 PREPARE, FEATURES, TRAIN, SERVE, ASK, HISTORY, LIVE, SCORE = STEPS = (
     "Prepare the scoring models",
@@ -113,7 +113,7 @@ def _gateway(settings: Settings, steps: DemoSteps) -> Iterator[EndpointClient]:
             if not _answers(client):
                 own = start_child(["serving"], log=log)
                 _wait_for_gateway(client, own, log)
-            _create_endpoint(settings, client)
+            _ready_endpoint(settings, client)
         yield client
     finally:
         if own is not None:
@@ -141,25 +141,34 @@ def _served(settings: Settings) -> list[Served]:
     return [Served(f"{settings.endpoint}-{version}", settings.prod_model, version) for version in ("1", "2")]
 
 
-def _create_endpoint(settings: Settings, client: EndpointClient) -> None:
+def _ready_endpoint(settings: Settings, client: EndpointClient) -> None:
     """Both versions warm, version 1 live. Nothing is logged yet: the demo's own asking is not traffic."""
     first, second = _served(settings)
     if client.get(settings.endpoint) is None:
         client.create(settings.endpoint, [first, second], {first.name: 100, second.name: 0}, inference_table=False)
     else:
         client.set_inference_table(settings.endpoint, False)
+    # A gateway that has just been started knows the endpoint before its workers answer.
+    deadline = time.monotonic() + settings.worker_start_seconds
+    while time.monotonic() < deadline:
+        endpoint = client.get(settings.endpoint)
+        if endpoint is not None and all(served.ready for served in endpoint.served):
+            return
+        time.sleep(0.3)
+    raise JobError(f"The endpoint {settings.endpoint} did not become ready; logs/gateway.log says why.")
 
 
 def _ask(settings: Settings, client: EndpointClient, steps: DemoSteps, plan: DemoPlan) -> list[list[GivenAnswer]]:
     """Every distinct question, asked once of each version. Returns the answers by version, then by question."""
     questions = _chosen_questions(plan.small)
-    entity_ids = _served_entity_ids(settings)
     with steps.running(ASK), ThreadPoolExecutor(2) as asking:
+        entity_ids = _served_entity_ids(settings)
         answers = []
         for served in _served(settings):
             steps.detail(ASK, f"{len(questions)} questions to {served.name}")
             entity = entity_ids[served.name]
-            answers.append(list(asking.map(lambda q: _ask_one(settings, client, q, served, entity), questions)))  # noqa: B023
+            ask = partial(_ask_one, settings, client, served, entity)
+            answers.append(list(asking.map(ask, questions)))
     return answers
 
 
@@ -168,18 +177,15 @@ def _chosen_questions(small: bool) -> list[Question]:
     malformed = Question("", "malformed")
     if not small:
         return [*QUESTIONS, malformed]
-    step = max(1, len(QUESTIONS) // SMALL_QUESTIONS)
-    chosen = QUESTIONS[::step]
-    present = {question.category for question in chosen}
+    chosen = list(QUESTIONS[:: max(1, len(QUESTIONS) // SMALL_QUESTIONS)])
     for question in QUESTIONS:
-        if question.category not in present:
-            chosen = [*chosen, question]
-            present.add(question.category)
+        if question.category not in {one.category for one in chosen}:
+            chosen.append(question)
     return [*chosen, malformed]
 
 
 def _ask_one(
-    settings: Settings, client: EndpointClient, question: Question, served: Served, entity_id: str
+    settings: Settings, client: EndpointClient, served: Served, entity_id: str, question: Question
 ) -> GivenAnswer:
     body: dict[str, Any] = {"input": [{"role": "user", "content": question.text}]}
     if question.category == "malformed":
@@ -192,14 +198,23 @@ def _ask_one(
         status, response = error.status_code, {"error_code": error.error_code, "message": str(error)}
     milliseconds = max(1, round((time.monotonic() - started) * 1000))
     texts = (json.dumps(body, ensure_ascii=False), json.dumps(response, ensure_ascii=False))
+    if status != 200 and question.category != "malformed":
+        raise JobError(f"{served.name} did not answer a question of the demo: {response.get('message')}")
     return GivenAnswer(question.category, entity_id, *texts, status, milliseconds)
 
 
 def _served_entity_ids(settings: Settings) -> dict[str, str]:
-    rows = open_table(settings, "served_entities").to_pyarrow_table().sort_by("change_time").to_pylist()
-    return {
-        row["served_entity_name"]: row["served_entity_id"] for row in rows if row["endpoint_name"] == settings.endpoint
-    }
+    """The ids of the endpoint's served entities by name, once the gateway has written them into their table."""
+    names = {served.name for served in _served(settings)}
+    deadline = time.monotonic() + DELIVERY_SECONDS
+    while time.monotonic() < deadline:
+        rows = read_rows(open_table(settings, "served_entities")).sort_by("change_time").to_pylist()
+        mine = [row for row in rows if row["endpoint_name"] == settings.endpoint]
+        ids = {row["served_entity_name"]: row["served_entity_id"] for row in mine}
+        if names <= set(ids):
+            return ids
+        time.sleep(0.3)
+    raise JobError(f"The gateway did not write down its served entities within {DELIVERY_SECONDS:.0f} seconds.")
 
 
 def _write_history(
