@@ -7,19 +7,14 @@ shorter one would delete files of writers in flight. Tables of others are left t
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lakehouse.appends import writer_properties
-from lakehouse.errors import CommitConflict, LakehouseError
+from lakehouse.errors import LakehouseError
+from lakehouse.merging import merge_small_files
 from lakehouse.store import first_line, is_foreign, open_table, table_uri
+from lakehouse.tables import TABLES
 from settings import Settings
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
-
-_FEW_FILES = 8
-"""A table with at most this many files is not worth a rewrite."""
-
-
-_APP_ID = "upkeep:merge"
 
 
 @dataclass(frozen=True)
@@ -40,8 +35,7 @@ def compact(settings: Settings, name: str) -> Upkeep:
     """
     table = _own_table(settings, name)
     before = len(table.file_uris())
-    if before > _FEW_FILES:
-        _merge_files(table)
+    merge_small_files(table, TABLES[name])
     deleted = vacuum(settings, name)
     shorten_log(settings, name)
     return Upkeep(name, before, len(open_table(settings, name).file_uris()), deleted)
@@ -53,10 +47,11 @@ def vacuum(settings: Settings, name: str) -> int:
 
     table = _own_table(settings, name)
     try:
-        # Looked at first: each real vacuum adds two commits to the log, also with nothing to delete.
-        if not table.vacuum(dry_run=True):
+        # Looked at first: each real vacuum adds two commits to the log, also with nothing to delete. `full` finds also
+        # the files that a killed writer left behind and no commit names.
+        if not table.vacuum(dry_run=True, full=True):
             return 0
-        return len(table.vacuum(dry_run=False))
+        return len(table.vacuum(dry_run=False, full=True))
     except (DeltaError, OSError) as error:
         raise LakehouseError(f"The table at {table.table_uri} cannot be vacuumed: {first_line(error)}") from error
 
@@ -71,23 +66,6 @@ def shorten_log(settings: Settings, name: str) -> None:
         table.cleanup_metadata()
     except (DeltaError, OSError) as error:
         raise LakehouseError(f"The log of {table.table_uri} cannot be shortened: {first_line(error)}") from error
-
-
-def _merge_files(table: "DeltaTable") -> None:
-    from deltalake import CommitProperties, Transaction
-    from deltalake.exceptions import CommitFailedError, DeltaError
-
-    # Two merges of one snapshot would both succeed and double every row: deltalake does not see that the files of the
-    # second are gone. A transaction of the same application makes the second fail.
-    once = CommitProperties(app_transactions=[Transaction(app_id=_APP_ID, version=int(table.version()))])
-    try:
-        table.optimize.compact(commit_properties=once, writer_properties=writer_properties(table))
-    except CommitFailedError as error:
-        raise CommitConflict(
-            f"Files of {table.table_uri} were changed while they were merged, and nothing was merged; try again later."
-        ) from error
-    except (DeltaError, OSError) as error:
-        raise LakehouseError(f"The files of {table.table_uri} cannot be merged: {first_line(error)}") from error
 
 
 def _own_table(settings: Settings, name: str) -> "DeltaTable":

@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from lakehouse.appends import FINISHED, append, append_once, conform, from_records, position
@@ -235,6 +236,7 @@ _RECORDS = st.lists(
 )
 
 
+@hypothesis_settings(deadline=None)
 @given(_RECORDS)
 def test_every_value_that_is_taken_is_kept_as_it_was(records: list[dict[str, Any]]) -> None:
     rows = from_records(records, LEDGER.schema)

@@ -5,6 +5,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from lakehouse.errors import SchemaMismatch
@@ -160,6 +161,7 @@ def test_a_clock_that_is_off_by_hours_or_years_is_left_as_it_is() -> None:
 _INT64 = st.integers(-(2**63), 2**63 - 1)
 
 
+@hypothesis_settings(deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries(

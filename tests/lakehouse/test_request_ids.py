@@ -2,7 +2,7 @@ import itertools
 from collections import Counter
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakehouse.generations import normalise
@@ -26,6 +26,7 @@ def with_requests(requests: list[str | None]) -> pa.Table:
     return pa.concat_tables([empty, *(normalise(inference_rows([None], request=request), 2) for request in requests)])
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.sampled_from(["a", "b", None]), max_size=8), st.lists(st.integers(0, 100), max_size=3), st.randoms())
 def test_ids_are_distinct_and_the_same_in_every_batching_and_order(requests, cuts, random) -> None:  # type: ignore[no-untyped-def]
     ids = filled(with_requests(requests), [])
