@@ -19,6 +19,12 @@ def stream_events(body: Any, decode: Callable[[str], Any]) -> list[Event]:
         events = [value for value in values if isinstance(value, dict)]
         # Lines that happen to be JSON (a body that was cut off) are no stream.
         return events if data or any(_is_chunk(event) for event in events) else []
+    if isinstance(body, dict) and isinstance(body.get("events"), list):
+        # The gateway's record of a stream whose events are of no known kind; a pyfunc model streams bare texts.
+        pieces = body["events"]
+        return [
+            {"delta": {"content": piece}} if isinstance(piece, str) else piece for piece in pieces if _is_event(piece)
+        ]
     if isinstance(body, list) and body and all(isinstance(event, dict) and _is_chunk(event) for event in body):
         return body
     if isinstance(body, dict) and _is_chunk(body) and not isinstance(body.get("messages"), list):
@@ -58,6 +64,10 @@ def joined_stream(events: list[Event]) -> Event:
     return joined
 
 
+def _is_event(piece: Any) -> bool:
+    return isinstance(piece, str | dict)
+
+
 def _is_chunk(event: Event) -> bool:
     """Whether a body is one event of a stream, by the field that only events have."""
     kind = event.get("type")
@@ -90,5 +100,11 @@ def _piece(event: Event) -> str | None:
 
 
 def _has_tool_calls(events: list[Event]) -> bool:
-    choices = [choice for event in events for choice in event.get("choices") or [] if isinstance(choice, dict)]
-    return any(isinstance(choice.get("delta"), dict) and bool(choice["delta"].get("tool_calls")) for choice in choices)
+    for event in events:
+        choices = event.get("choices")
+        deltas = (
+            [choice.get("delta") for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+        )
+        if any(isinstance(delta, dict) and delta.get("tool_calls") for delta in deltas):
+            return True
+    return False

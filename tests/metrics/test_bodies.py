@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.bodies import Exchange, parse_exchange
+from serving.streams import joined
 
 CHAT_REQUEST = {
     "messages": [
@@ -151,6 +152,18 @@ def test_a_streamed_answer_is_joined_once(events: list[dict[str, object]], layou
     assert (read.prompt_tokens, read.completion_tokens) == ((9, 4) if has_usage else (None, None))
 
 
+def test_a_streamed_answer_that_the_gateway_joined_is_read() -> None:
+    for events in (
+        CHAT_CHUNKS[:2] + CHAT_CHUNKS[3:],
+        RESPONSES_EVENTS,
+        [*RESPONSES_EVENTS, COMPLETED],
+        AGENT_CHUNKS,
+        ["Type ", "make run."],
+    ):
+        body = joined([f"data: {json.dumps(event)}\n\n".encode() for event in events])
+        assert parse_exchange(json.dumps(CHAT_REQUEST), body.decode()).response == "Type make run."
+
+
 @pytest.mark.parametrize(
     ("usage", "expected"),
     [
@@ -281,7 +294,9 @@ BODY_KEYS = [
     "prompt_tokens",
     "result",
     "index",
+    "events",
 ]
+EVENT_KEYS = ["type", "choices", "response", "item", "usage", "output", "error", "model"]
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
@@ -303,6 +318,17 @@ def test_any_json_gives_a_text_or_a_reason_and_never_an_error(request_body: obje
     assert (read.response is None) == ("response" in read.problems)
     for text in (read.prompt, read.response, read.model, *(part for turn in read.conversation for part in turn)):
         assert text is None or text.encode("utf-8") is not None
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries({"delta": JSON_VALUES}, optional={key: JSON_VALUES for key in EVENT_KEYS}), min_size=1
+    )
+)
+def test_any_stream_gives_a_text_or_a_reason_and_never_an_error(events: list[object]) -> None:
+    for body in (events, {"events": events}, events[0]):
+        read = exchange(CHAT_REQUEST, body)
+        assert (read.response is None) == ("response" in read.problems)
 
 
 @given(st.text(), st.text())
