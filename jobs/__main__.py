@@ -3,6 +3,8 @@
 import importlib
 import sys
 
+from jobs.light_start import leave_out_pandas
+
 JOBS: dict[str, tuple[str, str]] = {
     "up": ("jobs.up", "start and supervise everything that `make run` shows"),
     "demo": ("jobs.demo", "build the demo workspace (--small: a quick one)"),
@@ -17,6 +19,9 @@ JOBS: dict[str, tuple[str, str]] = {
     "docs": ("jobs.docs", "generate docs/settings.md and docs/tables.md"),
 }
 """Name → (module with `main(arguments) -> exit status`, one line of help)."""
+
+STARTED_OFTEN = frozenset({"score", "schedule", "compact"})
+"""Jobs that must start fast and never make a DataFrame."""
 
 _BAD_COMMAND = 2
 _INTERRUPTED = 130
@@ -38,6 +43,8 @@ def main(arguments: list[str]) -> int:
     if name not in JOBS:
         print(f"There is no job called {name!r}; the jobs are {', '.join(JOBS)}.", file=sys.stderr)
         return _BAD_COMMAND
+    if name in STARTED_OFTEN:
+        leave_out_pandas()
     try:
         module = importlib.import_module(JOBS[name][0])
         return int(module.main(rest))

@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 from lakehouse.appends import FINISHED
 from lakehouse.inference import InferenceSource, SourceCommit
 
-PIECE_ROWS = 200
-"""Rows that are scored in one go: enough for full batches, few enough to keep to a time budget."""
+FIRST_PIECE_ROWS = 16
+"""Rows that are scored in one go at first. Long texts on a slow machine take seconds a row."""
+LARGEST_PIECE_ROWS = 256
+PIECE_SECONDS = 10.0
+"""How long a piece should take, so that a run keeps to its budget and loses little when it is killed."""
 GROUP_ROWS = 5_000
 """Consecutive commits are read together up to this many rows."""
 LARGEST_READ_ROWS = 100_000
@@ -79,13 +82,27 @@ def groups(source: InferenceSource, commits: list[SourceCommit], position: tuple
             yield _group(rows, (taken[0].version, done), (taken[-1].version, FINISHED), waiting)
 
 
-def pieces(group: Group) -> Iterator[Piece]:
-    """The group cut into pieces of about `PIECE_ROWS` rows, at least one. Rows of one bucket stay together."""
+class PieceSize:
+    """How many rows the next piece takes: twice as many, or half as many, as the last one's time suggests."""
+
+    def __init__(self) -> None:
+        self.rows = FIRST_PIECE_ROWS
+
+    def took(self, seconds: float) -> None:
+        """Learn from how long the last piece took."""
+        if seconds < PIECE_SECONDS / 2:
+            self.rows = min(self.rows * 2, LARGEST_PIECE_ROWS)
+        elif seconds > PIECE_SECONDS:
+            self.rows = max(self.rows // 2, 1)
+
+
+def pieces(group: Group, size: PieceSize) -> Iterator[Piece]:
+    """The group cut into pieces of about `size.rows` rows, at least one. Rows of one bucket stay together."""
     order = np.lexsort((group.buckets, group.versions))
     versions, buckets = group.versions[order], group.buckets[order]
     start, total = 0, len(order)
     while True:
-        end = min(start + PIECE_ROWS, total)
+        end = min(start + size.rows, total)
         while end < total and versions[end] == versions[end - 1] and buckets[end] == buckets[end - 1]:
             end += 1
         chosen = np.zeros(total, dtype=np.bool_)

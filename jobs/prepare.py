@@ -4,10 +4,10 @@ What a package carries is converted; what must be downloaded is asked for with a
 weights cannot be had, a keyword-like fallback takes their place, and every score says so by its scorer's name.
 """
 
-import sys
 import time
 from argparse import ArgumentParser
 from pathlib import Path
+from typing import Any
 
 from jobs.one_at_a_time import one_at_a_time
 from settings import Settings, get_settings
@@ -36,17 +36,28 @@ def prepared(settings: Settings) -> bool:
     return ready
 
 
-def prepare(settings: Settings) -> None:
+def prepare(settings: Settings) -> list[str]:
     """Make what is missing. Whole or not at all: a folder gets its new content at once.
 
+    Returns: a clause for each model that says what it is, and what it stands in for.
     Raises: EngineError, if a model cannot be made.
     """
     from metrics.engines.preparation import prepare_perplexity, prepare_toxicity
 
     with one_at_a_time(settings, "prepare", float("inf")):
+        clauses = []
         if settings.perplexity_model != PERPLEXITY_OFF:
-            prepare_perplexity(settings.perplexity_model, perplexity_folder(settings), _say)
-        prepare_toxicity(settings.toxicity_model, settings.detoxify_checkpoint, toxicity_folder(settings), _say)
+            about = prepare_perplexity(settings.perplexity_model, perplexity_folder(settings), _say)
+            clauses.append(f"perplexity by {about['model']}")
+        about = prepare_toxicity(settings.toxicity_model, settings.detoxify_checkpoint, toxicity_folder(settings), _say)
+        clauses.append(_toxicity_clause(about))
+    return clauses
+
+
+def _toxicity_clause(about: dict[str, Any]) -> str:
+    if about.get("fallback_because"):
+        return f"toxicity by a keyword-like classifier, because detoxify could not be had ({about['fallback_because']})"
+    return f"toxicity by {about['variant']}"
 
 
 def _say(line: str) -> None:
@@ -58,8 +69,6 @@ def main(arguments: list[str]) -> int:
     ArgumentParser(prog="python -m jobs prepare", description=__doc__).parse_args(arguments)
     settings = get_settings()
     started = time.monotonic()
-    prepare(settings)
-    print(
-        f"The models in {settings.models_folder} are ready after {time.monotonic() - started:.0f} s.", file=sys.stdout
-    )
+    models = prepare(settings)
+    print(f"Ready after {time.monotonic() - started:.0f} s: {'; '.join(models)}.")
     return 0

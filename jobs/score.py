@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.chunking import Group, Piece, groups, pieces
+from jobs.chunking import Group, Piece, PieceSize, groups, pieces
 from jobs.crash_points import crash_point
 from jobs.deduplication import new_rows
 from jobs.errors import JobError, StillAtWork, UnexpectedFailure
@@ -146,6 +146,7 @@ class _Run:
     load: Callable[[Settings], ScoringTools]
     from_present_rows: bool = False
     progress: Progress = field(default_factory=Progress)
+    piece_size: PieceSize = field(default_factory=PieceSize)
     tools: ScoringTools | None = None
     status_written: float = 0.0
 
@@ -203,9 +204,11 @@ class _Run:
                 self.tools = self.load(self.settings)
         scored: list[pa.Table] = []
         read, since = 0, time.monotonic()
-        for piece in pieces(group):
+        for piece in pieces(group, self.piece_size):
+            started = time.monotonic()
             with progress.stage("score"):
                 scored.append(self.score(group.rows.filter(pa.array(piece.rows & new))))
+            self.piece_size.took(time.monotonic() - started)
             read += int(piece.rows.sum())
             late = time.monotonic() >= self.deadline
             if not (piece.last or late or time.monotonic() - since >= COMMIT_SECONDS):

@@ -11,5 +11,6 @@ from settings import Settings
 
 if __name__ == "__main__":
     # Small pieces and groups, so that a small table has a second and a third of everything.
-    chunking.PIECE_ROWS, chunking.GROUP_ROWS = 5, 12
+    chunking.FIRST_PIECE_ROWS = chunking.LARGEST_PIECE_ROWS = 5
+    chunking.GROUP_ROWS = 12
     run_score(Settings(home=Path(sys.argv[1])), once=True, load=lambda _: ScoringTools(Scorers()))

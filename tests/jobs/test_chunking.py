@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jobs import chunking
-from jobs.chunking import buckets_of, groups, pieces
+from jobs.chunking import PieceSize, buckets_of, groups, pieces
 from lakehouse.appends import FINISHED
 from lakehouse.inference import InferenceSource
 from settings import Settings
@@ -17,7 +17,7 @@ def work_off(settings: Settings, position: tuple[int, int] | None, most: int) ->
     finished = None if position is None else position[0] if position[1] == FINISHED else position[0] - 1
     done: list[str] = []
     for group in groups(source, source.commits_after(finished), position):
-        for piece in pieces(group):
+        for piece in pieces(group, PieceSize()):
             done += group.rows.filter(piece.rows)["databricks_request_id"].to_pylist()
             assert position is None or (piece.source_version, piece.number) > position
             position = (piece.source_version, piece.number)
@@ -42,7 +42,7 @@ def test_however_often_it_is_cut_off_every_row_is_done_once(
     sizes = iter([4, 9, 2, 5] * 30)
     for _ in range(100):
         # Another release may cut pieces of another size; the position means the same.
-        monkeypatch.setattr(chunking, "PIECE_ROWS", next(sizes))
+        monkeypatch.setattr(chunking, "FIRST_PIECE_ROWS", next(sizes))
         more, after = work_off(settings, position, pieces_a_run)
         done += more
         if after == position:
@@ -54,7 +54,7 @@ def test_however_often_it_is_cut_off_every_row_is_done_once(
 
 
 def test_rows_that_wait_behind_a_piece_are_counted(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunking, "PIECE_ROWS", 4)
+    monkeypatch.setattr(chunking, "FIRST_PIECE_ROWS", 4)
     monkeypatch.setattr(chunking, "GROUP_ROWS", 8)
     for number in range(4):
         add_requests(settings, inference_rows(10 * number, 5))
@@ -62,20 +62,20 @@ def test_rows_that_wait_behind_a_piece_are_counted(settings: Settings, monkeypat
     waiting = [
         (int(piece.rows.sum()), piece.rows_after)
         for group in groups(source, source.commits_after(None), None)
-        for piece in pieces(group)
+        for piece in pieces(group, PieceSize())
     ]
     assert [after for _, after in waiting] == list(20 - np.cumsum([rows for rows, _ in waiting]))
     assert waiting[-1][1] == 0
 
 
 def test_rows_with_the_same_id_are_never_torn_apart(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunking, "PIECE_ROWS", 2)
+    monkeypatch.setattr(chunking, "FIRST_PIECE_ROWS", 2)
     add_requests(settings, [inference_row("same") for _ in range(7)] + inference_rows(0, 5))
     source = InferenceSource.open(settings)
     (group,) = groups(source, source.commits_after(None), None)
     holding = [
         piece.rows
-        for piece in pieces(group)
+        for piece in pieces(group, PieceSize())
         if "same" in group.rows.filter(piece.rows)["databricks_request_id"].to_pylist()
     ]
     assert [int(rows.sum()) >= 7 for rows in holding] == [True]
@@ -89,3 +89,14 @@ def test_buckets_are_the_ones_that_stored_positions_were_made_with(settings: Set
         "r2": 483659,
         "é🙂": 332532,
     }
+
+
+def test_pieces_grow_while_they_are_quick_and_shrink_when_they_are_slow() -> None:
+    size = PieceSize()
+    rows = []
+    for seconds in (1.0, 1.0, 8.0, 40.0, *[0.1] * 20, *[99.0] * 20):
+        size.took(seconds)
+        rows.append(size.rows)
+    assert rows[:4] == [32, 64, 64, 32]
+    assert max(rows) == chunking.LARGEST_PIECE_ROWS
+    assert rows[-1] == 1

@@ -95,7 +95,7 @@ def test_the_run_is_written_down_with_what_it_did(settings: Settings) -> None:
 def test_duplicates_in_a_commit_across_commits_and_at_the_border_of_a_day_become_one_row(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunking, "PIECE_ROWS", 2)
+    monkeypatch.setattr(chunking, "FIRST_PIECE_ROWS", 2)
     monkeypatch.setattr(chunking, "GROUP_ROWS", 4)
     midnight = datetime(2026, 5, 5, tzinfo=UTC)
     border = [
@@ -197,7 +197,7 @@ def test_wrong_clocks_are_kept_and_named_and_do_not_make_old_data_look_fresh(set
 def test_a_run_without_time_left_still_gets_on_and_says_what_is_waiting(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunking, "PIECE_ROWS", 10)
+    monkeypatch.setattr(chunking, "FIRST_PIECE_ROWS", 10)
     add_requests(settings, inference_rows(0, 25))
     hurried = settings.model_copy(update={"score_budget_seconds": 1e-6})
     left = []
