@@ -32,7 +32,9 @@ from serving.errors import GatewayDown, RequestRejected
 from settings import Settings, get_settings
 
 if TYPE_CHECKING:
-    
+    from jobs.train import Kind
+    from registry.versions import ModelVersion
+
 FULL_REQUESTS = 24_000
 SMALL_REQUESTS = 900
 SMALL_QUESTIONS = 48
