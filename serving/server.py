@@ -6,6 +6,7 @@ import fcntl
 import json
 import logging
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPException
@@ -43,8 +44,12 @@ def run_gateway(settings: Settings, fork_server: tuple[str, ...] = FORK_SERVER) 
             server_header=False,
             timeout_graceful_shutdown=max(1, round(settings.gateway_drain_seconds)),
         )
+        server = uvicorn.Server(config)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # uvicorn raises the signal again when it has ended; an orderly end is no death by signal.
+            signal.signal(number, lambda *_: setattr(server, "should_exit", True))
         print(f"The gateway of {settings.home} listens at {settings.gateway_url}.", flush=True)
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
 
 
 @contextlib.contextmanager

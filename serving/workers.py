@@ -26,6 +26,7 @@ _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 30.0
 _HEALTHY_SECONDS = 60.0
 _STOP_SECONDS = 5.0
+_LONGEST_FOLDER = 85
 _LARGEST_LOG = 5 * 2**20
 
 
@@ -80,8 +81,7 @@ class Workers:
     def __init__(self, settings: Settings, launcher: WorkerLauncher) -> None:
         self._settings = settings
         self._launcher = launcher
-        # A UNIX socket's path is at most 107 bytes, and a workspace may stand deep. The folder is this user's only.
-        self._folder = Path(tempfile.mkdtemp(prefix="lakehelm-"))
+        self._folder = _socket_folder(settings.home)
         self._control_path = self._folder / "control"
         self._control: asyncio.Server | None = None
         self._processes: dict[str, _Process] = {}
@@ -240,3 +240,14 @@ class Workers:
             if process is not None:
                 process.gone.set()
             writer.close()
+
+
+def _socket_folder(home: Path) -> Path:
+    """An empty folder for sockets that only this user may enter."""
+    folder = home / "gateway" / "sockets"
+    # A socket's path is at most 107 bytes (103 on macOS), and a workspace may stand deep.
+    if len(os.fsencode(folder)) > _LONGEST_FOLDER:
+        return Path(tempfile.mkdtemp(prefix="lakehelm-"))
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed gateway left
+    folder.mkdir(parents=True, mode=0o700)
+    return folder

@@ -1,7 +1,7 @@
 """A model that needs no MLflow, behind the real worker and the real fork server: for tests of what is around it.
 
 The registered model's name says what it does: `echo.*` answers with its address and the question; a question
-`sleep 0.5` takes that long, `die` ends the process, `raise` raises; `broken.*` cannot be loaded; `slow.*` takes a
+`sleep 0.5` takes that long, `die` ends the process, `raise why` raises; `broken.*` cannot be loaded; `slow.*` takes a
 second to load. Run as a script it is the fork server.
 """
 
@@ -31,6 +31,7 @@ class EchoModel:
         for word in output["output"][0]["content"][0]["text"].split(" "):
             yield json.dumps({"type": "response.output_text.delta", "delta": word + " "}).encode()
             if word == "die-midway":
+                time.sleep(0.3)  # what was said so far is on its way
                 os._exit(9)
             if word == "raise-midway":
                 raise KeyError("midway")
@@ -42,8 +43,8 @@ class EchoModel:
             time.sleep(float(question.split()[1]))
         if question == "die":
             os._exit(9)
-        if question == "raise":
-            raise KeyError("asked to")
+        if question.startswith("raise "):
+            raise KeyError(question)
         text = f"{self.model_uri} heard {question}"
         content = {"type": "output_text", "text": text}
         message = {"type": "message", "role": "assistant", "content": [content]}

@@ -1,0 +1,108 @@
+"""The gateway's process: one for each workspace, its port, its start and its end."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from serving.errors import CannotServe
+from serving.server import lock_workspace
+from tests.serving.gateway_process import REPOSITORY, GatewayProcess, free_port
+
+
+def _start_second(home, port) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "tests.serving.run_gateway", str(home), str(port)]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+
+
+def test_a_second_gateway_in_one_workspace_ends_with_one_sentence(gateway):
+    done = _start_second(gateway.settings.home, free_port())
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert f"A gateway (process {gateway.process.pid}) serves the workspace" in done.stderr
+
+
+def test_a_port_taken_by_another_workspaces_gateway_is_one_sentence(gateway, tmp_path):
+    done = _start_second(tmp_path, gateway.settings.gateway_port)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "is taken by the gateway of another workspace" in done.stderr
+    assert "LAKEHELM_GATEWAY_PORT" in done.stderr
+
+
+def test_a_port_taken_by_another_program_is_one_sentence(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = _start_second(tmp_path, taken.getsockname()[1])
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "is taken by another program" in done.stderr
+
+
+def test_the_workspace_lock_is_held_once_and_free_again_afterwards(tmp_path):
+    with lock_workspace(tmp_path), pytest.raises(CannotServe), lock_workspace(tmp_path):
+        pass
+    with lock_workspace(tmp_path):
+        pass
+
+
+def test_sigterm_answers_what_runs_and_delivers_what_is_spooled(tmp_path):
+    gateway = GatewayProcess(tmp_path)
+    gateway.serve("chatbot", 1)
+    first = gateway.client.ask("chatbot", "hello").request_id
+    slow = []
+    thread = threading.Thread(target=lambda: slow.append(gateway.ask("chatbot", "sleep 1")))
+    thread.start()
+    time.sleep(0.4)
+    assert gateway.stop() == 0
+    thread.join()
+    status, headers, _ = slow[0]
+    assert status == 200
+    assert {row["databricks_request_id"] for row in gateway.rows()} == {first, headers["x-request-id"]}
+
+
+def test_a_gateway_that_starts_again_serves_the_same_with_the_version_before_warm(tmp_path):
+    gateway = GatewayProcess(tmp_path)
+    gateway.serve("chatbot", 1)
+    gateway.serve("chatbot", 2)
+    gateway.stop()
+    gateway.start()
+    gateway.wait_until_ready("chatbot")
+    assert gateway.client.get("chatbot").config_version == 2
+    assert gateway.client.ask("chatbot", "x").served_model_name == "chatbot-2"
+    while 'served_model_name="chatbot-1"' not in gateway.client.metrics_text("chatbot"):
+        time.sleep(0.05)
+    gateway.stop()
+
+
+def test_an_endpoint_whose_first_version_fails_is_not_ready_and_can_be_given_another(tmp_path):
+    gateway = GatewayProcess(tmp_path)
+    body = {
+        "name": "chatbot",
+        "config": {"served_entities": [{"entity_name": "broken.chatbot", "entity_version": "1"}]},
+    }
+    assert gateway.request("POST", "/api/2.0/serving-endpoints", body)[0] == 200
+    while (endpoint := gateway.client.get("chatbot")).updating == "IN_PROGRESS":
+        time.sleep(0.05)
+    assert (endpoint.ready, endpoint.updating, endpoint.live) == (False, "UPDATE_FAILED", None)
+    status, _, answer = gateway.ask("chatbot", "x")
+    assert (status, json.loads(answer)["error_code"]) == (503, "TEMPORARILY_UNAVAILABLE")
+    gateway.serve("chatbot", 2)
+    assert gateway.client.ask("chatbot", "x").served_model_name == "chatbot-2"
+    gateway.stop()
+
+
+def test_killed_workers_come_back(tmp_path):
+    gateway = GatewayProcess(tmp_path)
+    gateway.serve("chatbot", 1)
+    for _ in range(3):
+        gateway.wait_until_ready("chatbot")
+        assert gateway.ask("chatbot", "die")[0] == 503
+    gateway.wait_until_ready("chatbot")
+    assert gateway.ask("chatbot", "x")[0] == 200
+    gateway.stop()
