@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metrics.bodies import Exchange, parse_exchange
@@ -320,6 +320,7 @@ def test_any_json_gives_a_text_or_a_reason_and_never_an_error(request_body: obje
         assert text is None or text.encode("utf-8") is not None
 
 
+@settings(max_examples=40)
 @given(
     st.lists(
         st.fixed_dictionaries({"delta": JSON_VALUES}, optional={key: JSON_VALUES for key in EVENT_KEYS}), min_size=1
