@@ -75,7 +75,7 @@ def refresh_handbook(settings: Settings, folder: Path = HANDBOOK) -> HandbookRef
 
 
 def read_sections(path: Path) -> list[dict[str, Any]]:
-    """The sections of a page: `# Title`, then one under each `## Heading`. Text before the first heading is left out."""
+    """The sections of a page: `# Title`, then one under each `## Heading`; what stands before the first is left out."""
     title, *rest = re.split(r"^## ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     page = path.stem
     sections = []

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from settings import Settings
+
 
 @pytest.fixture(scope="session")
 def prepared_models(request: pytest.FixtureRequest) -> Path:
@@ -29,3 +31,19 @@ def chat_corpus() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there")
     return folder
+
+
+@pytest.fixture(scope="session")
+def trained_chatbots(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A workspace in which `test.chatbot` has versions 1 to 4, of the kinds in `jobs.train.RECIPES` in their order.
+
+    Tests must not change these versions or their aliases: one that promotes takes a production model of its own.
+    """
+    from jobs.features import refresh_handbook
+    from jobs.train import RECIPES, train
+
+    settings = Settings(home=tmp_path_factory.mktemp("trained") / "home")
+    refresh_handbook(settings)
+    for kind in RECIPES:
+        train(settings, kind)
+    return settings

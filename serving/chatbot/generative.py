@@ -48,6 +48,7 @@ def _start_language_model(path: Path, context_tokens: int) -> Any:
     params.n_parallel = 1
     params.cpuparams.n_threads = 1
     params.cpuparams_batch.n_threads = 1
+    params.cache_ram_mib = 0
     params.verbosity = -1
     params.ui = False
     params.endpoint_slots = False
@@ -65,8 +66,8 @@ class HandbookGeneration(ResponsesAgent):
         config = context.model_config or {}
         self._most_tokens = int(config.get("most_tokens", 64))
         context_tokens = int(config.get("context_tokens", 1024))
-        # About four characters a token: a long question is cut rather than refused.
-        self._most_characters = (context_tokens - self._most_tokens) * 2
+        # A token is at least one byte: a long question is cut so that it fits beside passage and answer, not refused.
+        self._most_bytes = context_tokens // 2
         self._model = _start_language_model(Path(context.artifacts["language_model"]), context_tokens)
         folder = Path(context.artifacts["handbook"])
         self._handbook = _load_code(folder / "passages.py")
@@ -99,9 +100,16 @@ class HandbookGeneration(ResponsesAgent):
             instruction += f"\nAnswer from this passage of the handbook: {self._index.best(question).passage.text}"
         messages = [
             {"role": "system", "content": instruction},
-            {"role": "user", "content": question[: self._most_characters]},
+            {"role": "user", "content": question.encode()[: self._most_bytes].decode(errors="ignore")},
         ]
-        return {"messages": messages, "max_tokens": self._most_tokens, "temperature": 0, "seed": 1}
+        # Without the cache of earlier prompts, whose rounding differs: the same question gets the same answer.
+        return {
+            "messages": messages,
+            "max_tokens": self._most_tokens,
+            "temperature": 0,
+            "seed": 1,
+            "cache_prompt": False,
+        }
 
 
 def _usage(counts: dict[str, Any]) -> dict[str, Any]:
