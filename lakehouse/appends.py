@@ -131,7 +131,7 @@ def from_records(records: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
         values = [record.get(field.name) for record in records]
         try:
             columns.append(pa.array(values, type=field.type))
-        except (pa.ArrowException, TypeError, OverflowError) as error:
+        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
             raise SchemaMismatch(f"The column {field.name} must hold {field.type}: {first_line(error)}") from error
     return pa.Table.from_arrays(columns, schema=schema)
 

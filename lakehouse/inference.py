@@ -22,7 +22,7 @@ from lakehouse.errors import HistoryGone, TableMissing, UnreadableTable
 from lakehouse.generations import Generation, columns_read, date_column, generation_of, normalise
 from lakehouse.request_ids import content_hash_in, content_hashes, fill_in_ids, has_no_id
 from lakehouse.served_entities import ServedEntities
-from lakehouse.store import open_table, open_uri, read_rows, table_id, table_uri
+from lakehouse.store import open_table, open_uri, read_rows, storage_options, table_id, table_uri
 from lakehouse.tables import INFERENCE_ROWS, SERVED_ENTITIES, TIMESTAMP
 from settings import Settings
 
@@ -206,7 +206,8 @@ class InferenceSource:
     def _at(self, version: int) -> "DeltaTable":
         if version == self.version:
             return self._table
-        return open_uri(table_uri(self._settings, "inference_table"), self._settings.storage_options, version)
+        uri = table_uri(self._settings, "inference_table")
+        return open_uri(uri, storage_options(self._settings, uri), version)
 
 
 def texts_of(settings: Settings, request_ids_by_date: dict[date, list[str]]) -> pa.Table:
@@ -268,7 +269,8 @@ def _refuse_unreadable(table: "DeltaTable") -> None:
 
 def _recorded_start(settings: Settings, source_table_id: str) -> SourceCommit | None:
     try:
-        table = open_uri(table_uri(settings, "source_starts"), settings.storage_options)
+        uri = table_uri(settings, "source_starts")
+        table = open_uri(uri, storage_options(settings, uri))
     except TableMissing:
         return None
     rows = read_rows(table, where=pc.field("source_table_id") == source_table_id).to_pylist()
@@ -279,7 +281,8 @@ def _recorded_start(settings: Settings, source_table_id: str) -> SourceCommit | 
 
 def _served_entities(settings: Settings) -> ServedEntities:
     try:
-        table = open_uri(table_uri(settings, "served_entities"), settings.storage_options)
+        uri = table_uri(settings, "served_entities")
+        table = open_uri(uri, storage_options(settings, uri))
     except TableMissing:
         return ServedEntities.from_rows(SERVED_ENTITIES.schema.empty_table())
     names = [name for name in SERVED_ENTITIES.schema.names if name in pa.schema(table.schema()).names]

@@ -30,6 +30,16 @@ def table_uri(settings: Settings, name: str) -> str:
     return f"{settings.lake}/{name}"
 
 
+def storage_options(settings: Settings, uri: str) -> dict[str, str]:
+    """The options with which the table at an address is opened: those of the settings, and for a table of Unity Catalog
+    (`uc://…`) also host and token. Holds secrets.
+    """
+    if not uri.startswith("uc://") or not settings.on_databricks:
+        return settings.storage_options
+    catalog = {"databricks_host": settings.host, "databricks_token": settings.token.get_secret_value()}
+    return {**catalog, **settings.storage_options}
+
+
 def is_foreign(settings: Settings, name: str) -> bool:
     """Whether another system writes the table called `name`, so that we never create or change it."""
     return bool(
@@ -46,17 +56,18 @@ def open_table(settings: Settings, name: str) -> "DeltaTable":
     Raises: TableMissing for a table of others, UnreadableTable.
     """
     uri = table_uri(settings, name)
+    options = storage_options(settings, uri)
     if is_foreign(settings, name):
-        return open_uri(uri, settings.storage_options)
+        return open_uri(uri, options)
     spec = TABLES[name]
     try:
-        table = open_uri(uri, settings.storage_options)
+        table = open_uri(uri, options)
     except TableMissing:
-        table = _create(uri, spec, settings.storage_options)
-    return _with_all_columns(table, spec, settings.storage_options)
+        table = _create(uri, spec, options)
+    return _with_all_columns(table, spec, options)
 
 
-def open_uri(uri: str, storage_options: dict[str, str] | None = None, version: int | None = None) -> "DeltaTable":
+def open_uri(uri: str, options: dict[str, str] | None = None, version: int | None = None) -> "DeltaTable":
     """The newest snapshot, or that of `version`, of the table at an address (a path, an object store's or `uc://…`).
 
     Raises: TableMissing, UnreadableTable; HistoryGone for a version that is no more.
@@ -64,11 +75,10 @@ def open_uri(uri: str, storage_options: dict[str, str] | None = None, version: i
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError, TableNotFoundError
 
-    options = storage_options or None
     try:
-        return DeltaTable(uri, version=version, storage_options=options)
+        return DeltaTable(uri, version=version, storage_options=options or None)
     except (DeltaError, OSError, ValueError) as error:
-        if version is not None and DeltaTable.is_deltatable(uri, storage_options=options):
+        if version is not None and DeltaTable.is_deltatable(uri, storage_options=options or None):
             raise HistoryGone(f"Version {version} of the table at {uri} is no more: {first_line(error)}") from error
         if isinstance(error, TableNotFoundError):
             raise TableMissing(f"There is no Delta table at {uri}; check the address in the settings.") from error
@@ -100,7 +110,7 @@ def first_line(error: BaseException) -> str:
     return lines[0].strip().rstrip(".") + "."
 
 
-def _create(uri: str, spec: TableSpec, storage_options: dict[str, str]) -> "DeltaTable":
+def _create(uri: str, spec: TableSpec, options: dict[str, str]) -> "DeltaTable":
     from deltalake import DeltaTable
     from deltalake.exceptions import CommitFailedError, DeltaError
 
@@ -117,17 +127,17 @@ def _create(uri: str, spec: TableSpec, storage_options: dict[str, str]) -> "Delt
             name=spec.name,
             description=spec.meaning,
             configuration=configuration,
-            storage_options=storage_options or None,
+            storage_options=options or None,
         )
     except (CommitFailedError, DeltaError, OSError) as error:
         # Most likely another process created it between our look and our write: then it can be opened now.
         try:
-            return open_uri(uri, storage_options)
+            return open_uri(uri, options)
         except TableMissing:
             raise UnreadableTable(f"The table at {uri} cannot be created: {first_line(error)}") from error
 
 
-def _with_all_columns(table: "DeltaTable", spec: TableSpec, storage_options: dict[str, str]) -> "DeltaTable":
+def _with_all_columns(table: "DeltaTable", spec: TableSpec, options: dict[str, str]) -> "DeltaTable":
     from deltalake import Schema
     from deltalake.exceptions import CommitFailedError, DeltaError
 
@@ -139,7 +149,7 @@ def _with_all_columns(table: "DeltaTable", spec: TableSpec, storage_options: dic
         table.alter.add_columns(Schema.from_arrow(pa.schema(missing)).fields)
     except (CommitFailedError, DeltaError) as error:
         # Another process may have added them first; a fresh snapshot shows.
-        table = open_uri(table.table_uri, storage_options)
+        table = open_uri(table.table_uri, options)
         if not {field.name for field in missing} <= {field.name for field in table.schema().fields}:
             raise UnreadableTable(
                 f"The table at {table.table_uri} lacks the columns {', '.join(f.name for f in missing)}, "

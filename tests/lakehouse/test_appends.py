@@ -161,6 +161,7 @@ def test_columns_without_any_value_keep_their_type(settings: Settings) -> None:
         ({"rows_read": 2**70}, "The column rows_read must hold int64"),
         ({"rows_read": "1"}, "The column rows_read must hold int64"),
         ({"job": 3}, "The column job must hold string"),
+        ({"job": "half a pair: \ud800"}, "The column job must hold string"),
         ({"started_at": datetime(2026, 1, 1)}, "a time without a time zone"),
         ({"misspelt": 1}, "A row has the column misspelt, which the table does not have"),
     ],

@@ -3,9 +3,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
+from pydantic import SecretStr
 
 from lakehouse.errors import HistoryGone, LakehouseError, TableMissing, UnreadableTable
-from lakehouse.store import _create, open_table, open_uri, read_rows, table_id, table_uri
+from lakehouse.store import _create, open_table, open_uri, read_rows, storage_options, table_id, table_uri
 from lakehouse.tables import LEDGER, TABLES
 from settings import Settings
 
@@ -52,6 +53,19 @@ def test_addresses_come_from_the_settings(tmp_path: Path) -> None:
     assert table_uri(settings, "served_entities") == "/tables/served"
     with pytest.raises(LakehouseError, match="There is no table called 'unknown'"):
         table_uri(settings, "unknown")
+
+
+def test_a_table_of_unity_catalog_is_opened_with_host_and_token_and_others_are_not(tmp_path: Path) -> None:
+    settings = Settings(
+        home=tmp_path, host="https://dbc.example", token=SecretStr("t"), storage_options={"region": "eu"}
+    )
+    assert storage_options(settings, "uc://a.b.c") == {
+        "region": "eu",
+        "databricks_host": "https://dbc.example",
+        "databricks_token": "t",
+    }
+    assert storage_options(settings, "s3://bucket/table") == {"region": "eu"}
+    assert storage_options(Settings(home=tmp_path), "uc://a.b.c") == {}
 
 
 def test_a_table_of_others_is_never_created(tmp_path: Path) -> None:
