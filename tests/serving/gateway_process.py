@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -23,7 +24,7 @@ def free_port() -> int:
 
 
 class GatewayProcess:
-    """Started at once; `client` and `settings` belong to it. `command` is the module that runs."""
+    """Started at once; `client` and `settings` belong to it. `module` is what runs."""
 
     def __init__(self, home: Path, port: int | None = None, module: str = "tests.serving.run_gateway") -> None:
         self.settings = Settings(home=home, gateway_port=port or free_port(), gateway_flush_seconds=0.5)
@@ -32,9 +33,16 @@ class GatewayProcess:
         self.process = self.start()
 
     def start(self) -> subprocess.Popen:
-        command = [sys.executable, "-m", self.module, str(self.settings.home), str(self.settings.gateway_port)]
+        home, port = str(self.settings.home), str(self.settings.gateway_port)
+        arguments = [] if self.module == "serving" else [home, port]
+        environment = {**os.environ, "LAKEHELM_HOME": home, "LAKEHELM_GATEWAY_PORT": port}
         self.process = subprocess.Popen(
-            command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [sys.executable, "-m", self.module, *arguments],
+            cwd=REPOSITORY,
+            env={**environment, "LAKEHELM_GATEWAY_FLUSH_SECONDS": "0.5"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         deadline = time.monotonic() + 60
         while not self.answers():
