@@ -8,6 +8,6 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from dashboard.navigation import current_page
+from dashboard.navigation import current_page  # noqa: E402
 
 current_page().run()

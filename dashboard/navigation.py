@@ -18,7 +18,7 @@ _ASSETS = Path(__file__).resolve().parent / "assets"
 def current_page() -> "StreamlitPage":
     """Set up the frame that all pages share and return the page that was asked for."""
     # A favicon by the name of a Material icon would be fetched from the internet: ours is a file.
-    st.set_page_config(page_icon=str(_ASSETS / "icon.svg"), layout="wide", initial_sidebar_state="auto")
+    st.set_page_config(page_icon=str(_ASSETS / "icon.svg"), layout="wide", initial_sidebar_state=230)
     dark = st.context.theme.type == "dark"
     st.logo(
         str(_ASSETS / f"logo-{'dark' if dark else 'light'}.svg"), icon_image=str(_ASSETS / "icon.svg"), size="large"

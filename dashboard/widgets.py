@@ -45,7 +45,7 @@ def header(title: str, description: str) -> None:
 
 @contextmanager
 def panel(title: str, description: str, *, border: bool = True) -> Iterator[None]:
-    """A titled box with one line that says what it shows and in which unit. If its content fails, it says so in a sentence."""
+    """A titled box with one line that says what it shows and in which unit. A failure inside shows as a sentence."""
     with st.container(border=border, height="stretch"):
         with st.container(gap=None):
             st.subheader(title, anchor=False)
@@ -63,7 +63,7 @@ def guarded(what: str) -> Iterator[None]:
         _log.warning("%s: %s", what, error)
         st.error(sentence(error), icon=":material/error:")
     # A mistake of ours in one panel must not take the others away from somebody who is on call.
-    except Exception:
+    except Exception:  # noqa: BLE001
         _log.exception("The panel %r could not be drawn.", what)
         st.error("This could not be shown. The dashboard's log says why.", icon=":material/error:")
 
@@ -119,7 +119,7 @@ def endpoint_control() -> str:
     names = traffic.endpoints()
     if len(names) == 1:
         return names[0]
-    chosen = st.selectbox("Endpoint", names, key="endpoint", bind="query-params")
+    chosen = st.selectbox("Endpoint", names, key="endpoint", bind="query-params", width=230)
     return str(chosen) if chosen in names else names[0]
 
 
@@ -133,6 +133,7 @@ def version_control(label: str, key: str, versions: Sequence[VersionSeen], defau
         format_func=lambda name: version_label(by_key[name], versions, long=True),
         key=key,
         bind="query-params",
+        width=230,
     )
     return by_key.get(str(chosen), versions[min(default, len(versions) - 1)])
 

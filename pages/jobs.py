@@ -12,6 +12,7 @@ widgets.header(
 
 
 def jobs_page() -> None:
+    """How far the job is, its runs, one run in detail, and what has no score."""
     with widgets.guarded("Runs"):
         runs = operations.metrics_runs()
         jobs.summary(runs)

@@ -11,24 +11,28 @@ widgets.header("Overview", "Is the chatbot healthy, what is live, and what chang
 
 
 def being_built() -> None:
+    """The first screen while the demo workspace is made."""
     if not operations.demo_is_building():
         st.rerun()
     status.building(operations.demo())
 
 
 def health_line() -> None:
+    """One line: healthy, or what is wrong."""
     with widgets.guarded("Health"):
         status.health_line(current_health(name))
 
 
 def figures() -> None:
+    """How much was asked, and how that went."""
     with widgets.guarded("Indicators"):
         status.indicators(traffic.traffic(name, period), period, label)
+
+
+def operation() -> None:
+    """What is live, what changed, and what runs."""
     left, right = st.columns(2)
-    with (
-        left,
-        widgets.panel("Live now", f"Versions that the endpoint {name} serves, and their share of the traffic in %."),
-    ):
+    with left, widgets.panel("Live now", f"What the endpoint {name} serves; traffic in %."):
         status.live(endpoint.endpoint_state(name), name)
     with right, widgets.panel("Last changes", "Who changed what, when and why; the five newest."):
         status.changes(operations.last_changes(5))
@@ -43,9 +47,10 @@ if operations.demo_is_building():
     widgets.refreshing(being_built, seconds=2)
 else:
     first_line = st.container()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="top"):
         label, period = widgets.span_control("24h")
         name = widgets.endpoint_control()
     with first_line:
         widgets.refreshing(health_line, seconds=2)
-    widgets.refreshing(figures, seconds=5)
+    widgets.refreshing(figures, seconds=10)
+    widgets.refreshing(operation, seconds=3)

@@ -8,15 +8,16 @@ from dashboard.queries import quality
 
 widgets.header("Quality", "Two model versions side by side: how fluent, how readable and how toxic their answers are.")
 
-chosen = None
-with widgets.guarded("Versions"):
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        label, period = widgets.span_control("30d", ("24h", "7d", "30d"))
-        endpoint = widgets.endpoint_control()
-    chosen = panels.chosen_versions(endpoint)
+chosen: object = None
+with widgets.guarded("Versions"), st.container(horizontal=True, vertical_alignment="top"):
+    label, period = widgets.span_control("30d", ("24h", "7d", "30d"))
+    endpoint = widgets.endpoint_control()
+    chosen = panels.version_controls(endpoint)
 
-if chosen is not None:
-    with widgets.guarded("Comparison"), st.grid(3, min_column_width=290):
+if isinstance(chosen, str):
+    widgets.empty(chosen)
+elif isinstance(chosen, tuple):
+    with widgets.guarded("Comparison"), st.grid(3, min_column_width=270):
         for compared in quality.comparisons(endpoint, *chosen, period):
             about = f"{compared.score.meaning} Average, {compared.score.unit}."
             with widgets.panel(compared.score.title, about):

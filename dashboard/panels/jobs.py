@@ -27,10 +27,10 @@ def summary(runs: Sequence[dict[str, Any]]) -> None:
     bad = sum(run["state"] != "succeeded" for run in day)
     lag = run_lag(ended[0]) if ended else None
     with st.grid(4, min_column_width=160):
-        _figure("Scored up to", age(data_time(runs)), "when every request so far had its score")
+        _figure("Age of the scores", _age(data_time(runs)), "since every request had its score")
         _figure("Waiting", number(ended[0]["rows_waiting"]) if ended else NOTHING, "requests that the last run left")
         _figure("Lag", duration(lag), "age of the newest request when its run ended")
-        _figure("Runs, 24 hours", number(len(day)), f"{bad} not successful" if bad else "all successful")
+        _figure("Runs, 24 hours", number(len(day)), _outcome(len(day), bad))
 
 
 def run_now() -> None:
@@ -38,15 +38,15 @@ def run_now() -> None:
     waiting = operations.waiting_wishes()
     runs = operations.metrics_runs()
     running = next((run for run in runs if run["state"] == "running"), None)
+    every = duration(operations.metrics_interval_seconds())
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Run now",
             icon=":material/play_arrow:",
-            type="primary",
             key="run_now",
             disabled=bool(waiting or running),
             on_click=_ask,
-            help=f"The scheduler takes it up within seconds. It runs by itself every {duration(operations.metrics_interval_seconds())}.",
+            help=f"The scheduler takes it up within seconds. It runs by itself every {every}.",
         )
         st.markdown(_whereabouts(waiting, running, runs))
 
@@ -146,6 +146,16 @@ def plain_stage(name: str) -> str:
     return name.replace("_", " ")
 
 
+def _outcome(count: int, bad: int) -> str:
+    if not count:
+        return "none yet"
+    return f"{bad} not successful" if bad else "all successful"
+
+
+def _age(time: datetime | None) -> str:
+    return duration((datetime.now(UTC) - time).total_seconds()) if time else NOTHING
+
+
 def _ask() -> None:
     try:
         st.session_state[_WISH] = actions.run_metrics_job_now(current_user())
@@ -164,7 +174,8 @@ def _whereabouts(
         return f"{state_badge('running')} since {age(running['started_at'])}{far}"
     if waiting:
         wish = waiting[0]
-        return f"{state_badge('waiting')} asked for by {plain(wish['requested_by'])} {age(wish['requested_at'])}; the scheduler will start it."
+        asked = f"asked for by {plain(wish['requested_by'])} {age(wish['requested_at'])}"
+        return f"{state_badge('waiting')} {asked}; the scheduler will start it."
     mine = next((run for run in runs if run["request_id"] and run["request_id"] == st.session_state.get(_WISH)), None)
     if mine is not None:
         return f"{state_badge(mine['state'])} your run read {plural(mine['rows_read'] or 0, 'row')}."

@@ -10,44 +10,40 @@ from dashboard.queries import quality, traffic
 from dashboard.queries.quality import READABILITY, ScoreComparison
 from dashboard.queries.traffic import VersionSeen
 from dashboard.widgets import chart, empty, table, time_zone, version_control, version_label
-from dashboard.wording import NOTHING, number, percent, plain, probability, signed
+from dashboard.wording import NOTHING, duration, number, percent, plain, probability, signed
 
 _EFFECTS = ((0.2, "very small"), (0.5, "small"), (0.8, "medium"))
 
 
-def chosen_versions(endpoint: str) -> tuple[VersionSeen, VersionSeen] | None:
-    """The two versions to compare, or None (with a sentence on the page) if there are no two."""
+def version_controls(endpoint: str) -> tuple[VersionSeen, VersionSeen] | str:
+    """The two versions to compare, or a sentence that says why there are no two."""
     versions = traffic.versions(endpoint)
     if len(versions) < 2:
-        empty(f"A comparison needs two versions that have answered on this endpoint; so far there are {len(versions)}.")
-        return None
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        a = version_control("Version", "a", versions, default=1)
-        b = version_control("Compared with", "b", versions, default=0)
-    if a.key == b.key:
-        empty("Choose two different versions to compare them.")
-        return None
-    return a, b
+        return f"A comparison needs two versions that have answered on this endpoint; so far there are {len(versions)}."
+    a = version_control("Version", "a", versions, default=1)
+    b = version_control("Compared with", "b", versions, default=0)
+    return (a, b) if a.key != b.key else "Choose two different versions to compare them."
 
 
 def comparison(compared: ScoreComparison, a: VersionSeen, b: VersionSeen) -> None:
     """One score of two versions: the pie, both values with n, and how sure the difference is."""
     result, score = compared.comparison, compared.score
-    names = [version_label(version, [a, b]) for version in (a, b)]
+    names = (version_label(a, [a, b]), version_label(b, [a, b]))
     if not result.n_a or not result.n_b:
         empty(_nothing_scored(compared, names))
         return
     versions = (a.entity_version, b.entity_version)
-    spoken = f"{score.title}: {names[0]} {number(result.mean_a, score.decimals)}, {names[1]} {number(result.mean_b, score.decimals)}"
+    averages = [number(mean, score.decimals) for mean in (result.mean_a, result.mean_b)]
+    spoken = f"{score.title}: {names[0]} {averages[0]}, {names[1]} {averages[1]}"
     if charts.can_be_a_pie(compared):
-        chart(charts.version_pie(compared, *names, *versions), key=f"pie {score.metric}", alt=spoken, still=True)
+        chart(charts.version_pie(compared, names, versions), key=f"pie {score.metric}", alt=spoken, still=True)
     else:
-        chart(charts.version_bars(compared, *names, *versions), key=f"pie {score.metric}", alt=spoken, still=True)
+        chart(charts.version_bars(compared, names, versions), key=f"pie {score.metric}", alt=spoken, still=True)
         st.caption("Drawn as bars: an average of zero or below has no share of a circle.")
     table(
         {
             "Version": [f"**{plain(name)}**" for name in names],
-            "Average": [number(mean, score.decimals) for mean in (result.mean_a, result.mean_b)],
+            "Average": averages,
             "Scored": [number(n) for n in (result.n_a, result.n_b)],
             "Of all": [
                 percent(n / requests if requests else None, 0)
@@ -80,13 +76,15 @@ def readability(endpoint: str, a: VersionSeen, b: VersionSeen, period: Period) -
         return
     scorer = str(means.groupby("scorer")["n"].sum().idxmax())
     shown = means[means["scorer"] == scorer]
-    figure = charts.minute_means(shown, time_zone(), f"{score.title}, {score.unit}", labels, score.decimals)
+    figure = charts.minute_means(
+        shown, time_zone(), f"{score.title}, {score.unit}", labels, score.decimals, period.bin_seconds
+    )
     chart(figure, key="minutes", alt=f"{score.title} of the answers, minute by minute")
     left_out = len(set(means["scorer"])) - 1
     others = f" Values of {left_out} other scorers are left out." if left_out else ""
     st.caption(
-        f"Dots are minutes ({number(len(shown))}), lines are hourly averages. Drag to zoom, double-click to go back. "
-        f"Scored by {plain(scorer)}.{others}"
+        f"Dots are minutes ({number(len(shown))}), lines are averages of {duration(period.bin_seconds)}. "
+        f"Drag to zoom, double-click to go back. Scored by {plain(scorer)}.{others}"
     )
 
 

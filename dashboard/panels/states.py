@@ -3,7 +3,8 @@
 from dashboard.wording import plain
 
 _LOOKS = {
-    "green": ("check", {"succeeded", "ready", "running", "done"}),
+    "green": ("check", {"succeeded", "ready", "done", "up"}),
+    "blue": ("sync", {"running"}),
     "red": ("close", {"failed", "not ready"}),
     "orange": ("priority_high", {"timed_out", "interrupted", "restarting", "rejected"}),
     "gray": ("remove", {"waiting", "stopped"}),

@@ -1,6 +1,7 @@
-"""Panels of the Overview: the health line, the indicators, what is live, changes, runs, processes, the demo's building."""
+"""Panels of the Overview: health, indicators, what is live, changes, runs, processes, the demo's building."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ from dashboard.widgets import chart, empty, local, table, time_zone
 from dashboard.wording import NOTHING, age, duration, milliseconds, number, percent, plain, sentence
 from lakehouse.ledger import Change
 
-_NO_CHANGE = 0.0
+_NO_CHANGE, _NOTHING_BEFORE = _WITHOUT_ARROW = ("no change", "nothing before")
 _ICONS = {"good": ":material/check_circle:", "warning": ":material/warning:", "bad": ":material/error:"}
 
 
@@ -32,10 +33,13 @@ def health_line(health: Health) -> None:
     elif health.level == "unknown":
         st.info(f"**Looking around.** {scored}", icon=":material/hourglass_empty:")
     else:
-        body = "\n\n".join([*sentences, scored])
-        title = "Something is broken" if health.level == "bad" else "Needs a look"
+        verdict = "Something is broken." if health.level == "bad" else "Needs a look."
         show = st.error if health.level == "bad" else st.warning
-        show(body, title=title, icon=_ICONS[health.level])
+        if len(sentences) == 1:
+            show(f"**{verdict}** {sentences[0]} {scored}", icon=_ICONS[health.level])
+        else:
+            listed = "\n".join(f"- {problem}" for problem in sentences)
+            show(f"**{verdict}** {scored}\n{listed}", icon=_ICONS[health.level])
 
 
 def indicators(traffic: Traffic, period: Period, label: str) -> None:
@@ -43,31 +47,10 @@ def indicators(traffic: Traffic, period: Period, label: str) -> None:
     each = duration(period.bin_seconds)
     st.caption(f"The last {label}, compared with the {label} before. A point of a line covers {each}.")
     with st.grid(4, min_column_width=160):
-        _card(
-            "Requests", number(traffic.requests.value), _relative(traffic.requests), "off",
-            "all that were logged", "Requests that the gateway logged, whatever their status.",
-            charts.sparkline(traffic.times, traffic.requests.values, time_zone(), color=ACCENT, hover="%{x|%d %b %H:%M}: %{y}"),
-        )  # fmt: skip
-        _card(
-            "Errors", percent(traffic.error_share.value, 2), _points(traffic.error_share), "inverse",
-            "% of requests, 4xx and 5xx", "The share of the logged requests that ended with a status of 400 or more.",
-            charts.sparkline(traffic.times, traffic.error_share.values, time_zone(), color=BAD, hover="%{x|%d %b %H:%M}: %{y:.1%}"),
-        )  # fmt: skip
-        _card(
-            "Latency, p95", milliseconds(traffic.latency_p95.value), _relative(traffic.latency_p95),
-            "inverse", "ms, 95 % are quicker", "95 % of the requests were answered at least this quickly. Within 1 %.",
-            charts.sparkline(traffic.times, traffic.latency_p95.values, time_zone(), color=NEUTRAL, hover="%{x|%d %b %H:%M}: %{y:.1f} ms"),
-        )  # fmt: skip
-        prompts = percent(traffic.flagged_prompts.value)
-        _card(
-            "Toxic answers", percent(traffic.flagged_answers.value, 2), _points(traffic.flagged_answers),
-            "inverse", f"% flagged; of prompts {prompts} (dotted)",
-            f"The share of scored answers that reach the toxicity threshold, by {plain(traffic.toxicity_scorer) or 'no scorer yet'}.",
-            charts.sparkline(
-                traffic.times, traffic.flagged_answers.values, time_zone(), color=WARNING, hover="answers: %{y:.1%}",
-                beside=traffic.flagged_prompts.values, beside_hover="%{x|%d %b %H:%M}<br>prompts: %{y:.1%}",
-            ),
-        )  # fmt: skip
+        _requests(traffic)
+        _errors(traffic)
+        _latency(traffic)
+        _flagged(traffic)
 
 
 def live(state: EndpointState, name: str) -> None:
@@ -112,8 +95,10 @@ def changes(entries: Sequence[Change]) -> None:
         what = f"**{plain(entry.action).capitalize()}** {plain(entry.target)}" + (f": {moved}" if moved else "")
         about = [age(entry.started_at), plain(entry.actor), plain(entry.reason)]
         with st.container(gap=None):
-            st.markdown(f"{what} {state_badge(entry.outcome or 'running')}")
-            st.caption(" · ".join(part for part in about if part))
+            st.markdown(what)
+            st.markdown(
+                f"{state_badge(entry.outcome or 'running')} :small[:gray[{' · '.join(part for part in about if part)}]]"
+            )
 
 
 def last_runs(runs: Sequence[dict[str, Any]]) -> None:
@@ -140,7 +125,7 @@ def processes(entries: Sequence[Process] | None) -> None:
     table(
         {
             "Process": [plain(entry.name) for entry in entries],
-            "State": [state_badge(entry.state) for entry in entries],
+            "State": [state_badge("up" if entry.state == "running" else entry.state) for entry in entries],
             "Since": [age(entry.since) if entry.since else NOTHING for entry in entries],
             "Restarts": [number(entry.restarts) for entry in entries],
         },
@@ -173,27 +158,87 @@ def building(demo: Demo | None) -> None:
         st.warning(f"No progress was reported since {age(demo.updated_at)}. The demo's log may say why.")
 
 
-def _card(label: str, value: str, delta: str | float | None, color: Any, unit: str, about: str, line: Any) -> None:
+def _requests(traffic: Traffic) -> None:
+    shown = traffic.requests
+    about = "Requests that the gateway logged, whatever their status."
+    with _card("Requests", number(shown.value), _relative(shown), "off", "all that were logged", about):
+        _line(traffic, shown, "Requests", ACCENT, "%{y}")
+
+
+def _errors(traffic: Traffic) -> None:
+    shown = traffic.error_share
+    about = "The share of the logged requests that ended with a status of 400 or more."
+    with _card("Errors", percent(shown.value, 2), _points(shown), "inverse", "% of requests, 4xx and 5xx", about):
+        _line(traffic, shown, "Errors", BAD, "%{y:.1%}")
+
+
+def _latency(traffic: Traffic) -> None:
+    shown = traffic.latency_p95
+    about = "95 % of the requests were answered at least this quickly. Within 1 %."
+    with _card("Latency, p95", milliseconds(shown.value), _relative(shown), "inverse", "ms, 95 % are quicker", about):
+        _line(traffic, shown, "Latency", NEUTRAL, "%{y:.1f} ms")
+
+
+def _flagged(traffic: Traffic) -> None:
+    shown, prompts = traffic.flagged_answers, traffic.flagged_prompts
+    scorer = plain(traffic.toxicity_scorer) or "no scorer yet"
+    about = f"The share of scored answers that reach the toxicity threshold. Scored by {scorer}."
+    unit = f"%, prompts {percent(prompts.value)} (dotted)"
+    with _card("Toxic answers", percent(shown.value, 2), _points(shown), "inverse", unit, about):
+        _line(traffic, shown, "Toxic answers", WARNING, "answers %{y:.1%}", prompts, "prompts %{y:.1%}")
+
+
+@contextmanager
+def _card(label: str, value: str, delta: str, color: Any, unit: str, about: str) -> Iterator[None]:
+    arrow = delta not in _WITHOUT_ARROW
     with st.container(border=True, gap="xsmall", height="stretch"):
-        st.metric(label, value, delta, delta_color=color, help=about)
-        chart(line, key=f"line {label}", alt=f"{label} over the period, now {value}", still=True)
+        st.metric(
+            label,
+            value,
+            delta,
+            delta_color=color if arrow else "off",
+            delta_arrow="auto" if arrow else "off",
+            help=about,
+        )
+        yield
         st.caption(unit)
 
 
-def _relative(indicator: Indicator) -> str | float:
+def _line(
+    traffic: Traffic,
+    shown: Indicator,
+    name: str,
+    color: str,
+    hover: str,
+    beside: Indicator | None = None,
+    beside_hover: str = "",
+) -> None:
+    figure = charts.sparkline(
+        traffic.times,
+        shown.values,
+        time_zone(),
+        color=color,
+        hover="%{x|%d %b %H:%M}<br>" + hover,
+        beside=None if beside is None else beside.values,
+        beside_hover=beside_hover,
+    )
+    chart(figure, key=f"line {name}", alt=f"{name} over the chosen time", still=True)
+
+
+def _relative(indicator: Indicator) -> str:
     if not (np.isfinite(indicator.value) and np.isfinite(indicator.previous) and indicator.previous):
-        return _NO_CHANGE
+        return _NOTHING_BEFORE
     return _delta((indicator.value / indicator.previous - 1) * 100, 0, " %")
 
 
-def _points(indicator: Indicator) -> str | float:
+def _points(indicator: Indicator) -> str:
     if not (np.isfinite(indicator.value) and np.isfinite(indicator.previous)):
-        return _NO_CHANGE
+        return _NOTHING_BEFORE
     return _delta((indicator.value - indicator.previous) * 100, 2, " points")
 
 
-def _delta(change: float, decimals: int, unit: str) -> str | float:
-    """A change as `st.metric` understands it: an ASCII minus sign points the arrow down, a number 0 has no arrow."""
+def _delta(change: float, decimals: int, unit: str) -> str:
+    """A change as `st.metric` understands it: an ASCII minus sign points the arrow down."""
     return f"{change:+.{decimals}f}{unit}" if round(change, decimals) else _NO_CHANGE
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 from settings import Settings, get_settings
 
 if TYPE_CHECKING:
+    from serving.client import EndpointClient
     from serving.endpoints import Endpoint
 
 _ASK_EVERY_SECONDS = 4.0
@@ -58,11 +59,9 @@ class EndpointWatch:
             self._state = self._asked(client)
             time.sleep(_ASK_EVERY_SECONDS)
 
-    def _asked(self, client: object) -> EndpointState:
-        from serving.client import EndpointClient
+    def _asked(self, client: "EndpointClient") -> EndpointState:
         from serving.errors import GatewayDown, ServingError
 
-        assert isinstance(client, EndpointClient)
         last = self._state
         try:
             endpoint = client.get(self._name)
@@ -78,7 +77,8 @@ class EndpointWatch:
 def endpoint_state(name: str) -> EndpointState:
     """The last that is known of an endpoint. Never waits."""
     settings = get_settings()
-    return _watch_of(settings.endpoint_host, str(settings.home), name).state()
+    watch: EndpointWatch = _watch_of(settings.endpoint_host, str(settings.home), name)
+    return watch.state()
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

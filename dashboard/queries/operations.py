@@ -52,7 +52,8 @@ def metrics_runs(limit: int = 200) -> list[dict[str, Any]]:
 
     Raises: LakehouseError.
     """
-    return _runs(newest("job_runs"), limit)
+    found: list[dict[str, Any]] = _runs(newest("job_runs"), limit)
+    return found
 
 
 def waiting_wishes() -> list[dict[str, Any]]:
@@ -71,7 +72,8 @@ def last_changes(limit: int = 5) -> list[Change]:
 
     Raises: LakehouseError.
     """
-    return _changes(newest("ledger"), limit)
+    found: list[Change] = _changes(newest("ledger"), limit)
+    return found
 
 
 def processes() -> list[Process] | None:

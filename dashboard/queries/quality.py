@@ -1,7 +1,7 @@
 """How good two versions are, side by side, and how a score went minute by minute."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -27,13 +27,21 @@ class Score:
 
 
 SCORES = (
-    Score("response_perplexity", "Perplexity", "no unit, ≥ 1", "How surprising the answers are to a small language model. Lower reads more fluent.", 1),
-    Score("response_fk_grade", "Flesch-Kincaid grade", "US school grade", "Years of school that a reader needs. Lower is easier to read.", 2),
-    Score("response_toxicity", "Toxicity", "0 to 1", "How toxic the answers read. Lower is better.", 4),
-)  # fmt: skip
+    Score(
+        "response_perplexity", "Perplexity", "≥ 1", "Surprise of a small language model; lower reads more fluent.", 1
+    ),
+    Score(
+        "response_fk_grade",
+        "Flesch-Kincaid grade",
+        "US grade",
+        "Years of school that a reader needs; lower is easier.",
+        2,
+    ),
+    Score("response_toxicity", "Toxicity", "0 to 1", "How toxic the answers read; lower is better.", 4),
+)
 
 READABILITY = {
-    "grade": Score("response_fk_grade", "Flesch-Kincaid grade", "US school grade", "", 2),
+    "grade": Score("response_fk_grade", "Flesch-Kincaid grade", "US grade", "", 2),
     "ease": Score("response_reading_ease", "Flesch reading ease", "about 0 to 100", "", 1),
 }
 
@@ -64,7 +72,8 @@ def minute_means(endpoint: str, metric: str, period: Period) -> "pd.DataFrame":
 
     Raises: QueryFailed, LakehouseError.
     """
-    return _minute_means(newest("metrics_minute"), endpoint, metric, period)
+    found: pd.DataFrame = _minute_means(newest("metrics_minute"), endpoint, metric, period)
+    return found
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
@@ -119,11 +128,11 @@ def _compared(sums: "pd.DataFrame", score: Score, a: "VersionSeen", b: "VersionS
 
 
 def _n(rows: "pd.DataFrame", scorer: str) -> int:
-    return int(rows.loc[scorer, "n"]) if scorer in rows.index else 0
+    return int(rows["n"].get(scorer, 0))
 
 
 def _moments(rows: "pd.DataFrame", scorer: str) -> Moments:
     if scorer not in rows.index:
         return moments_from_sums(0, 0.0, 0.0, 0.0)
-    row = rows.loc[scorer]
-    return moments_from_sums(int(row["n"]), float(row["sum_w"]), float(row["sum_wx"]), float(row["sum_wx2"]))
+    row: Any = rows.loc[scorer]
+    return moments_from_sums(int(row["n"]), row["sum_w"], row["sum_wx"], row["sum_wx2"])

@@ -64,7 +64,8 @@ def endpoints() -> list[str]:
 
 def versions(endpoint: str) -> list[VersionSeen]:
     """The versions that have answered on an endpoint, the one that was seen last first."""
-    return _versions(newest("metrics_15min"), endpoint)
+    found: list[VersionSeen] = _versions(newest("metrics_15min"), endpoint)
+    return found
 
 
 def traffic(endpoint: str, period: Period) -> Traffic:
@@ -72,7 +73,8 @@ def traffic(endpoint: str, period: Period) -> Traffic:
 
     Raises: QueryFailed, LakehouseError.
     """
-    return _traffic(newest(period.table), endpoint, period, get_settings().toxicity_threshold)
+    found: Traffic = _traffic(newest(period.table), endpoint, period, get_settings().toxicity_threshold)
+    return found
 
 
 @st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
@@ -85,17 +87,17 @@ def _endpoints(snapshot: Snapshot) -> list[str]:
 def _versions(snapshot: Snapshot, endpoint: str) -> list[VersionSeen]:
     rows = select(
         snapshot,
-        """SELECT entity_name, entity_version, sum(n)::BIGINT AS requests,
+        """SELECT coalesce(entity_name, '') AS entity_name, entity_version, sum(n)::BIGINT AS requests,
                   min(window_start) AS first, max(window_start) AS last
            FROM this
            WHERE endpoint_name = $endpoint AND metric = 'databricks_request_id' AND entity_version <> ''
-           GROUP BY entity_name, entity_version
+           GROUP BY 1, 2
            ORDER BY last DESC, length(entity_version) DESC, entity_version DESC""",
         endpoint=endpoint,
     )
     return [
-        VersionSeen(row.entity_name or "", row.entity_version, int(row.requests), row.first, row.last)
-        for row in rows.itertuples()
+        VersionSeen(row["entity_name"], row["entity_version"], int(row["requests"]), row["first"], row["last"])
+        for row in rows.to_dict("records")
     ]
 
 
@@ -176,15 +178,15 @@ def _share(part: Any, whole: Any, bins: int) -> Indicator:
 
 def _p95(rows: "pd.DataFrame", bins: int) -> Indicator:
     values = np.full(2 * bins, np.nan)
-    for number, group in rows.groupby("bin"):
-        values[int(number)] = _quantile(group)
+    for number in rows["bin"].unique():
+        values[number] = _quantile(rows[rows["bin"] == number])
     before, now = rows[rows["bin"] < bins], rows[rows["bin"] >= bins]
     return Indicator(_quantile(now), _quantile(before), values[bins:])
 
 
 def _quantile(rows: "pd.DataFrame") -> float:
     histogram = rows.groupby("bucket")["weight"].sum()
-    return quantile(LATENCY, {int(bucket): float(weight) for bucket, weight in histogram.items()}, 0.95)
+    return quantile(LATENCY, dict(zip(histogram.index.to_list(), histogram.to_list(), strict=True)), 0.95)
 
 
 def _main_scorer(counts: "pd.DataFrame") -> str:
