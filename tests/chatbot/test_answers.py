@@ -90,9 +90,9 @@ def test_generated_answers_say_how_many_tokens_they_took(models: list[Any]) -> N
     assert with_passage["input_tokens"] > alone["input_tokens"] + 40
 
 
-@pytest.mark.parametrize("question", ["Why is the gateway slow? " * 2000, "🤔🚀" * 5000])
-def test_a_question_longer_than_the_context_is_still_answered(models: list[Any], question: str) -> None:
-    assert _ask(models[3], question)
+def test_a_question_longer_than_the_context_is_still_answered(models: list[Any]) -> None:
+    # Emoji take the most tokens for their length.
+    assert _ask(models[3], "🤔🚀" * 5000)
 
 
 def test_extractive_answers_report_no_tokens_because_no_model_counted_any(models: list[Any]) -> None:
