@@ -20,6 +20,7 @@ JOBS: dict[str, tuple[str, str]] = {
 }
 """Name → (module with `main(arguments) -> exit status`, one line of help)."""
 
+WITHOUT_ARGUMENTS = frozenset({"up", "trickle", "docs"})
 STARTED_OFTEN = frozenset({"score", "schedule", "compact"})
 """Jobs that must start fast and never make a DataFrame."""
 
@@ -43,6 +44,9 @@ def main(arguments: list[str]) -> int:
     if name not in JOBS:
         print(f"There is no job called {name!r}; the jobs are {', '.join(JOBS)}.", file=sys.stderr)
         return _BAD_COMMAND
+    if name in WITHOUT_ARGUMENTS and rest:
+        print(f"python -m jobs {name}: {JOBS[name][1]}. It takes no argument.")
+        return 0 if rest[0] in {"-h", "--help"} else _BAD_COMMAND
     if name in STARTED_OFTEN:
         leave_out_pandas()
     try:
