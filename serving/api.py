@@ -142,9 +142,14 @@ class Api:
         return dict(found)
 
     def _set_tags(self, name: str, body: Any) -> Answer:
-        change = body if isinstance(body, dict) else {}
-        add = {str(tag["key"]): str(tag.get("value") or "") for tag in change.get("add_tags") or [] if "key" in tag}
-        remove = [str(key) for key in change.get("delete_tags") or []]
+        added = body.get("add_tags") or [] if isinstance(body, dict) else None
+        deleted = body.get("delete_tags") or [] if isinstance(body, dict) else None
+        if not isinstance(added, list) or not isinstance(deleted, list):
+            raise rejected("INVALID_PARAMETER_VALUE", "add_tags and delete_tags must be lists.")
+        if not all(isinstance(tag, dict) and isinstance(tag.get("key"), str) for tag in added):
+            raise rejected("INVALID_PARAMETER_VALUE", "Each of add_tags must have a key.")
+        add = {tag["key"]: str(tag.get("value") or "") for tag in added}
+        remove = [str(key) for key in deleted]
         return {"tags": describe(self._gateway.set_tags(name, add, remove))["tags"]}
 
     def _metrics(self, name: str) -> Answer:

@@ -40,6 +40,7 @@ __all__ = ["Answer", "Endpoint", "EndpointClient", "Served", "ServedState"]
 _ENDPOINTS = "/api/2.0/serving-endpoints"
 _CONNECT_SECONDS = 1.0
 _POLL_SECONDS = 0.2
+_DATABRICKS_UPDATE_SECONDS = 1200.0
 
 
 class EndpointClient:
@@ -180,13 +181,14 @@ class EndpointClient:
 
     def _settled(self, endpoint: Endpoint, wait: bool) -> Endpoint:
         """Wait until the update of `endpoint` has ended, if that is wanted."""
-        deadline = time.monotonic() + self._settings.worker_start_seconds + 60
+        local = self._settings.worker_start_seconds + 60
+        deadline = time.monotonic() + (_DATABRICKS_UPDATE_SECONDS if self._settings.on_databricks else local)
         while wait and endpoint.updating == "IN_PROGRESS":
             if time.monotonic() > deadline:
                 raise UpdateFailed(
                     f"The update of endpoint {endpoint.name} has not ended yet: look at its state later."
                 )
-            time.sleep(_POLL_SECONDS)
+            time.sleep(_POLL_SECONDS if not self._settings.on_databricks else 5 * _POLL_SECONDS)
             found = self.get(endpoint.name)
             if found is None:
                 raise EndpointMissing(f"Endpoint {endpoint.name} was deleted while it was being updated.")

@@ -42,6 +42,7 @@ def run_gateway(settings: Settings, fork_server: tuple[str, ...] = FORK_SERVER) 
             access_log=False,  # it would be the only place where each request costs a write
             log_config=None,
             server_header=False,
+            timeout_keep_alive=75,
             timeout_graceful_shutdown=max(1, round(settings.gateway_drain_seconds)),
         )
         server = uvicorn.Server(config)

@@ -107,7 +107,14 @@ async def _serve(model: LoadedModel, listener: socket.socket, control: "_Control
     from serving.model_server import ModelServer
 
     config = uvicorn.Config(
-        ModelServer(model), http="httptools", lifespan="off", access_log=False, log_config=None, server_header=False
+        ModelServer(model),
+        http="httptools",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        # The gateway lets idle connections go first; one that we closed while it is reused would be a lost request.
+        timeout_keep_alive=24 * 3600,
     )
     server = uvicorn.Server(config)
     control.serve(server)

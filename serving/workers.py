@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 State = Literal["starting", "ready", "restarting", "failed", "stopped"]
 
-_FIRST_PAUSE_SECONDS = 0.2
+_FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 30.0
 _HEALTHY_SECONDS = 60.0
 _STOP_SECONDS = 5.0
@@ -140,13 +140,14 @@ class Workers:
                 worker.state, worker.message = "failed", problem
                 worker.settled.set()
                 return
-            pause = _FIRST_PAUSE_SECONDS if lived > _HEALTHY_SECONDS else min(pause * 2, _LONGEST_PAUSE_SECONDS)
             worker.restarts += 1
             worker.state = "restarting" if worker.state in ("ready", "restarting") else "starting"
             worker.message = f"{problem} It is started again (number {worker.restarts})."
             worker.settled.set()
             logger.warning("%s", worker.message)
+            pause = _FIRST_PAUSE_SECONDS if lived > _HEALTHY_SECONDS else pause
             await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
     async def _one_life(self, worker: Worker, process_name: str) -> str:
         """Run one process from its start to its end. Returns how it ended, as a sentence."""
@@ -168,7 +169,7 @@ class Workers:
             problem = await asyncio.wait_for(self._until_ready(worker, process), timeout=limit)
             if problem:
                 return problem
-            connector = aiohttp.UnixConnector(path=str(socket_path), limit=0)
+            connector = aiohttp.UnixConnector(path=str(socket_path), limit=0, keepalive_timeout=60)
             async with aiohttp.ClientSession(connector=connector) as session:
                 worker.session, worker.state, worker.message = session, "ready", ""
                 worker.settled.set()

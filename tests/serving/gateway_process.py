@@ -118,3 +118,12 @@ class GatewayProcess:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"Endpoint {name} did not become ready: {endpoint}")
             time.sleep(0.05)
+
+    def wait_until_answers(self, name: str, served: str, seconds: float = 60) -> None:
+        """Return when this served entity has answered a question."""
+        path = f"/serving-endpoints/{name}/served-models/{served}/invocations"
+        deadline = time.monotonic() + seconds
+        while self.request("POST", path, {"input": [{"role": "user", "content": "?"}]})[0] != 200:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"Served entity {served} does not answer: {self.client.get(name)}")
+            time.sleep(0.05)

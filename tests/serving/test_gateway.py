@@ -167,8 +167,7 @@ def test_a_worker_that_dies_is_a_503_for_its_requests_and_harms_no_other(gateway
     assert gateway.client.ask("dies", "x", served_entity="dies-1").served_model_name == "dies-1"
     (row,) = gateway.wait_for_rows([headers["x-request-id"]])
     assert row["status_code"] == 503
-    gateway.wait_until_ready("dies")
-    assert gateway.client.ask("dies", "x").served_model_name == "dies-2"
+    gateway.wait_until_answers("dies", "dies-2")
 
 
 def test_a_streamed_answer_arrives_in_events_and_is_logged_joined(gateway):
@@ -187,14 +186,14 @@ def test_a_streamed_answer_arrives_in_events_and_is_logged_joined(gateway):
 @pytest.mark.parametrize(("question", "logged"), [("die-midway never", 503), ("raise-midway never", 500)])
 def test_a_stream_that_breaks_off_ends_with_an_error_event_and_is_logged_as_an_error(gateway, question, logged):
     gateway.serve("breaks", 1)
-    gateway.wait_until_ready("breaks")
+    gateway.wait_until_answers("breaks", "breaks-1")
     status, headers, body = gateway.ask("breaks", question, stream=True)
     assert status == 200
     assert b"event: error" in body
     assert b"never" not in body
     (row,) = gateway.wait_for_rows([headers["x-request-id"]])
     assert row["status_code"] == logged
-    gateway.wait_until_ready("breaks")
+    gateway.wait_until_answers("breaks", "breaks-1")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'"text"', b"\xff\xff", b"[" * 100_000])

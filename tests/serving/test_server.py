@@ -101,8 +101,26 @@ def test_killed_workers_come_back(tmp_path):
     gateway = GatewayProcess(tmp_path)
     gateway.serve("chatbot", 1)
     for _ in range(3):
-        gateway.wait_until_ready("chatbot")
+        gateway.wait_until_answers("chatbot", "chatbot-1")
         assert gateway.ask("chatbot", "die")[0] == 503
-    gateway.wait_until_ready("chatbot")
+    gateway.wait_until_answers("chatbot", "chatbot-1")
+    gateway.stop()
+
+
+def test_an_idle_connection_to_a_worker_is_still_good_after_its_server_would_have_closed_it(tmp_path):
+    # uvicorn closes idle connections after five seconds by itself; a request on one of these would be lost.
+    gateway = GatewayProcess(tmp_path)
+    gateway.serve("chatbot", 1)
     assert gateway.ask("chatbot", "x")[0] == 200
+    (worker,) = [path for path in (tmp_path / "gateway" / "sockets").iterdir() if path.name != "control"]
+    with socket.socket(socket.AF_UNIX) as idle:
+        idle.connect(str(worker))
+        body = b'{"input":[{"role":"user","content":"x"}]}'
+        idle.sendall(b"POST /invocations HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        idle.settimeout(6)
+        received = b""
+        while b"heard x" not in received:
+            received += idle.recv(65536)
+        with pytest.raises(TimeoutError):
+            idle.recv(1)
     gateway.stop()
