@@ -156,6 +156,7 @@ def _write_traced(source: Path, work: Path, say: OnStep) -> dict[str, Any]:
 
     say("reading the weights")
     model, tokenizer = causal_model(source)
+    model.set_attn_implementation("eager")
 
     class Surprise(torch.nn.Module):
         """Only a module can be traced."""

@@ -118,6 +118,7 @@ def surprise_of(model: Any, ids: Any) -> Any:
     """Negative log-likelihoods [texts, length - 1] of the tokens from the second on."""
     import torch
 
-    logits = model(input_ids=ids, use_cache=False).logits[:, :-1].float()
-    chosen = logits.gather(2, ids[:, 1:].unsqueeze(2)).squeeze(2)
-    return torch.logsumexp(logits, dim=2) - chosen
+    everything = torch.ones_like(ids)  # without a mask transformers looks for packed texts, which cannot be traced
+    logits = model(input_ids=ids, attention_mask=everything, use_cache=False).logits[:, :-1].float()
+    chosen = logits.flatten(0, 1)[torch.arange(ids[:, 1:].numel(), device=ids.device), ids[:, 1:].flatten()]
+    return torch.logsumexp(logits, dim=2) - chosen.reshape(ids.shape[0], -1)
