@@ -51,10 +51,11 @@ class Scheduler:
         pause = _PAUSE_SECONDS
         while not self.stopping:
             try:
+                self.error = ""
                 wish = self._next_wish()
                 if wish is not None:
                     self._run(wish)
-                pause, self.error = _PAUSE_SECONDS, ""
+                pause = _PAUSE_SECONDS
             except (LakehouseError, OSError) as error:
                 self.error = str(error)
                 log.error("%s", error)
@@ -79,25 +80,39 @@ class Scheduler:
         return clock
 
     def _score_is_due(self) -> None:
-        if not any(wish.job == "score" for wish in self.due):
-            self.due.append(Wish("score", "schedule"))
+        self._is_due(Wish("score", "schedule"))
 
     def _upkeep_is_due(self) -> None:
         # By the time of the last one instead of by the clock on the wall: a laptop is seldom on at night.
         last = runs(self.settings, "compact", limit=1)
         old = not last or datetime.now(UTC) - last[0]["started_at"] >= UPKEEP_EVERY
-        if old and not any(wish.job == "compact" for wish in self.due):
-            self.due.append(Wish("compact", "schedule"))
+        if old:
+            self._is_due(Wish("compact", "schedule"))
+
+    def _is_due(self, wish: Wish) -> None:
+        # Runs in the clock's thread: a copy cannot change while it is looked at.
+        if not any(waiting.job == wish.job for waiting in self.due.copy()):
+            self.due.append(wish)
 
     def _next_wish(self) -> Wish | None:
+        wish = None
         if time.monotonic() - self._looked >= REQUEST_LOOK_SECONDS:
             self._looked = time.monotonic()
-            for request in pending_requests(self.settings):
-                try:
-                    return wish_of_request(request)
-                except JobError as error:
-                    refuse(self.settings, request, error)
-        return self.due.popleft() if self.due else None
+            try:
+                wish = self._next_request()
+            except ValueError as error:
+                # A row of job_requests that is no request must not keep the runs that are due from happening.
+                self.error = f"A row of the table job_requests cannot be read: {error}"
+                log.error("%s", self.error)
+        return wish or (self.due.popleft() if self.due else None)
+
+    def _next_request(self) -> Wish | None:
+        for request in pending_requests(self.settings):
+            try:
+                return wish_of_request(request)
+            except JobError as error:
+                refuse(self.settings, request, error)
+        return None
 
     def _run(self, wish: Wish) -> None:
         self.running = wish

@@ -119,6 +119,7 @@ def run_score(
 def _recorded(run: "_Run", run_id: str) -> Progress:
     """Do the run, and write down how it ended, whatever happens."""
     settings, progress = run.settings, run.progress
+    run.write_status()
     crash_point("start")
     try:
         run.work()

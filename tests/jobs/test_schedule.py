@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ import pytest
 from jobs.child_runs import Wish, run_child, wish_of_request
 from jobs.errors import JobError
 from jobs.one_at_a_time import one_at_a_time
+from jobs.schedule import Scheduler
+from lakehouse.appends import append
 from lakehouse.runs import request_run, runs, start_run
 from lakehouse.status import read_status
 from settings import Settings
@@ -130,6 +134,19 @@ def test_a_run_that_fails_before_it_can_write_is_reported_with_its_last_words(se
     (run,) = runs(settings)
     assert (run["state"], run["request_id"]) == ("failed", "wish-3")
     assert "--no-such-switch" in run["error"]
+
+
+def test_a_row_that_is_no_request_keeps_no_run_from_happening(settings: Settings) -> None:
+    row = {"request_id": "r", "job": "score", "arguments": "{", "requested_by": "x", "requested_at": datetime.now(UTC)}
+    append(settings, "job_requests", [row])
+    scheduler = Scheduler(settings)
+    thread = threading.Thread(target=scheduler.run_until_stopped)
+    thread.start()
+    wait_for(lambda: ("score", "") in ended(settings))
+    wait_for(lambda: (read_status(settings, "scheduler") or {}).get("error", "").startswith("A row of the table"))
+    scheduler.stopping = True
+    thread.join(PATIENCE_SECONDS)
+    assert not thread.is_alive()
 
 
 @pytest.mark.parametrize(

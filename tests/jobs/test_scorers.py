@@ -11,6 +11,7 @@ from jobs.score import run_score
 from jobs.scorers import load_prices, load_scoring_tools
 from lakehouse.appends import append
 from lakehouse.store import open_table, read_rows
+from metrics.engines.preparation import prepare_toxicity
 from settings import Settings
 from tests.jobs.request_rows import add_requests, chat_response, inference_row
 
@@ -19,8 +20,9 @@ HEADER = "model,version,input_usd_per_million,output_usd_per_million,effective_f
 
 @pytest.fixture
 def with_models(settings: Settings, prepared_models: Path) -> Settings:
-    settings.home.mkdir(exist_ok=True)
-    settings.models_folder.symlink_to(prepared_models)
+    settings.models_folder.mkdir(parents=True)
+    (settings.models_folder / "perplexity").symlink_to(prepared_models / "perplexity")
+    prepare_toxicity("keyword", "", settings.models_folder / "toxicity")
     return settings.model_copy(update={"toxicity_model": "keyword"})
 
 
@@ -37,11 +39,13 @@ def test_models_prepared_for_other_settings_are_not_taken(with_models: Settings)
 
 
 def test_preparing_again_changes_nothing_and_names_the_models(
-    with_models: Settings, prepared_models: Path, capsys: pytest.CaptureFixture[str]
+    with_models: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = {file: file.stat().st_mtime_ns for file in prepared_models.rglob("*")}
+    folders = [with_models.models_folder / name for name in ("perplexity", "toxicity")]
+    files = {file: file.stat().st_mtime_ns for folder in folders for file in folder.iterdir()}
     assert prepare(with_models) == ["perplexity by smollm2-135m-q4_1", "toxicity by keyword"]
-    assert {file: file.stat().st_mtime_ns for file in prepared_models.rglob("*")} == files
+    assert {file: file.stat().st_mtime_ns for folder in folders for file in folder.iterdir()} == files
+    assert capsys.readouterr().out == ""
 
 
 def test_the_real_models_score_a_request_whole_and_name_themselves(with_models: Settings) -> None:
