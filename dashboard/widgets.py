@@ -116,7 +116,9 @@ def span_control(default: str, names: Sequence[str] = tuple(SPANS)) -> tuple[str
 
 def endpoint_control() -> str:
     """The endpoint; links keep it as `endpoint`. Only shown where there is a choice."""
-    names = traffic.endpoints()
+    names = [get_settings().endpoint]
+    with guarded("Endpoints"):
+        names = traffic.endpoints()
     if len(names) == 1:
         return names[0]
     chosen = st.selectbox("Endpoint", names, key="endpoint", bind="query-params", width=230)

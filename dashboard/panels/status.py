@@ -154,7 +154,7 @@ def building(demo: Demo | None) -> None:
         },
         alt="Steps of the demo's building",
     )
-    if demo.updated_at and (datetime.now(UTC) - demo.updated_at).total_seconds() > 120:
+    if demo.updated_at and (datetime.now(UTC) - demo.updated_at).total_seconds() > 300:
         st.warning(f"No progress was reported since {age(demo.updated_at)}. The demo's log may say why.")
 
 

@@ -1,5 +1,6 @@
 """What an endpoint serves right now, asked in the background: a page never waits for a gateway that is down."""
 
+import atexit
 import threading
 import time
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ class EndpointWatch:
         self._looked = 0.0
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._closed = threading.Event()
+        atexit.register(self.close)
 
     def state(self) -> EndpointState:
         """The last that is known; never waits."""
@@ -50,14 +53,20 @@ class EndpointWatch:
                 self._thread.start()
             return self._state
 
+    def close(self) -> None:
+        """Ask no more, so that the process can end cleanly."""
+        self._closed.set()
+        if self._thread is not None:
+            self._thread.join(timeout=2.0)
+
     def _watch(self) -> None:
         # Imported here: the SDK behind the client takes a second, which is this thread's to wait.
         from serving.client import EndpointClient
 
         client = EndpointClient(self._settings, timeout_seconds=10.0)
-        while time.monotonic() - self._looked < _KEEP_ASKING_SECONDS:
+        while time.monotonic() - self._looked < _KEEP_ASKING_SECONDS and not self._closed.is_set():
             self._state = self._asked(client)
-            time.sleep(_ASK_EVERY_SECONDS)
+            self._closed.wait(_ASK_EVERY_SECONDS)
 
     def _asked(self, client: "EndpointClient") -> EndpointState:
         from serving.errors import GatewayDown, ServingError

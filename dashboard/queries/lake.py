@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboard.errors import QueryFailed
 from lakehouse.errors import LakehouseError, TableMissing
-from lakehouse.store import first_line, open_uri, table_uri
+from lakehouse.store import first_line, open_uri, storage_options, table_uri
 from lakehouse.tables import TABLES
 from settings import get_settings
 
@@ -57,8 +57,8 @@ class _OpenTable:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _open(uri: str, _storage_options: dict[str, str]) -> _OpenTable:
-    return _OpenTable(open_uri(uri, _storage_options))
+def _open(uri: str, _options: dict[str, str]) -> _OpenTable:
+    return _OpenTable(open_uri(uri, _options))
 
 
 def newest(name: str) -> Snapshot:
@@ -70,8 +70,9 @@ def newest(name: str) -> Snapshot:
 
     settings = get_settings()
     uri = table_uri(settings, name)
+    options = storage_options(settings, uri)
     try:
-        opened: _OpenTable = _open(uri, settings.storage_options)
+        opened: _OpenTable = _open(uri, options)
     except TableMissing:
         return Snapshot(name, uri, "", -1)
     with opened.lock:
@@ -81,8 +82,8 @@ def newest(name: str) -> Snapshot:
             opened.table.update_incremental()
         except (DeltaError, OSError):
             # The log may have been cleaned up past us, or the table made anew: a fresh look decides.
-            _open.clear(uri, settings.storage_options)
-            opened.table = open_uri(uri, settings.storage_options)
+            _open.clear(uri, options)
+            opened.table = open_uri(uri, options)
             opened.snapshot = None
         opened.checked = time.monotonic()
         version = opened.table.version()
@@ -110,8 +111,7 @@ def select(snapshot: Snapshot, sql: str, **parameters: Any) -> "pd.DataFrame":
             parameters = {**parameters, "files": list(snapshot.files)}
         else:
             # DuckDB has no object-store reader of its own here: Arrow reads, with the storage options of the settings.
-            table = open_uri(snapshot.uri, get_settings().storage_options)
-            table.load_as_version(snapshot.version)
+            table = open_uri(snapshot.uri, storage_options(get_settings(), snapshot.uri), snapshot.version)
             cursor.register("this", table.to_pyarrow_dataset())
         found: pd.DataFrame = cursor.execute(sql, parameters).df()
         return found

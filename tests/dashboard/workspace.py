@@ -25,6 +25,11 @@ SCORERS = {
 }
 
 
+def utc_now() -> datetime:
+    """Now, with its time zone."""
+    return datetime.now(UTC)
+
+
 def write_rows(settings: Settings, name: str, rows: pa.Table | list[dict[str, Any]]) -> None:
     """Append rows to one of our tables with the schema of its specification."""
     spec = TABLES[name]

@@ -1,0 +1,94 @@
+"""Every page in a real browser: light and dark, desk and phone, mouse and keyboard."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from settings import Settings
+from tests.browser.conftest import PAGES, SETTLED, Visit, running_app
+from tests.browser.screenshots import take
+from tests.dashboard import workspace
+
+pytestmark = pytest.mark.browser
+Opener = Callable[..., Visit]
+
+
+def assert_whole(page: Page) -> None:
+    """No traceback, no panel that failed, nothing wider than the window."""
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    expect(page.get_by_text("could not be shown")).to_have_count(0)
+    expect(page.get_by_text("could not be read")).to_have_count(0)
+    assert page.evaluate(
+        "() => { const main = document.querySelector('[data-testid=stMain]');"
+        " return main.scrollWidth <= main.clientWidth + 1; }"
+    )
+
+
+def brightness(page: Page) -> float:
+    """Of the page's background, from 0 (black) to 255."""
+    color = page.evaluate("() => getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
+    return sum(float(part) for part in re.findall(r"[\d.]+", color)[:3]) / 3
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_opens_whole(month: str, visit: Opener, theme: str, width: int) -> None:
+    window = visit(month, theme=theme, width=width)
+    for path, title in PAGES.items():
+        page = window.open(path, title)
+        expect(page.get_by_text("Demo data").first).to_be_visible()
+        expect(page.locator("h1")).to_have_count(1)
+        assert_whole(page)
+        assert (brightness(page) > 128) == (theme == "light")
+        take(page, f"{title.lower()}-{theme}-{width}")
+    assert window.foreign == []
+
+
+def test_the_overview_says_what_is_live(month: str, visit: Opener) -> None:
+    page = visit(month).open("", "Overview")
+    expect(page.get_by_text("Healthy.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("cell", name="v2 of prod.chatbot")).to_be_visible(timeout=20_000)
+    for figure in ("Requests", "Errors", "Latency, p95", "Toxic answers"):
+        expect(page.get_by_test_id("stMetric").filter(has_text=figure)).to_be_visible()
+
+
+def test_a_link_opens_the_same_comparison(month: str, visit: Opener) -> None:
+    window = visit(month)
+    page = window.open("quality", "Quality")
+    page.get_by_role("radio", name="7 days").click()
+    expect(page).to_have_url(re.compile("range="))
+    page.wait_for_selector(SETTLED)
+    expect(page.get_by_text("over the last 7 days")).to_be_visible()
+    again = visit(month)
+    again.page.goto(page.url)
+    expect(again.page.get_by_text("over the last 7 days")).to_be_visible(timeout=30_000)
+    assert_whole(again.page)
+
+
+def test_the_pages_can_be_used_with_the_keyboard_alone(month: str, visit: Opener) -> None:
+    page = visit(month).open("", "Overview")
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("() => document.activeElement.textContent.includes('Jobs')"):
+            break
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text(re.compile("^Jobs"), timeout=20_000)
+    assert_whole(page)
+
+
+def test_the_demos_building_shows_its_steps_and_then_gives_way(tmp_path: Path, visit: Opener) -> None:
+    settings = Settings(home=tmp_path)
+    workspace.write_building(settings)
+    with running_app(tmp_path, LAKEHELM_GATEWAY_PORT="9") as address:
+        window = visit(address)
+        page = window.open("", "Overview")
+        expect(page.get_by_text("212 of 380 answers")).to_be_visible()
+        assert_whole(page)
+        take(page, "building-light-1280")
+        workspace.write_operations(settings, workspace.utc_now())
+        expect(page.get_by_text("Last changes")).to_be_visible(timeout=20_000)
+        expect(page.get_by_text("The gateway does not answer.")).to_be_visible(timeout=30_000)
+        expect(page.get_by_test_id("stException")).to_have_count(0)

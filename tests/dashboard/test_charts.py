@@ -1,0 +1,78 @@
+"""Figures are built from data alone, with the colours that mean the same everywhere."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dashboard import charts
+from dashboard.colors import VERSION_COLORS, version_color
+from dashboard.queries.quality import SCORES, ScoreComparison
+from metrics.comparison import Moments, compare
+from tests.dashboard.workspace import job_run
+
+
+def compared(mean_a: float, mean_b: float) -> ScoreComparison:
+    result = compare(Moments(10, mean_a, 1.0), Moments(12, mean_b, 1.0))
+    return ScoreComparison(SCORES[1], "scorer/1", (), result, 10, 12)
+
+
+def test_a_version_has_the_same_colour_in_every_chart() -> None:
+    pie = charts.version_pie(compared(8, 10), ("v1", "v2"), ("1", "2"))
+    bars = charts.version_bars(compared(-1, 10), ("v1", "v2"), ("1", "2"))
+    split = charts.traffic_split([("v1", "1", 10), ("v2", "2", 90)])
+    expected = [version_color("1"), version_color("2")]
+    assert list(pie.data[0].marker.colors) == expected
+    assert list(bars.data[0].marker.color) == expected
+    assert [trace.marker.color for trace in split.data] == expected
+
+
+def test_two_versions_that_share_a_colour_are_told_apart_by_a_pattern() -> None:
+    far = str(1 + len(VERSION_COLORS))
+    assert version_color(far) == version_color("1")
+    assert charts.version_pie(compared(8, 10), ("v1", f"v{far}"), ("1", far)).data[0].marker.pattern.shape == ("", "/")
+
+
+def test_a_pie_shows_both_averages() -> None:
+    pie = charts.version_pie(compared(8, 10), ("v1", "v2"), ("1", "2")).data[0]
+    assert list(pie["values"]) == [8, 10]
+    assert ["8.00" in pie.text[0], "10.00" in pie.text[1]] == [True, True]
+
+
+@pytest.mark.parametrize(("a", "b", "possible"), [(8, 10, True), (0, 10, False), (-3, 10, False)])
+def test_averages_of_zero_or_below_are_no_pie(a: float, b: float, possible: bool) -> None:
+    assert charts.can_be_a_pie(compared(a, b)) is possible
+
+
+def test_times_are_integers_in_the_zone_of_the_page() -> None:
+    noon = int(pd.Timestamp("2026-07-01T12:00Z").timestamp() * 1000)
+    winter = int(pd.Timestamp("2026-12-01T12:00Z").timestamp() * 1000)
+    shown = charts.shown_times(np.array([noon, winter]), "Europe/Berlin")
+    assert shown.dtype == np.int64
+    assert [pd.Timestamp(time, unit="ms").hour for time in shown] == [14, 13]
+
+
+def test_lines_of_minutes_are_weighted_and_break_where_nothing_was_asked() -> None:
+    hour = 3_600_000
+    means = pd.DataFrame(
+        {"time": [0, 60_000, 20 * hour], "version": "m/1", "scorer": "s", "n": [1, 3, 1], "mean": [1.0, 5.0, 7.0]}
+    )
+    figure = charts.minute_means(means, "UTC", "grade", {"m/1": "v1"}, 2, 3600)
+    dots, line = figure.data
+    assert list(dots.y) == [1.0, 5.0, 7.0]
+    assert line.y[0] == pytest.approx(4.0)
+    assert np.isnan(line.y[1])
+    assert line.y[2] == pytest.approx(7.0)
+
+
+def test_names_from_outside_cannot_bring_markup_into_a_chart() -> None:
+    figure = charts.amounts({"<a href='x'>reason</a>": 3}, "requests", "#123456")
+    assert "<" not in figure.data[0].y[0]
+
+
+def test_every_run_has_a_bar_of_the_same_width() -> None:
+    start = pd.Timestamp("2026-11-21T10:00Z").to_pydatetime()
+    runs = [job_run(start + pd.Timedelta(minutes=5 * i)) for i in range(5)]
+    runs[2]["state"] = "failed"
+    figure = charts.run_history(runs, "UTC")
+    assert {trace.name for trace in figure.data} == {"succeeded", "failed"}
+    assert len({trace.width for trace in figure.data}) == 1
