@@ -129,15 +129,14 @@ class Settings(BaseSettings):
     perplexity_model: str = Field(
         default="smollm2-135m-q4_1",
         description="The causal language model behind perplexity: the one from the package, a GGUF file or a Hugging "
-        "Face folder.",
+        "Face folder. `none`: perplexity is left out, and its rows say so.",
     )
     toxicity_model: Literal[
         "auto", "original", "unbiased", "multilingual", "original-small", "unbiased-small", "keyword"
     ] = Field(
         default="auto",
-        description="A detoxify variant, or `keyword` for the offline fallback. `auto`: `original` where its weights can "
-        "be had "
-        "when models are prepared, else the fallback, which the pages name.",
+        description="A detoxify variant, or `keyword` for the offline fallback. `auto`: `original` where its weights "
+        "can be had when models are prepared, else the fallback, which the pages name.",
     )
     detoxify_checkpoint: str = Field(
         default="",
