@@ -233,5 +233,5 @@ def main(arguments: list[str]) -> int:
     added = import_payload(
         get_settings(), options.file, options.model, options.version, endpoint=options.endpoint, start=options.start
     )
-    print(f"{added:,} rows of {options.file.name} are new in the inference table as {options.model} {options.version}.")
+    print(f"New rows in the inference table as {options.model} {options.version}, from {options.file.name}: {added:,}.")
     return 0

@@ -141,7 +141,7 @@ def test_the_command_takes_endpoint_and_start(
     assert main(arguments) == 0
     (row,) = inference_rows(settings)
     assert (row["endpoint_name"], row["request_time"]) == ("e", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
-    assert capsys.readouterr().out == "1 rows of log.jsonl are new in the inference table as m.x 3.\n"
+    assert capsys.readouterr().out == "New rows in the inference table as m.x 3, from log.jsonl: 1.\n"
 
 
 @pytest.mark.skipif(not CHAT.exists(), reason="the corpus is not there")
