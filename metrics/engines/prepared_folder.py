@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from metrics.engines.errors import ModelNotPrepared
 FORMAT = 1
 """Number of the layout of prepared folders. A folder of another number is prepared again."""
 DESCRIPTION = "engine.json"
+LEFT_OVER_SECONDS = 3600
 
 
 def description(folder: Path) -> dict[str, Any]:
@@ -35,10 +37,18 @@ def is_prepared(folder: Path, model: str = "") -> bool:
     return not model or content.get("setting") == model
 
 
+def _remove_left_overs(folder: Path) -> None:
+    """Removes what a preparation that was killed has left; a younger one may still be running."""
+    for left in folder.parent.glob(f".{folder.name}-*"):
+        if time.time() - left.stat().st_mtime > LEFT_OVER_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
+
+
 @contextmanager
 def written_at_once(folder: Path, about: dict[str, Any]) -> Iterator[Path]:
     """Yields a temporary folder that takes the place of `folder` when the block ends without an error."""
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _remove_left_overs(folder)
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         yield work

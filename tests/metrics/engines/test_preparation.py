@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,16 @@ def test_a_folder_of_another_release_or_without_description_counts_as_not_prepar
     assert not is_prepared(tmp_path)
     with pytest.raises(ModelNotPrepared, match="another release"):
         description(tmp_path)
+
+
+def test_what_a_killed_preparation_left_is_removed_by_a_later_one(tmp_path: Path) -> None:
+    killed, running = tmp_path / ".perplexity-killed", tmp_path / ".perplexity-running"
+    for left in (killed, running):
+        left.mkdir()
+    os.utime(killed, (0, 0))
+    with written_at_once(tmp_path / "perplexity", {"setting": "one"}):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == [running.name, "perplexity"]
 
 
 def test_a_damaged_compiled_model_is_made_again(hugging_face_folder: Path, tmp_path: Path) -> None:
