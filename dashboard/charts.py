@@ -120,7 +120,8 @@ def traffic_split(parts: Sequence[tuple[str, str, int]]) -> "go.Figure":
             "y": [""],
             "orientation": "h",
             "marker": {"color": version_color(version)},
-            "text": f"<b>{escape(label)}</b>  {share} %",
+            # A narrow part has no room for words; the table beside the bar has them.
+            "text": f"<b>{escape(label)}</b>  {share} %" if share >= 20 else f"<b>{escape(label)}</b>",
             "textposition": "inside",
             "insidetextanchor": "middle",
             "textangle": 0,

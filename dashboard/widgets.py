@@ -3,17 +3,18 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
 from dashboard.errors import DashboardError
+from dashboard.health import LATE_AFTER_INTERVALS, data_time
 from dashboard.periods import SPANS, Period, period
 from dashboard.queries import operations, traffic
 from dashboard.queries.traffic import VersionSeen
-from dashboard.wording import sentence
+from dashboard.wording import age, sentence
 from lakehouse.errors import LakehouseError
 from settings import get_settings
 
@@ -29,8 +30,8 @@ _CHART_BUTTONS = {
 }
 
 
-def header(title: str, description: str) -> None:
-    """The page's title, what it answers, and whether all of it is a demo."""
+def header(title: str, description: str, *, dated: bool = False) -> None:
+    """The page's title, what it answers, and whether all of it is a demo. `dated`: also how old the data is."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title(title, anchor=False, width="content")
         if operations.demo() is not None:
@@ -41,6 +42,9 @@ def header(title: str, description: str) -> None:
                 help="The questions and the month before the start are made up; the answers and the scores are real.",
             )
     st.caption(description)
+    if dated:
+        with guarded("Age of the data"):
+            st.caption(_dated())
 
 
 @contextmanager
@@ -97,6 +101,15 @@ def time_zone() -> str:
 def local(time: datetime | None) -> datetime | None:
     """A time in the time zone of the page."""
     return None if time is None else time.astimezone(ZoneInfo(time_zone()))
+
+
+def _dated() -> str:
+    time, now = data_time(operations.metrics_runs()), datetime.now(UTC)
+    if time is None:
+        return "Nothing is scored yet."
+    late = (now - time).total_seconds() > LATE_AFTER_INTERVALS * operations.metrics_interval_seconds()
+    said = f"Requests are scored up to {local(time):%d %b, %H:%M}"
+    return f":orange[:material/schedule: {said}, {age(time, now)}.]" if late else f"{said}."
 
 
 def span_control(default: str, names: Sequence[str] = tuple(SPANS)) -> tuple[str, Period]:

@@ -6,6 +6,7 @@ from dashboard import widgets
 from dashboard.panels import status
 from dashboard.queries import endpoint, operations, traffic
 from dashboard.queries.health import current_health
+from dashboard.wording import plain
 
 widgets.header("Overview", "Is the chatbot healthy, what is live, and what changed last.")
 
@@ -32,7 +33,7 @@ def figures() -> None:
 def operation() -> None:
     """What is live, what changed, and what runs."""
     left, right = st.columns(2)
-    with left, widgets.panel("Live now", f"What the endpoint {name} serves; traffic in %."):
+    with left, widgets.panel("Live now", f"What the endpoint {plain(name)} serves; traffic in %."):
         status.live(endpoint.endpoint_state(name), name)
     with right, widgets.panel("Last changes", "Who changed what, when and why; the five newest."):
         status.changes(operations.last_changes(5))

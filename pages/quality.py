@@ -6,7 +6,9 @@ from dashboard import widgets
 from dashboard.panels import quality as panels
 from dashboard.queries import quality
 
-widgets.header("Quality", "Two model versions side by side: how fluent, how readable and how toxic their answers are.")
+widgets.header(
+    "Quality", "Two model versions side by side: how fluent, how readable and how toxic their answers are.", dated=True
+)
 
 chosen: object = None
 with widgets.guarded("Versions"), st.container(horizontal=True, vertical_alignment="top"):

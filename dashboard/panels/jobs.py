@@ -27,7 +27,7 @@ def summary(runs: Sequence[dict[str, Any]]) -> None:
     bad = sum(run["state"] != "succeeded" for run in day)
     lag = run_lag(ended[0]) if ended else None
     with st.grid(4, min_column_width=160):
-        _figure("Age of the scores", _age(data_time(runs)), "since every request had its score")
+        _figure("Age of the scores", _age(data_time(runs)), "every older request has its scores")
         _figure("Waiting", number(ended[0]["rows_waiting"]) if ended else NOTHING, "requests that the last run left")
         _figure("Lag", duration(lag), "age of the newest request when its run ended")
         _figure("Runs, 24 hours", number(len(day)), _outcome(len(day), bad))
@@ -111,7 +111,7 @@ def run_details(run: dict[str, Any] | None) -> None:
     st.markdown(f"{state_badge(run['state'])} started {started:%d %b, %H:%M:%S}, {plain(run['trigger'])}")
     if run["error"]:
         st.error(sentence(run["error"]), icon=":material/error:")
-    stages = {plain_stage(name): seconds for name, seconds in run["stage_seconds"].items()}
+    stages = {plain_name(name): seconds for name, seconds in run["stage_seconds"].items()}
     if not stages:
         empty("This run has not reported where its time went.")
         return
@@ -124,7 +124,7 @@ def unscored(runs: Sequence[dict[str, Any]]) -> None:
     """Why requests have no score, summed over the runs that are listed."""
     reasons: Counter[str] = Counter()
     for run in runs:
-        reasons.update(run["unscored_reasons"])
+        reasons.update({plain_name(reason): count for reason, count in run["unscored_reasons"].items()})
     if not reasons:
         empty(f"Every request of the last {plural(len(runs), 'run')} has all its scores." if runs else "No run yet.")
         return
@@ -141,8 +141,8 @@ def run_lag(run: dict[str, Any]) -> float | None:
     return float((run["finished_at"] - run["newest_request_time"]).total_seconds())
 
 
-def plain_stage(name: str) -> str:
-    """A stage's name as words."""
+def plain_name(name: str) -> str:
+    """A name of ours (a stage, a metric) as words."""
     return name.replace("_", " ")
 
 

@@ -55,7 +55,7 @@ def indicators(traffic: Traffic, period: Period, label: str) -> None:
 
 def live(state: EndpointState, name: str) -> None:
     """Which versions of an endpoint answer, and with how much of the traffic."""
-    if state.state == "asking":
+    if state.state == "asking" and state.endpoint is None:
         empty(f"Asking the gateway about {plain(name)} …")
         return
     if state.state == "missing":

@@ -1,6 +1,7 @@
 """What an endpoint serves right now, asked in the background: a page never waits for a gateway that is down."""
 
 import atexit
+import logging
 import threading
 import time
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from settings import Settings, get_settings
 if TYPE_CHECKING:
     from serving.client import EndpointClient
     from serving.endpoints import Endpoint
+
+_log = logging.getLogger(__name__)
 
 _ASK_EVERY_SECONDS = 4.0
 _KEEP_ASKING_SECONDS = 60.0
@@ -49,6 +52,8 @@ class EndpointWatch:
         with self._lock:
             self._looked = time.monotonic()
             if self._thread is None or not self._thread.is_alive():
+                # Nobody has looked for a while: what was seen then may not hold any more.
+                self._state = EndpointState("asking", self._state.endpoint, self._state.seen_at)
                 self._thread = threading.Thread(target=self._watch, name=f"endpoint-{self._name}", daemon=True)
                 self._thread.start()
             return self._state
@@ -76,8 +81,11 @@ class EndpointWatch:
             endpoint = client.get(self._name)
         except GatewayDown as error:
             return EndpointState("down", last.endpoint, last.seen_at, str(error))
-        except (ServingError, OSError, ValueError) as error:
-            return EndpointState("failed", last.endpoint, last.seen_at, str(error))
+        # Whatever it is: this thread has no page to fail on, so the page is told.
+        except Exception as error:  # noqa: BLE001
+            if not isinstance(error, ServingError):
+                _log.exception("Asking for the endpoint %r failed.", self._name)
+            return EndpointState("failed", last.endpoint, last.seen_at, str(error) or type(error).__name__)
         if endpoint is None:
             return EndpointState("missing", None, datetime.now(UTC))
         return EndpointState("known", endpoint, datetime.now(UTC))

@@ -128,7 +128,7 @@ def _database(memory: str) -> "duckdb.DuckDBPyConnection":
     database = duckdb.connect(":memory:")
     database.execute("SET memory_limit = $memory", {"memory": memory})
     database.execute("SET TimeZone = 'UTC'")
-    database.execute("SET threads = 2")
+    database.execute("SET threads = $threads", {"threads": min(get_settings().cores, 4)})
     # A name in a query is a table, never a variable of this program.
     database.execute("SET python_enable_replacements = false")
     return database

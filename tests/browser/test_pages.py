@@ -39,7 +39,7 @@ def test_every_page_opens_whole(month: str, visit: Opener, theme: str, width: in
     window = visit(month, theme=theme, width=width)
     for path, title in PAGES.items():
         page = window.open(path, title)
-        expect(page.get_by_text("Demo data").first).to_be_visible()
+        expect(page.get_by_text("Demo data").locator("visible=true").first).to_be_visible()
         expect(page.locator("h1")).to_have_count(1)
         assert_whole(page)
         assert (brightness(page) > 128) == (theme == "light")
@@ -59,12 +59,18 @@ def test_a_link_opens_the_same_comparison(month: str, visit: Opener) -> None:
     window = visit(month)
     page = window.open("quality", "Quality")
     page.get_by_role("radio", name="7 days").click()
-    expect(page).to_have_url(re.compile("range="))
-    page.wait_for_selector(SETTLED)
-    expect(page.get_by_text("over the last 7 days")).to_be_visible()
+    expect(page).to_have_url(re.compile("range=7"))
+    page.get_by_role("radio", name="30 days").click()
+    expect(page.get_by_text("v2 is higher")).to_be_visible()
+    for box, version in ((0, "prod.chatbot v2"), (1, "prod.chatbot v1")):
+        page.wait_for_selector(SETTLED)
+        page.get_by_role("combobox").nth(box).click()
+        page.get_by_role("option", name=version).click()
+    expect(page).to_have_url(re.compile("a=prod.chatbot.v2&b=prod.chatbot.v1"))
+    expect(page.get_by_text("v1 is lower")).to_be_visible()
     again = visit(month)
     again.page.goto(page.url)
-    expect(again.page.get_by_text("over the last 7 days")).to_be_visible(timeout=30_000)
+    expect(again.page.get_by_text("v1 is lower")).to_be_visible(timeout=30_000)
     assert_whole(again.page)
 
 

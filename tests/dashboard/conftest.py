@@ -61,11 +61,10 @@ def page() -> Callable[..., AppTest]:
     """Open a page of the app by its file's name, in this process."""
 
     def opened(name: str = "overview", **query: str) -> AppTest:
-        app = AppTest.from_file(str(APP), default_timeout=60).run()
-        if name != "overview":
-            app.switch_page(str(PAGES / f"{name}.py"))
+        app = AppTest.from_file(str(APP), default_timeout=60)
         for key, value in query.items():
             app.query_params[key] = value
-        return app.run()
+        app.run()
+        return app if name == "overview" else app.switch_page(str(PAGES / f"{name}.py")).run()
 
     return opened
