@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from dashboard.queries.quality import ScoreComparison
 
+MOST_SLOTS = 25
 STATE_COLORS = {"succeeded": GOOD, "running": ACCENT, "timed_out": WARNING, "interrupted": WARNING, "failed": BAD}
 
 
@@ -178,35 +180,48 @@ def minute_means(
 
 
 def run_history(runs: Sequence[dict[str, Any]], zone: str) -> "go.Figure":
-    """How long each run took, coloured by its state; newest on the right. runs: oldest first, all of them ended."""
-    starts = [run["started_at"].timestamp() * 1000 for run in runs]
-    # Of every state alike: plotly would make the bars of a state that is rare hair-thin.
-    width = 0.7 * float(np.median(np.diff(starts))) if len(starts) > 1 else 60_000
+    """How long each run took, one bar a run, coloured by its state. runs: oldest first, all of them ended."""
+    places = range(len(runs))
+    seconds = [(run["finished_at"] - run["started_at"]).total_seconds() for run in runs]
+    started = [f"{run['started_at'].astimezone(ZoneInfo(zone)):%d %b %H:%M}" for run in runs]
     traces = []
     for state in dict.fromkeys(run["state"] for run in runs):
-        part = [run for run in runs if run["state"] == state]
-        seconds = [(run["finished_at"] - run["started_at"]).total_seconds() for run in part]
+        part = [place for place in places if runs[place]["state"] == state]
         word = escape(state.replace("_", " "))
-        hover = "%{x|%d %b %H:%M}<br>%{customdata[0]}, %{customdata[1]} rows"
         traces.append(
             {
                 "type": "bar",
-                "x": shown_times([int(run["started_at"].timestamp() * 1000) for run in part], zone),
-                "y": seconds,
-                "width": width,
+                "x": part,
+                "y": [seconds[place] for place in part],
                 "name": word,
                 "marker": {"color": STATE_COLORS.get(state, NEUTRAL)},
-                "customdata": [[duration(s), number(run["rows_read"])] for s, run in zip(seconds, part, strict=True)],
-                "hovertemplate": f"{hover}<extra>{word}</extra>",
+                "customdata": [
+                    [started[place], duration(seconds[place]), number(runs[place]["rows_read"])] for place in part
+                ],
+                "hovertemplate": "%{customdata[0]}<br>%{customdata[1]}, %{customdata[2]} rows"
+                f"<extra>{word}</extra>",
             }
         )
-    axis = {"type": "date", "gridcolor": GRID}
+    ticks = sorted({len(runs) - 1 - step * max(1, math.ceil(len(runs) / 4)) for step in range(4)} & set(places))
+    # A few runs stand at the right instead of filling the width.
+    axis = {
+        "type": "linear",
+        "automargin": True,
+        "range": [min(-0.5, len(runs) - MOST_SLOTS - 0.5), len(runs) + 0.7],
+        "tickvals": ticks,
+        "ticktext": [started[place] for place in ticks],
+        "showgrid": False,
+        "zeroline": False,
+        "fixedrange": True,
+    }
     seconds_axis = {**_axis("seconds"), "rangemode": "tozero"}
-    return _figure(traces, height=220, legend=True, barmode="overlay", xaxis=axis, yaxis=seconds_axis)
+    return _figure(traces, height=220, legend=True, bargap=0.25, barmode="overlay", xaxis=axis, yaxis=seconds_axis)
 
 
-def amounts(values: Mapping[str, float], unit: str, color: str, decimals: int = 0) -> "go.Figure":
-    """Named amounts as horizontal bars, the largest on top."""
+def amounts(
+    values: Mapping[str, float], unit: str, color: str, decimals: int = 0, details: Mapping[str, str] | None = None
+) -> "go.Figure":
+    """Named amounts, the largest on top. `details`: what is also said of a name under the pointer."""
     names = sorted(values, key=lambda name: values[name])
     bars = {
         "type": "bar",
@@ -218,7 +233,8 @@ def amounts(values: Mapping[str, float], unit: str, color: str, decimals: int = 
         "textposition": "auto",
         "textangle": 0,
         "cliponaxis": False,
-        "hovertemplate": f"%{{y}}: %{{text}} {unit}<extra></extra>",
+        "customdata": [escape((details or {}).get(name, "")) for name in names],
+        "hovertemplate": f"%{{y}}: %{{text}} {unit}<br>%{{customdata}}<extra></extra>",
     }
     return _figure(
         [bars],
@@ -230,13 +246,14 @@ def amounts(values: Mapping[str, float], unit: str, color: str, decimals: int = 
 
 
 def _coarser(part: "pd.DataFrame", width: int) -> tuple[Any, Any]:
-    """Averages of `width` milliseconds, weighted by their values, with a gap (NaN) where six or more are empty."""
+    """Averages of `width` milliseconds at their middle, weighted, with a gap (NaN) where six or more are empty."""
     if part.empty:
         return np.array([], dtype=np.int64), np.array([])
     starts, position = np.unique((part["time"] // width * width).to_numpy(np.int64), return_inverse=True)
     weight = part["n"].to_numpy(float)
     line = np.bincount(position, part["mean"].to_numpy(float) * weight) / np.bincount(position, weight)
     breaks = np.flatnonzero(np.diff(starts) > 6 * width) + 1
+    starts = starts + width // 2
     return np.insert(starts, breaks, starts[breaks] - 1), np.insert(line, breaks, math.nan)
 
 

@@ -22,7 +22,7 @@ def jobs_page() -> None:
         left, right = st.columns(2)
         with left, widgets.panel("Where the time went", "Seconds in each stage of the chosen run, or of the newest."):
             jobs.run_details(chosen)
-        with right, widgets.panel("Without a score", "Requests of these runs that lack a score, by reason."):
+        with right, widgets.panel("Without a score", "Scores that these runs could not give, by reason."):
             jobs.unscored(runs)
         with widgets.panel("Duration", "How long the last 100 runs took, in seconds, by when they started."):
             jobs.history(runs)

@@ -1,6 +1,6 @@
 """Panels of the Jobs page: how far the metrics job is, its runs, and requests without a score."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -86,7 +86,6 @@ def runs_table(runs: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     found = st.dataframe(
         pd.DataFrame(rows),
         hide_index=True,
-        height=38 + 35 * min(len(rows), 10),
         on_select="rerun",
         selection_mode="single-row",
         key="runs",
@@ -121,17 +120,23 @@ def run_details(run: dict[str, Any] | None) -> None:
 
 
 def unscored(runs: Sequence[dict[str, Any]]) -> None:
-    """Why requests have no score, summed over the runs that are listed."""
-    reasons: Counter[str] = Counter()
+    """Why scores are missing, summed over the runs that are listed."""
+    missing: Counter[str] = Counter()
+    metrics: dict[str, Counter[str]] = defaultdict(Counter)
     for run in runs:
-        reasons.update({plain_name(reason): count for reason, count in run["unscored_reasons"].items()})
-    if not reasons:
+        for name, count in run["unscored_reasons"].items():
+            metric, _, reason = name.partition(": ")
+            missing[reason or metric] += count
+            metrics[reason or metric][plain_name(metric)] += count
+    if not missing:
         empty(f"Every request of the last {plural(len(runs), 'run')} has all its scores." if runs else "No run yet.")
         return
-    top = dict(reasons.most_common(12))
-    chart(charts.amounts(top, "requests", WARNING), key="reasons", alt="Reasons why scores are missing", still=True)
-    if len(reasons) > len(top):
-        st.caption(f"The 12 most frequent of {len(reasons)} reasons.")
+    top = dict(missing.most_common(12))
+    details = {reason: ", ".join(f"{n} {metric}" for metric, n in metrics[reason].items()) for reason in top}
+    figure = charts.amounts(top, "missing scores", WARNING, details=details)
+    chart(figure, key="reasons", alt="Reasons why scores are missing", still=True)
+    if len(missing) > len(top):
+        st.caption(f"The 12 most frequent of {len(missing)} reasons.")
 
 
 def run_lag(run: dict[str, Any]) -> float | None:

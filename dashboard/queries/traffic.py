@@ -177,16 +177,19 @@ def _share(part: Any, whole: Any, bins: int) -> Indicator:
 
 
 def _p95(rows: "pd.DataFrame", bins: int) -> Indicator:
-    values = np.full(2 * bins, np.nan)
-    for number in rows["bin"].unique():
-        values[number] = _quantile(rows[rows["bin"] == number])
-    before, now = rows[rows["bin"] < bins], rows[rows["bin"] >= bins]
-    return Indicator(_quantile(now), _quantile(before), values[bins:])
+    """The 95th percentile of every bin and of both periods. Plain arrays: pandas would take most of the page's time."""
+    order = np.argsort(rows["bin"].to_numpy(int), kind="stable")
+    bin_of, buckets, weights = (rows[name].to_numpy()[order] for name in ("bin", "bucket", "weight"))
+    edges = np.searchsorted(bin_of, np.arange(2 * bins + 1))
 
+    def between(first: int, last: int) -> float:
+        part = slice(edges[first], edges[last])
+        names, position = np.unique(buckets[part], return_inverse=True)
+        sums = np.bincount(position, weights[part], len(names))
+        return quantile(LATENCY, dict(zip(names.tolist(), sums.tolist(), strict=True)), 0.95)
 
-def _quantile(rows: "pd.DataFrame") -> float:
-    histogram = rows.groupby("bucket")["weight"].sum()
-    return quantile(LATENCY, dict(zip(histogram.index.to_list(), histogram.to_list(), strict=True)), 0.95)
+    values = np.array([between(number, number + 1) for number in range(2 * bins)])
+    return Indicator(between(bins, 2 * bins), between(0, bins), values[bins:])
 
 
 def _main_scorer(counts: "pd.DataFrame") -> str:

@@ -69,10 +69,14 @@ def test_names_from_outside_cannot_bring_markup_into_a_chart() -> None:
     assert "<" not in figure.data[0].y[0]
 
 
-def test_every_run_has_a_bar_of_the_same_width() -> None:
+@pytest.mark.parametrize("count", [1, 5, 100])
+def test_every_run_has_a_bar_with_its_state(count: int) -> None:
     start = pd.Timestamp("2026-11-21T10:00Z").to_pydatetime()
-    runs = [job_run(start + pd.Timedelta(minutes=5 * i)) for i in range(5)]
-    runs[2]["state"] = "failed"
-    figure = charts.run_history(runs, "UTC")
-    assert {trace.name for trace in figure.data} == {"succeeded", "failed"}
-    assert len({trace.width for trace in figure.data}) == 1
+    runs = [job_run(start + pd.Timedelta(minutes=5 * i)) for i in range(count)]
+    runs[-1]["state"] = "failed"
+    figure = charts.run_history(runs, "Europe/Berlin")
+    assert sorted(place for trace in figure.data for place in trace.x) == list(range(count))
+    failed = next(trace for trace in figure.data if trace.name == "failed")
+    assert list(failed.x) == [count - 1]
+    assert figure.layout.xaxis.tickvals[-1] == count - 1
+    assert figure.layout.xaxis.ticktext[0].startswith("21 Nov 1")
