@@ -64,7 +64,10 @@ class Spool:
         self._thread.start()
 
     async def append(self, record: bytes) -> None:
-        """Return when `record` is on disk. Raises SpoolError when it cannot be brought there."""
+        """Return when `record` (1 byte to 64 MiB) is on disk. Raises SpoolError when it cannot be brought there."""
+        if not 0 < len(record) <= _LARGEST_RECORD:
+            # Reading would take it for the end of the segment, and everything behind it would be lost with it.
+            raise SpoolError(f"A record of {len(record)} bytes cannot be kept: the largest has {_LARGEST_RECORD}.")
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         with self._changed:
             if self._ended:
@@ -139,11 +142,17 @@ class Spool:
         number = self._number + 1
         path = self._folder / f"{number:012d}{_SUFFIX}"
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        # From here on the number is used up, whatever happens next.
-        self._number, self._file, self._size = number, file, len(_FORMAT)
-        _write_fully(file, _FORMAT)
-        os.fsync(file)
-        _sync_folder(self._folder)
+        self._number = number  # used up from here on, whatever happens next
+        try:
+            _write_fully(file, _FORMAT)
+            os.fsync(file)
+            _sync_folder(self._folder)
+        except OSError:
+            # A file without its first bytes is no segment: what is appended to it could not be read.
+            os.close(file)
+            path.unlink(missing_ok=True)
+            raise
+        self._file, self._size = file, len(_FORMAT)
 
     def _close_segment(self) -> None:
         if self._file < 0:

@@ -1,6 +1,8 @@
 """The spool keeps what it says it keeps, and drops only what nobody was told of."""
 
 import asyncio
+import errno
+import os
 import subprocess
 import sys
 import textwrap
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serving import spool as spools
 from serving.spool import Spool, SpoolError, read_segment, segments_of_dead_spools
 
 
@@ -131,3 +134,35 @@ def test_a_full_disk_is_an_error_for_the_caller_and_harms_no_earlier_record(tmp_
     refused, kept = done.stdout.strip().splitlines()
     assert refused.startswith("refused: The spool in")
     assert kept == "[b'before', b'after']"
+
+
+def test_a_disk_that_is_full_when_a_segment_begins_costs_no_later_record(tmp_path, monkeypatch):
+    write_fully, tries = spools._write_fully, []
+
+    def full_once(file: int, data: bytes) -> None:
+        tries.append(data)
+        if len(tries) == 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write_fully(file, data)
+
+    monkeypatch.setattr(spools, "_write_fully", full_once)
+    spool = Spool(tmp_path)
+    with pytest.raises(SpoolError, match="No space left"):
+        _append_all(spool, [b"refused"])
+    _append_all(spool, [b"acknowledged"])
+    spool.close()
+    (segment,) = spool.take_closed()
+    assert read_segment(segment.path) == [b"acknowledged"]
+    assert len(tries) > 1
+
+
+@pytest.mark.parametrize("size", [0, 101])
+def test_a_record_that_could_not_be_read_again_is_refused_and_harms_no_other(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(spools, "_LARGEST_RECORD", 100)
+    spool = Spool(tmp_path)
+    with pytest.raises(SpoolError, match=f"{size} bytes cannot be kept"):
+        _append_all(spool, [b"x" * size])
+    _append_all(spool, [b"x" * 100])
+    spool.close()
+    (segment,) = spool.take_closed()
+    assert read_segment(segment.path) == [b"x" * 100]
