@@ -8,7 +8,6 @@ its source, the commit is tried again and refused as a repetition. Segment files
 import json
 import logging
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from lakehouse.errors import AlreadyCommitted, SchemaMismatch
@@ -111,16 +110,6 @@ def record_changes(settings: Settings, changes: list[ConfigChange]) -> None:
             )
         except AlreadyCommitted:
             logger.info("Configuration %d of %s was recorded before.", change.config_version, change.endpoint_name)
-
-
-def oldest_waiting_seconds(segments: list[Segment], now: datetime) -> float:
-    """How long the oldest undelivered segment has been waiting; 0 if there is none."""
-    times = [path.stat().st_mtime for path in _existing(segments)]
-    return max(0.0, now.timestamp() - min(times)) if times else 0.0
-
-
-def _existing(segments: list[Segment]) -> list[Path]:
-    return [segment.path for segment in segments if segment.path.exists()]
 
 
 def _own_tables(settings: Settings) -> Settings:

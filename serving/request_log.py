@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
+import traceback
 from datetime import UTC, datetime
 
 from lakehouse.errors import LakehouseError
@@ -73,12 +74,9 @@ class RequestLog:
                 await asyncio.to_thread(record_changes, self._settings, changes)
                 self._store.forget(changes)
                 delivered = await asyncio.to_thread(deliver_segments, self._settings, list(self._undelivered))
-            except (LakehouseError, OSError) as error:
-                if str(error) != self._problem:
-                    logger.error("Requests wait in the spool: %s", error)
-                self._problem = str(error)
-                self._undelivered = [segment for segment in self._undelivered if segment.path.exists()]
-                self._write_status()
+            # Whatever it is, the next try may go better; deliveries that ended for good would go unnoticed.
+            except Exception as error:  # noqa: BLE001
+                self._keep(_said_of(error))
                 return False
             for spool_id in {segment.spool_id for segment in self._undelivered} - {self._spool.spool_id}:
                 remove_empty_spool(self._root / spool_id)
@@ -95,6 +93,14 @@ class RequestLog:
             self._wake.clear()
             await self.flush()
 
+    def _keep(self, problem: str) -> None:
+        """Leave what is not delivered for the next try, and say why once."""
+        if problem != self._problem:
+            logger.error("Requests wait in the spool: %s", problem)
+        self._problem = problem
+        self._undelivered = [segment for segment in self._undelivered if segment.path.exists()]
+        self._write_status()
+
     def _write_status(self) -> None:
         status = {
             "delivered_requests": self._delivered,
@@ -104,3 +110,10 @@ class RequestLog:
         }
         with contextlib.suppress(OSError):  # only what a page shows; the spool itself has reported a full disk
             write_status(self._settings, "gateway", status)
+
+
+def _said_of(error: Exception) -> str:
+    """An error as it is logged: one that we did not expect could quote a row, so it gets its kind and place only."""
+    if isinstance(error, (LakehouseError, OSError)):
+        return str(error)
+    return f"{type(error).__name__} at\n{''.join(traceback.format_tb(error.__traceback__))}"
