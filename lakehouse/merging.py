@@ -67,10 +67,10 @@ def merge_small_files(table: "DeltaTable", spec: TableSpec) -> int:
             actions += _actions(storage, group, path)
         _commit(table, actions, spec)
     except (OSError, pa.ArrowException) as error:
-        _delete(storage, written)
+        _delete_unnamed(table, storage, written)
         raise LakehouseError(f"The files of {table.table_uri} cannot be merged: {first_line(error)}") from error
     except LakehouseError:
-        _delete(storage, written)
+        _delete_unnamed(table, storage, written)
         raise
     return sum(len(group) for group in groups)
 
@@ -192,8 +192,19 @@ def _folder(file: _File) -> str:
     return folder + slash
 
 
-def _delete(storage: pafs.FileSystem, paths: list[str]) -> None:
-    """Files of a merge that did not happen. What cannot be deleted is the next vacuum's, as no commit names it."""
+def _delete_unnamed(table: "DeltaTable", storage: pafs.FileSystem, paths: list[str]) -> None:
+    """Delete files of a merge that did not happen; an error does not prove that it did not.
+
+    deltalake raises also when a commit stands but the checkpoint after it could not be written (a full disk). So the
+    newest snapshot is asked; where it cannot be read, the files are left to the next vacuum.
+    """
+    from deltalake.exceptions import DeltaError
+
+    try:
+        table.update_incremental()
+        named = set(pa.table(table.get_add_actions())["path"].to_pylist())
+    except (DeltaError, OSError):
+        return
     for path in paths:
-        if storage.get_file_info(path).type == pafs.FileType.File:
+        if path not in named and storage.get_file_info(path).type == pafs.FileType.File:
             storage.delete_file(path)

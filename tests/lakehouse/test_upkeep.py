@@ -151,6 +151,18 @@ def test_a_merge_whose_file_is_gone_fails_with_one_sentence_and_leaves_nothing_b
     assert files_of(settings, "ledger") == before
 
 
+def test_a_merge_that_was_committed_keeps_its_files_although_the_checkpoint_after_it_failed(settings: Settings) -> None:
+    for number in range(38):
+        append(settings, "ledger", [{"change_id": str(number)}])
+    table = open_table(settings, "ledger")
+    # The commit after this one writes a checkpoint; where its file should be stands something else.
+    (Path(table_uri(settings, "ledger")) / "_delta_log" / f"{table.version() + 1:020}.checkpoint.parquet").mkdir()
+    with pytest.raises(LakehouseError, match="cannot be merged"):
+        merge_small_files(table, LEDGER)
+    assert open_table(settings, "ledger").version() == 39, "the merge itself stands"
+    assert read_rows(open_table(settings, "ledger")).num_rows == 38
+
+
 def test_a_table_of_others_is_left_to_its_owner(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, inference_table_uri=str(tmp_path / "foreign"))
     with pytest.raises(LakehouseError, match="belongs to another system"):
