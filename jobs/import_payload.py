@@ -136,7 +136,8 @@ def _batches(task: Import) -> Iterator[list[dict[str, Any]]]:
 def _record(task: Import, number: int, line: bytes, time: datetime) -> dict[str, Any]:
     # The content is part of the id: the same name in another folder is another conversation.
     key = [task.endpoint, task.model, task.version, task.file.stem, number, hashlib.sha256(line).hexdigest()]
-    request, response = bodies(line.decode("utf-8", "replace"))
+    # `utf-8-sig`: the byte order mark that Windows programs put before the first line is not part of it.
+    request, response = bodies(line.decode("utf-8-sig", "replace"))
     return {
         "databricks_request_id": str(uuid.uuid5(_NAMESPACE, json.dumps(key))),
         "client_request_id": f"{task.file.stem}-{number}",
@@ -159,9 +160,13 @@ def bodies(line: str) -> tuple[str, str | None]:
     A line that is no conversation is its own request body, without a response; nothing is thrown away.
     """
     try:
-        entry = json.loads(line)
-    except (json.JSONDecodeError, RecursionError):
+        return _bodies_of(json.loads(line), line)
+    except (ValueError, RecursionError):
+        # No JSON; a number of thousands of digits, which Python refuses; or brackets nested too deeply.
         return line, None
+
+
+def _bodies_of(entry: Any, line: str) -> tuple[str, str | None]:
     if not isinstance(entry, dict):
         return line, None
     messages, answer = _conversation(entry)

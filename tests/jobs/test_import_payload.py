@@ -111,6 +111,22 @@ def test_a_line_that_is_no_conversation_is_kept_as_it_is(settings: Settings, tmp
     assert inference_rows(settings)[1]["client_request_id"] == "log-2"
 
 
+@pytest.mark.parametrize("prompt", ["1" * 5000, *("[" * depth + "]" * depth for depth in range(900, 1000, 5))])
+def test_json_that_python_cannot_follow_is_kept_as_it_is(prompt: str) -> None:
+    line = f'{{"prompt": {prompt}, "response": "r"}}'
+    request, response = bodies(line)
+    assert (request, response) == (line, None) or json.loads(request)["messages"][0]["content"] == json.loads(prompt)
+
+
+def test_a_byte_order_mark_before_the_first_line_is_not_part_of_it(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "windows.jsonl"
+    file.write_bytes(b'\xef\xbb\xbf{"prompt": "p", "response": "r"}\r\n')
+    assert import_payload(settings, file, "m", "1", start=START) == 1
+    (row,) = inference_rows(settings)
+    read = parse_exchange(row["request"], row["response"])
+    assert (read.prompt, read.response) == ("p", "r")
+
+
 def test_bytes_that_are_no_text_and_lone_surrogates_come_in(settings: Settings, tmp_path: Path) -> None:
     file = tmp_path / "odd.jsonl"
     file.write_bytes(b'{"prompt": "\xff\xfe", "response": "r"}\n{"prompt": "\\ud800", "response": "\\u0000"}\r\n')
