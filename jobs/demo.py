@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from jobs.demo_history import GivenAnswer, history, promotion_time
-from jobs.demo_workspace import DemoPlan, DemoSteps, is_demo, read_plan, write_plan
+from jobs.demo_workspace import DemoPlan, DemoSteps, is_demo, read_plan, refuse_where_others_work, write_plan
 from jobs.errors import JobError
 from jobs.processes import end_child, last_line, start_child
 from jobs.questions import QUESTIONS, Question
@@ -62,6 +62,7 @@ def build(settings: Settings, small: bool) -> None:
 
     Raises: JobError, LakehouseError or ServingError with one sentence if a step cannot be done.
     """
+    refuse_where_others_work(settings)
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     plan = read_plan(settings) or DemoPlan(small=small, end_of_history=now.isoformat())
     write_plan(settings, plan)

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from jobs.errors import JobError
 from lakehouse.status import read_status, write_status
 from settings import Settings
 
@@ -52,9 +53,23 @@ def is_demo(settings: Settings) -> bool:
     return _file(settings).exists()
 
 
+def refuse_where_others_work(settings: Settings) -> None:
+    """Nothing of the demo may reach a real endpoint, registry or inference table. Raises: JobError, where it would."""
+    if touches_others(settings):
+        raise JobError(
+            "The demo is for a workspace of its own, and LAKEHELM_HOST, LAKEHELM_INFERENCE_TABLE_URI or "
+            "LAKEHELM_SERVED_ENTITIES_URI points to another system; unset them for the demo."
+        )
+
+
+def touches_others(settings: Settings) -> bool:
+    """Whether endpoints, registry or inference table of the settings are another system's."""
+    return settings.on_databricks or bool(settings.inference_table_uri or settings.served_entities_uri)
+
+
 def needs_demo(settings: Settings) -> bool:
     """Whether `make run` should build a demo: an unfinished one goes on, a workspace with data is left alone."""
-    if settings.on_databricks or settings.inference_table_uri or settings.lake_uri:
+    if touches_others(settings) or settings.lake_uri:
         return False
     plan = read_plan(settings)
     if plan is not None:

@@ -7,6 +7,7 @@ import time
 from types import FrameType
 
 from jobs.demo_history import REQUESTERS
+from jobs.demo_workspace import refuse_where_others_work
 from jobs.questions import QUESTIONS
 from serving.client import EndpointClient
 from serving.errors import ServingError
@@ -22,6 +23,7 @@ def ask_one(settings: Settings, client: EndpointClient, chance: random.Random) -
 def main(arguments: list[str]) -> int:
     """Ask until SIGTERM, with a pause of about `demo_trickle_seconds` after each. Takes no argument."""
     settings = get_settings()
+    refuse_where_others_work(settings)
     chance = random.Random()
     client = EndpointClient(settings)
 

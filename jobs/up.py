@@ -14,7 +14,7 @@ from types import FrameType
 from typing import TextIO
 from urllib.error import URLError
 
-from jobs.demo_workspace import demo_state, is_demo, needs_demo
+from jobs.demo_workspace import demo_state, is_demo, needs_demo, touches_others
 from jobs.processes import Supervised
 from lakehouse.status import write_status
 from settings import Settings, get_settings
@@ -93,7 +93,7 @@ class House:
             if not after_demo and (demo is None or demo.state != "running"):
                 after_demo = True
                 self.start(_module(self.settings, "scheduler", "jobs", "schedule"))
-                if is_demo(self.settings) and self.settings.demo_trickle_seconds:
+                if _has_trickle(self.settings):
                     self.start(_module(self.settings, "trickle", "jobs", "trickle"))
                 if demo is not None:
                     _say_how_the_demo_ended(self.settings)
@@ -105,6 +105,11 @@ class House:
         for process in sorted(reversed(self.processes), key=lambda process: process.name == "gateway"):
             process.end()
         self.report()
+
+
+def _has_trickle(settings: Settings) -> bool:
+    """Whether the demo's endpoint is asked; a workspace that was a demo may since have been pointed to a real one."""
+    return is_demo(settings) and settings.demo_trickle_seconds > 0 and not touches_others(settings)
 
 
 def _say_how_the_demo_ended(settings: Settings) -> None:

@@ -3,11 +3,15 @@
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from jobs import demo, trickle
 from jobs.demo_workspace import DemoPlan, DemoSteps, demo_state, is_demo, needs_demo, read_plan, write_plan
-from jobs.up import CannotStart, lock_workspace, main, taken_port_sentence
+from jobs.errors import JobError
+from jobs.processes import Supervised
+from jobs.up import CannotStart, House, lock_workspace, main, taken_port_sentence
 from lakehouse.appends import append
 from settings import Settings, get_settings
 
@@ -62,6 +66,42 @@ def test_an_empty_workspace_needs_a_demo_and_one_with_requests_does_not(tmp_path
 def test_data_of_others_and_databricks_never_get_a_demo(tmp_path: Path) -> None:
     assert not needs_demo(Settings(home=tmp_path, inference_table_uri="uc://c.s.t"))
     assert not needs_demo(Settings(home=tmp_path, host="https://example.invalid", token="t"))
+
+
+OTHERS: list[dict[str, Any]] = [
+    {"host": "https://example.invalid", "token": "t"},
+    {"inference_table_uri": "uc://c.s.t"},
+    {"served_entities_uri": "uc://system.serving.served_entities"},
+]
+
+
+@pytest.mark.parametrize("others", OTHERS)
+def test_no_question_of_the_demo_reaches_a_real_endpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: dict[str, Any]
+) -> None:
+    def watched(settings: Settings) -> list[str]:
+        house = House(settings)
+        monkeypatch.setattr(Supervised, "start", lambda process: None)
+        monkeypatch.setattr("jobs.up.time.sleep", house.stop)
+        house.watch()
+        return [process.name for process in house.processes]
+
+    plan = DemoPlan(True, "2026-03-01T12:00:00+00:00", "2026-03-01T12:05:00+00:00")
+    write_plan(Settings(home=tmp_path), plan)
+    assert watched(Settings(home=tmp_path)) == ["scheduler", "trickle"]
+    settings = Settings(home=tmp_path, **others)
+    assert watched(settings) == ["scheduler"]
+    monkeypatch.setattr(trickle, "get_settings", lambda: settings)
+    monkeypatch.setattr(trickle, "ask_one", lambda *_: pytest.fail("it was asked"))
+    with pytest.raises(JobError, match="LAKEHELM_HOST"):
+        trickle.main([])
+
+
+@pytest.mark.parametrize("others", OTHERS)
+def test_a_demo_is_never_built_into_another_system(tmp_path: Path, others: dict[str, Any]) -> None:
+    with pytest.raises(JobError, match="unset them for the demo"):
+        demo.build(Settings(home=tmp_path, **others), small=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_demo_that_was_stopped_goes_on_with_its_first_plan(tmp_path: Path) -> None:
