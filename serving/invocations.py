@@ -17,6 +17,9 @@ from serving.workers import Worker
 LARGEST_REQUEST = 16 * 2**20
 """Bytes that a request may have, as on Databricks."""
 
+LONGEST_CLIENT_REQUEST_ID = 4096
+"""Characters that a caller's own request id may have: it stands in two tables, and is no place for a body."""
+
 _PARSED_INLINE = 256 * 1024
 _JSON = b"application/json"
 
@@ -108,7 +111,12 @@ async def _read_request(exchange: Exchange) -> tuple[bytes, bool]:
         return exchange.request, stream
     given = body.pop("client_request_id")
     if given is not None:
-        exchange.client_request_id = given if isinstance(given, str) else json.dumps(given)
+        written = given if isinstance(given, str) else json.dumps(given)
+        if len(written) > LONGEST_CLIENT_REQUEST_ID:
+            raise rejected(
+                "INVALID_PARAMETER_VALUE", f"client_request_id has more than {LONGEST_CLIENT_REQUEST_ID} characters."
+            )
+        exchange.client_request_id = written
     return json.dumps(body).encode(), stream
 
 

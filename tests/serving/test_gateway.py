@@ -218,6 +218,15 @@ def test_a_ten_megabyte_question_is_answered_and_logged_as_too_large(gateway):
     assert (status, json.loads(body)["message"]) == (400, "The request is larger than 16 MiB.")
 
 
+@pytest.mark.parametrize(("given", "status"), [("x" * 4096, 200), ("x" * 4097, 400), (["\x7f" * 4096], 400)])
+def test_a_request_id_of_the_caller_that_is_no_id_is_a_400_and_is_logged(gateway, given, status):
+    gateway.serve("ids", 1)
+    answered, headers, _ = gateway.ask("ids", "x", client_request_id=given)
+    assert answered == status
+    (row,) = gateway.wait_for_rows([headers["x-request-id"]])
+    assert row["client_request_id"] == (given if status == 200 else None)
+
+
 def test_an_endpoint_whose_inference_table_is_off_is_not_logged(gateway):
     gateway.serve("quiet", 1)
     gateway.client.set_inference_table("quiet", False)
