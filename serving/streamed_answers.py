@@ -31,7 +31,8 @@ async def relay_events(worker: Worker | None, exchange: Exchange, body: bytes, s
             if held and data_of(event) != DONE:
                 await begin_events(exchange, send)
                 await send({"type": "http.response.body", "body": b"".join(held), "more_body": True})
-                passed, held = passed + held, []
+                passed += held
+                held = []
             held.append(event)
     except RequestRejected as error:
         if not held:
