@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import streamlit as st
 
@@ -108,7 +109,8 @@ def select(snapshot: Snapshot, sql: str, **parameters: Any) -> "pd.DataFrame":
         elif all(file.startswith("/") for file in snapshot.files):
             # Only our own texts are put together; what people chose comes in as parameters.
             sql = f"WITH this AS (SELECT * FROM read_parquet($files)) {sql}"  # noqa: S608
-            parameters = {**parameters, "files": list(snapshot.files)}
+            # Delta names its files as addresses do: a space in the folder's name is %20.
+            parameters = {**parameters, "files": [unquote(file) for file in snapshot.files]}
         else:
             # DuckDB has no object-store reader of its own here: Arrow reads, with the storage options of the settings.
             table = open_uri(snapshot.uri, storage_options(get_settings(), snapshot.uri), snapshot.version)

@@ -10,7 +10,7 @@ from dashboard.queries.lake import newest, select
 from dashboard.queries.traffic import traffic
 from settings import Settings
 from tests.dashboard import workspace
-from tests.dashboard.conftest import Month
+from tests.dashboard.conftest import Month, use
 
 
 def files(folder: Path) -> set[Path]:
@@ -36,6 +36,14 @@ def test_new_rows_are_seen_and_old_results_are_not_kept(
     shown = month.rows.head(120)
     expected = int((shown["request_time"] >= span.start).sum())
     assert traffic("chatbot", span).requests.value == expected
+
+
+def test_a_workspace_may_stand_in_a_folder_with_spaces_and_umlauts(
+    month: Month, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = use(monkeypatch, tmp_path / "My Bücher #1")
+    workspace.write_rows(settings, "metrics_15min", workspace.partials(month.rows.head(50), 15))
+    assert select(newest("metrics_15min"), "SELECT count(*) AS n FROM this")["n"].item() > 0
 
 
 def test_reading_writes_nothing(month: Month) -> None:
