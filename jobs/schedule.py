@@ -98,12 +98,7 @@ class Scheduler:
         wish = None
         if time.monotonic() - self._looked >= REQUEST_LOOK_SECONDS:
             self._looked = time.monotonic()
-            try:
-                wish = self._next_request()
-            except ValueError as error:
-                # A row of job_requests that is no request must not keep the runs that are due from happening.
-                self.error = f"A row of the table job_requests cannot be read: {error}"
-                log.error("%s", self.error)
+            wish = self._next_request()
         return wish or (self.due.popleft() if self.due else None)
 
     def _next_request(self) -> Wish | None:

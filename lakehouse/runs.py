@@ -87,12 +87,15 @@ def request_run(settings: Settings, job: str, arguments: dict[str, Any], request
 
 
 def pending_requests(settings: Settings) -> list[dict[str, Any]]:
-    """Wishes of the last 24 hours that no run carries yet, oldest first. `arguments` is a dictionary.
+    """Wishes of the last 24 hours that no run carries yet, oldest first.
 
+    `arguments` is a dictionary, or None where the row holds no JSON object: such a wish can only be refused.
     Cheap enough to be asked every second: without a recent wish only the log of one small table is read.
     """
     since = datetime.now(UTC) - REQUEST_LIFETIME
-    wishes = read_rows(open_table(settings, "job_requests"), where=pc.field("requested_at") >= since)
+    # A wish without an id could never be told to be fulfilled, and would be fulfilled without end.
+    recent = (pc.field("requested_at") >= since) & pc.field("request_id").is_valid()
+    wishes = read_rows(open_table(settings, "job_requests"), where=recent)
     if wishes.num_rows == 0:
         return []
     ids = pa.array(wishes["request_id"].to_pylist(), pa.string())
@@ -104,7 +107,15 @@ def pending_requests(settings: Settings) -> list[dict[str, Any]]:
     taken = set(started["request_id"].to_pylist())
     rows = [row for row in wishes.to_pylist() if row["request_id"] not in taken]
     rows.sort(key=lambda row: row["requested_at"])
-    return [{**row, "arguments": json.loads(row["arguments"] or "{}")} for row in rows]
+    return [{**row, "arguments": _arguments(row["arguments"])} for row in rows]
+
+
+def _arguments(text: str | None) -> dict[str, Any] | None:
+    try:
+        arguments = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return None
+    return arguments if isinstance(arguments, dict) else None
 
 
 def _newest_run_ids(rows: pa.Table, limit: int) -> pa.Array:

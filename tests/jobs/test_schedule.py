@@ -136,17 +136,20 @@ def test_a_run_that_fails_before_it_can_write_is_reported_with_its_last_words(se
     assert "--no-such-switch" in run["error"]
 
 
-def test_a_row_that_is_no_request_keeps_no_run_from_happening(settings: Settings) -> None:
+def test_a_row_that_is_no_request_is_refused_and_keeps_no_other_from_happening(settings: Settings) -> None:
     row = {"request_id": "r", "job": "score", "arguments": "{", "requested_by": "x", "requested_at": datetime.now(UTC)}
     append(settings, "job_requests", [row])
+    wish = request_run(settings, "score", {}, "ada")
     scheduler = Scheduler(settings)
     thread = threading.Thread(target=scheduler.run_until_stopped)
     thread.start()
-    wait_for(lambda: ("score", "") in ended(settings))
-    wait_for(lambda: (read_status(settings, "scheduler") or {}).get("error", "").startswith("A row of the table"))
+    wait_for(lambda: {("score", ""), ("score", wish)} <= set(ended(settings)))
     scheduler.stopping = True
     thread.join(PATIENCE_SECONDS)
     assert not thread.is_alive()
+    (refused,) = [run for run in runs(settings) if run["request_id"] == "r"]
+    assert refused["state"] == "failed"
+    assert "takes only the switches" in refused["error"]
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,15 @@ def test_a_wish_waits_until_a_run_carries_it(settings: Settings) -> None:
     assert [wish["request_id"] for wish in pending_requests(settings)] == [second]
 
 
+def test_a_wish_that_cannot_be_read_hides_no_other_and_one_without_an_id_is_none(settings: Settings) -> None:
+    row = {"job": "score", "requested_by": "ada", "requested_at": datetime.now(UTC)}
+    broken = [{**row, "request_id": text, "arguments": text} for text in ("{", "[1]", "1" * 5000)]
+    append(settings, "job_requests", [*broken, {**row, "arguments": "{}"}])
+    readable = request_run(settings, "score", {}, "bob")
+    wishes = {wish["request_id"]: wish["arguments"] for wish in pending_requests(settings)}
+    assert wishes == {"{": None, "[1]": None, "1" * 5000: None, readable: {}}
+
+
 def test_a_wish_lapses_after_a_day(settings: Settings) -> None:
     old = datetime.now(UTC) - timedelta(hours=25)
     row = {"request_id": "old", "job": "score", "arguments": json.dumps({}), "requested_by": "ada", "requested_at": old}
