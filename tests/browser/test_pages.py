@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -72,6 +74,18 @@ def test_a_link_opens_the_same_comparison(month: str, visit: Opener) -> None:
     again.page.goto(page.url)
     expect(again.page.get_by_text("v1 is lower")).to_be_visible(timeout=30_000)
     assert_whole(again.page)
+
+
+def test_charts_and_texts_tell_the_same_time(month: str, visit: Opener) -> None:
+    page = visit(month).open("", "Overview")
+    page.wait_for_selector(".js-plotly-plot .scatterlayer path.js-line", state="attached")
+    # plotly keeps wall time as if it were UTC; the browser stands in Berlin.
+    shown = page.evaluate(
+        "() => Math.max(...[...document.querySelectorAll('.js-plotly-plot')].flatMap("
+        "plot => (plot.calcdata || []).flat().map(point => point.x)).filter(x => x > 1e12))"
+    )
+    wall = datetime.now(ZoneInfo("Europe/Berlin")).replace(tzinfo=UTC).timestamp()
+    assert timedelta(minutes=10) < timedelta(seconds=wall - shown / 1000) < timedelta(minutes=35)
 
 
 def test_the_pages_can_be_used_with_the_keyboard_alone(month: str, visit: Opener) -> None:
