@@ -4,6 +4,7 @@ Our own tables are created when they are first opened, with the schema of `lakeh
 only ever opened.
 """
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 _CHECKPOINT_COMMITS = "20"
 """Opening a table replays the commits since its last checkpoint (about 0.3 ms each); small appends are our habit."""
+
+_COLOUR = r"(?:\x1b\[\d+m)?"
+_CAUSE = re.compile(rf"^\s*{_COLOUR}↳{_COLOUR}\s*(.*\S)", re.MULTILINE)
+_QUOTED = re.compile(r'"(?:\\.|[^"\\\n])*"?')
 
 
 def table_uri(settings: Settings, name: str) -> str:
@@ -105,9 +110,16 @@ def read_rows(
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message as a sentence, for messages that people read."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].strip().rstrip(".") + "."
+    """The first line of an error's message as a sentence, for messages that people read.
+
+    An object store's error says only at the end of a chain of further lines what was wrong; that end is added, without
+    what it quotes, which may be a secret of the settings.
+    """
+    text = str(error).strip()
+    lines = text.splitlines() or [type(error).__name__]
+    causes = [cause for cause in _CAUSE.findall(text) if not cause.startswith("<")]
+    reason = f": {_QUOTED.sub('…', causes[-1])}" if causes else ""
+    return (lines[0].strip() + reason).strip().rstrip(".") + "."
 
 
 def _create(uri: str, spec: TableSpec, options: dict[str, str]) -> "DeltaTable":

@@ -6,7 +6,16 @@ from deltalake import DeltaTable
 from pydantic import SecretStr
 
 from lakehouse.errors import HistoryGone, LakehouseError, TableMissing, UnreadableTable
-from lakehouse.store import _create, open_table, open_uri, read_rows, storage_options, table_id, table_uri
+from lakehouse.store import (
+    _create,
+    first_line,
+    open_table,
+    open_uri,
+    read_rows,
+    storage_options,
+    table_id,
+    table_uri,
+)
 from lakehouse.tables import LEDGER, TABLES
 from settings import Settings
 
@@ -99,3 +108,26 @@ def test_reading_a_snapshot_whose_file_was_deleted_fails_with_one_sentence(setti
         file.unlink()
     with pytest.raises(UnreadableTable, match=r"^The table at .* cannot be read: [^\n]*\.$"):
         read_rows(table)
+
+
+def test_an_object_store_that_cannot_be_reached_is_told_with_its_cause() -> None:
+    options = {"aws_endpoint_url": "http://127.0.0.1:9", "allow_http": "true", "aws_region": "eu", "max_retries": "0"}
+    keys = {"aws_access_key_id": "id", "aws_secret_access_key": "word"}
+    with pytest.raises(UnreadableTable, match=r"Generic S3 error: Connection refused[^\n\x1b]*\.$"):
+        open_uri("s3://bucket/table", {**options, **keys})
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        ("One thing.\nand another", "One thing."),
+        (
+            "Store\n  \x1b[31m↳\x1b[0m a\n   \x1b[31m↳\x1b[0m 403 Forbidden\n  ↳ <?xml?>\n<Error>",
+            "Store: 403 Forbidden.",
+        ),
+        ('Config\n  ↳ cannot read "SE\\"CRET" as boolean', "Config: cannot read … as boolean."),
+        ("", "ValueError."),
+    ],
+)
+def test_an_error_becomes_one_sentence_that_quotes_no_setting(message: str, sentence: str) -> None:
+    assert first_line(ValueError(message)) == sentence
