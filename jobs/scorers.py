@@ -4,6 +4,7 @@ import csv
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from jobs.errors import JobError, ModelsNotPrepared
 from jobs.prepare import PERPLEXITY_OFF, perplexity_folder, prepared, toxicity_folder
@@ -53,7 +54,7 @@ def load_scoring_tools(settings: Settings) -> ScoringTools:
 def load_prices(settings: Settings) -> tuple[Price, ...]:
     """The prices of the user's own file first, then those of the table `prices`.
 
-    Raises: JobError, if the file cannot be read, naming the line.
+    Raises: JobError, if the file cannot be read, naming the line, or a row of the table is no price.
     """
     own = _prices_of_file(Path(settings.prices_file)) if settings.prices_file else []
     return (*own, *_prices_of_table(settings))
@@ -91,6 +92,18 @@ def _prices_of_table(settings: Settings) -> list[Price]:
         table = open_uri(table_uri(settings, "prices"), settings.storage_options)
     except TableMissing:
         return []
-    rows = read_rows(table).to_pylist()
-    rows.sort(key=lambda row: row["effective_from"], reverse=True)
-    return [Price(**{**row, "entity_version": row["entity_version"] or ""}) for row in rows]
+    rows = [_price_of_row(row) for row in read_rows(table).to_pylist()]
+    return sorted(rows, key=lambda price: price.effective_from, reverse=True)
+
+
+def _price_of_row(row: dict[str, Any]) -> Price:
+    empty = [name for name, value in row.items() if value is None and name != "entity_version"]
+    if empty:
+        raise JobError(
+            f"A row of the table prices (model {row['entity_name']}) has nothing in {', '.join(empty)}; "
+            "delete the row or fill it in."
+        )
+    try:
+        return Price(**{**row, "entity_version": row["entity_version"] or ""})
+    except ValueError as error:
+        raise JobError(f"A row of the table prices is not a price: {error}") from error

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,3 +112,20 @@ def test_a_wrong_price_file_is_refused_by_its_line(
         file.write_text(text)
     with pytest.raises(JobError, match=names):
         load_prices(settings.model_copy(update={"prices_file": str(file)}))
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        ({"effective_from": None}, r"model m\) has nothing in effective_from; delete the row"),
+        ({"source": None, "input_usd_per_million": None}, "has nothing in input_usd_per_million, source"),
+        ({"output_usd_per_million": -1.0}, "is not a price: The output_usd_per_million of m is -1.0"),
+    ],
+)
+def test_a_wrong_row_of_the_price_table_is_told_in_one_sentence(
+    settings: Settings, columns: dict[str, Any], sentence: str
+) -> None:
+    price = {"entity_name": "m", "input_usd_per_million": 1.0, "output_usd_per_million": 2.0, "source": "list"}
+    append(settings, "prices", [{**price, "effective_from": datetime(2026, 1, 1, tzinfo=UTC), **columns}])
+    with pytest.raises(JobError, match=sentence):
+        load_prices(settings)
