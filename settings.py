@@ -22,6 +22,8 @@ class Settings(BaseSettings):
         secrets_dir=os.environ.get("LAKEHELM_SECRETS_DIR") or None,
         extra="ignore",
         frozen=True,
+        # An error names the setting, not its value: storage options hold secrets, and errors go to logs.
+        hide_input_in_errors=True,
     )
 
     home: Path = Field(

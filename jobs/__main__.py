@@ -64,11 +64,12 @@ def main(arguments: list[str]) -> int:
 def _is_for_people(error: Exception) -> bool:
     """Whether the error's message is one of our sentences, so that no traceback is needed."""
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
 
     from jobs.errors import JobError
     from lakehouse.errors import LakehouseError
 
-    if isinstance(error, JobError | LakehouseError | ValidationError):
+    if isinstance(error, JobError | LakehouseError | ValidationError | SettingsError):
         return True
     # Rooms that were never imported cannot have raised their errors.
     for room, base in (

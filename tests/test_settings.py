@@ -1,5 +1,8 @@
 """Settings: where they come from, what they say, and that a secret does not slip out."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +35,17 @@ def test_secrets_are_not_shown_when_settings_are_printed(tmp_path: Path) -> None
     )
     shown = f"{settings!r} {settings}"
     assert [word for word in ("dapi-secret", "bearer-secret", "store-secret") if word in shown] == []
+
+
+@pytest.mark.parametrize("wrong", ['["SECRET"]', '{"key": {"x": "SECRET"}}', "SECRET"])
+def test_a_wrong_setting_that_may_hold_secrets_is_named_without_its_value(wrong: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "LAKEHELM_STORAGE_OPTIONS": wrong, "LAKEHELM_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "jobs", "compact"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "storage_options" in done.stderr
+    assert "SECRET" not in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_with_a_host_everything_points_to_databricks(tmp_path: Path) -> None:
