@@ -80,8 +80,8 @@ def minute_means(endpoint: str, metric: str, period: Period) -> "pd.DataFrame":
 def _sums(snapshot: Snapshot, endpoint: str, period: Period) -> "pd.DataFrame":
     return select(
         snapshot,
-        """SELECT entity_name || '/' || entity_version AS version, metric, scorer, sum(n)::BIGINT AS n,
-                  sum(sum_w) AS sum_w, sum(sum_wx) AS sum_wx, sum(sum_wx2) AS sum_wx2
+        """SELECT coalesce(entity_name, '') || '/' || entity_version AS version, metric, scorer,
+                  sum(n)::BIGINT AS n, sum(sum_w) AS sum_w, sum(sum_wx) AS sum_wx, sum(sum_wx2) AS sum_wx2
            FROM this
            WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
              AND metric = ANY($metrics)
@@ -97,8 +97,8 @@ def _sums(snapshot: Snapshot, endpoint: str, period: Period) -> "pd.DataFrame":
 def _minute_means(snapshot: Snapshot, endpoint: str, metric: str, period: Period) -> "pd.DataFrame":
     return select(
         snapshot,
-        """SELECT epoch_ms(window_start) AS time, entity_name || '/' || entity_version AS version, scorer,
-                  sum(n)::BIGINT AS n, sum(sum_wx) / sum(sum_w) AS mean
+        """SELECT epoch_ms(window_start) AS time,
+                  coalesce(entity_name, '') || '/' || entity_version AS version, scorer, sum(n)::BIGINT AS n, sum(sum_wx) / sum(sum_w) AS mean
            FROM this
            WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
              AND metric = $metric AND sum_w > 0

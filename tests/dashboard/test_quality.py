@@ -51,6 +51,16 @@ def test_a_version_without_scores_has_n_zero(month: Month) -> None:
     assert all(compared.comparison.low is None for compared in found)
 
 
+def test_versions_whose_model_has_no_name_are_compared_too(month: Month, empty: Settings) -> None:
+    nameless = month.rows.assign(entity_name=None)
+    for table, minutes in (("metrics_15min", 15), ("metrics_minute", 1)):
+        workspace.write_rows(empty, table, workspace.partials(nameless, minutes))
+    span = period("30d", month.now)
+    found = comparisons("chatbot", *both(), span)[0].comparison
+    assert min(found.n_a, found.n_b) > 0
+    assert set(minute_means("chatbot", "response_fk_grade", span)["version"]) == {"/1", "/2"}
+
+
 def test_minute_means_equal_those_of_the_single_rows(month: Month) -> None:
     span = period("30d", month.now)
     found = minute_means("chatbot", "response_fk_grade", span)
