@@ -98,7 +98,8 @@ def _minute_means(snapshot: Snapshot, endpoint: str, metric: str, period: Period
     return select(
         snapshot,
         """SELECT epoch_ms(window_start) AS time,
-                  coalesce(entity_name, '') || '/' || entity_version AS version, scorer, sum(n)::BIGINT AS n, sum(sum_wx) / sum(sum_w) AS mean
+                  coalesce(entity_name, '') || '/' || entity_version AS version, scorer,
+                  sum(n)::BIGINT AS n, sum(sum_wx) / sum(sum_w) AS mean
            FROM this
            WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
              AND metric = $metric AND sum_w > 0
