@@ -26,7 +26,7 @@ from jobs.request_times import newest_plausible, with_implausible_times_noted
 from jobs.rollups import roll_up
 from jobs.scorers import ScoringTools, load_scoring_tools
 from lakehouse.appends import FINISHED, append_once, conform, position
-from lakehouse.errors import AlreadyCommitted, CommitConflict, HistoryGone, LakehouseError
+from lakehouse.errors import AlreadyCommitted, CommitConflict, HistoryGone, LakehouseError, RowsMixed
 from lakehouse.inference import InferenceSource, SourceCommit
 from lakehouse.runs import finish_run, start_run
 from lakehouse.status import write_status
@@ -264,9 +264,9 @@ class _Run:
 def _way_out_of_lost_history() -> Iterator[None]:
     try:
         yield
-    except HistoryGone as error:
+    except (HistoryGone, RowsMixed) as error:
         command = "`python -m jobs score --once --from-present-rows`"
-        raise HistoryGone(f"{str(error).rstrip('.')}: {command}.") from error
+        raise type(error)(f"{str(error).rstrip('.')}: {command}.") from error
 
 
 def _count(progress: Progress, piece: Piece, read: int, scored: pa.Table) -> None:

@@ -13,6 +13,10 @@ class UnreadableTable(LakehouseError):
     """A table is there, but it cannot be opened or uses a feature that no reader here understands."""
 
 
+class RowsMixed(UnreadableTable):
+    """A commit rewrote rows, and without a change data feed nobody can tell its new rows from the old ones."""
+
+
 class SchemaMismatch(LakehouseError):
     """Rows do not fit the schema of their table, or a table has none of the schemas that are known."""
 

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from lakehouse.appends import append
 from lakehouse.change_data import added_batches, changed_batches, plain, present_batches, rows_in_files
 from lakehouse.commits import Commit, file_system, log_has, read_commits
-from lakehouse.errors import HistoryGone, TableMissing, UnreadableTable
+from lakehouse.errors import HistoryGone, RowsMixed, TableMissing, UnreadableTable
 from lakehouse.generations import Generation, columns_read, date_column, generation_of, normalise
 from lakehouse.request_ids import content_hash_in, content_hashes, fill_in_ids, has_no_id
 from lakehouse.served_entities import ServedEntities
@@ -74,8 +74,8 @@ class InferenceSource:
     def commits_after(self, version: int | None) -> list[SourceCommit]:
         """The commits after `version` (None: all) that brought rows, oldest first. Reads the log, not the data.
 
-        Raises: HistoryGone, if commits after `version` were cleaned up. UnreadableTable, if one rewrote rows without
-        a change data feed.
+        Raises: HistoryGone, if commits after `version` were cleaned up. RowsMixed, if one rewrote rows without a
+        change data feed. UnreadableTable.
         """
         if version is None and self._start is None and not self._history_is_whole():
             self.start_from_present_rows()
@@ -175,7 +175,7 @@ class InferenceSource:
 
     def _require_change_data(self, commit: Commit) -> None:
         if not self._has_change_data(commit):
-            raise UnreadableTable(
+            raise RowsMixed(
                 f"Version {commit.version} of the inference table ({commit.operation or 'unknown operation'}) rewrote "
                 "rows and the table has no change data feed, so its new rows cannot be told from old ones; "
                 "begin again from the table's present rows."

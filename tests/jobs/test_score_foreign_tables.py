@@ -9,7 +9,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from jobs.score import run_score
 from jobs.scorers import ScoringTools
-from lakehouse.errors import HistoryGone, LakehouseError
+from lakehouse.errors import HistoryGone, LakehouseError, RowsMixed
 from lakehouse.runs import runs
 from lakehouse.store import open_table, read_rows
 from lakehouse.tables import INFERENCE_TABLE
@@ -86,6 +86,20 @@ def test_a_table_vacuumed_past_the_job_fails_with_one_sentence_and_can_be_begun_
     write(settings, [inference_row("r6")])
     score(settings)
     assert ids(settings) == [f"r{number}" for number in range(7)]
+
+
+def test_rows_rewritten_without_a_change_data_feed_fail_with_the_way_out(settings: Settings) -> None:
+    write(settings, inference_rows(0, 2))
+    score(settings)
+    rows = pa.Table.from_pylist(inference_rows(0, 3), schema=INFERENCE_TABLE.schema)
+    write_deltalake(settings.inference_table_uri, rows, mode="overwrite")
+    with pytest.raises(RowsMixed, match=r"present rows: `python -m jobs score --once --from-present-rows`\.$"):
+        score(settings)
+    score(settings, from_present_rows=True)
+    assert ids(settings) == ["r0", "r1", "r2"]
+    write(settings, [inference_row("r3")])
+    score(settings)
+    assert ids(settings) == ["r0", "r1", "r2", "r3"]
 
 
 def test_a_table_that_was_made_anew_is_read_from_its_start(settings: Settings, tmp_path: Path) -> None:
