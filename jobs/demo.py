@@ -243,19 +243,26 @@ def _write_past_changes(settings: Settings, start: datetime, promoted: datetime)
         return
     served = _served(settings)
     entity_ids = _served_entity_ids(settings)
-    entities, before = [], ""
-    for number, (one, moment) in enumerate(zip(served, (start, promoted), strict=True)):
-        entities.append(
-            {
-                "served_entity_id": entity_ids[one.name],
-                "endpoint_name": settings.endpoint,
-                "served_entity_name": one.name,
-                "entity_name": one.entity_name,
-                "entity_version": one.entity_version,
-                "endpoint_config_version": number,
-                "change_time": moment,
-            }
-        )
+    moments = (start, promoted)
+    # What is counted with comes first and does no harm twice; the ledger says that all of this is done.
+    entities = [
+        {
+            "served_entity_id": entity_ids[one.name],
+            "endpoint_name": settings.endpoint,
+            "served_entity_name": one.name,
+            "entity_name": one.entity_name,
+            "entity_version": one.entity_version,
+            "endpoint_config_version": number,
+            "change_time": moment,
+        }
+        for number, (one, moment) in enumerate(zip(served, moments, strict=True))
+    ]
+    append(settings, "served_entities", entities)
+    price = {"input_usd_per_million": 0.15, "output_usd_per_million": 0.6, "effective_from": start}
+    labels = {"entity_name": settings.prod_model, "source": "sample price of the demo"}
+    append(settings, "prices", [{**price, **labels, "entity_version": one.entity_version} for one in served])
+    before = ""
+    for one, moment in zip(served, moments, strict=True):
         after = f"{one.name} 100 %"
         change = record_intent(
             settings, action="deploy", target=settings.endpoint, actor=ACTOR, before=before, after=after,
@@ -263,10 +270,6 @@ def _write_past_changes(settings: Settings, start: datetime, promoted: datetime)
         )  # fmt: skip
         record_outcome(settings, change, outcome="succeeded", time=moment + timedelta(seconds=2), seconds=2.0)
         before = after
-    append(settings, "served_entities", entities)
-    price = {"input_usd_per_million": 0.15, "output_usd_per_million": 0.6, "effective_from": start}
-    labels = {"entity_name": settings.prod_model, "source": "sample price of the demo"}
-    append(settings, "prices", [{**price, **labels, "entity_version": one.entity_version} for one in served])
 
 
 def _go_live(settings: Settings, client: EndpointClient, steps: DemoSteps, plan: DemoPlan) -> None:

@@ -1,13 +1,18 @@
 """The simulated month: deterministic, with a rhythm, and only with answers that were given."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 import pytest
 
+from jobs import demo
 from jobs.demo_history import GivenAnswer, history, promotion_time, traffic_times
+from jobs.scorers import load_prices
+from lakehouse.store import open_table, read_rows
 from lakehouse.tables import INFERENCE_TABLE
+from settings import Settings
 
 END = datetime(2026, 3, 31, 12, tzinfo=UTC)
 START = END - timedelta(days=30)
@@ -77,3 +82,21 @@ def test_one_day_has_a_burst_of_rude_prompts(month) -> None:
     inside = [row["request"] in rude for row in rows if burst <= row["request_time"] < burst + timedelta(hours=5)]
     outside = [row["request"] in rude for row in rows if not burst <= row["request_time"] < burst + timedelta(hours=5)]
     assert sum(inside) / len(inside) > 3 * sum(outside) / len(outside)
+
+
+def test_a_building_that_was_stopped_while_it_wrote_the_past_goes_on_with_prices_and_versions(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "_served_entity_ids", lambda _: {"chatbot-1": "e1", "chatbot-2": "e2"})
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(demo, "record_outcome", stop)
+        with pytest.raises(KeyboardInterrupt):
+            demo._write_past_changes(settings, START, promotion_time(START, END))
+    demo._write_past_changes(settings, START, promotion_time(START, END))
+    assert {price.entity_version for price in load_prices(settings)} == {"1", "2"}
+    entities = read_rows(open_table(settings, "served_entities")).to_pylist()
+    assert {(row["served_entity_id"], row["entity_version"]) for row in entities} == {("e1", "1"), ("e2", "2")}
