@@ -65,7 +65,7 @@ class EndpointClient:
     def get(self, name: str) -> Endpoint | None:
         """The endpoint, or None if there is none of that name."""
         try:
-            return endpoint_of(self._call("GET", f"{_ENDPOINTS}/{name}"))
+            return endpoint_of(self._call("GET", _path(name)))
         except EndpointMissing:
             return None
 
@@ -105,16 +105,16 @@ class EndpointClient:
             UpdateFailed: an entity did not become ready; the old configuration still serves.
             EndpointMissing, RequestRejected, GatewayDown.
         """
-        changed = self._call("PUT", f"{_ENDPOINTS}/{name}/config", body=config_body(served, traffic))
+        changed = self._call("PUT", f"{_path(name)}/config", body=config_body(served, traffic))
         return self._settled(endpoint_of(changed), wait)
 
     def set_inference_table(self, name: str, enabled: bool) -> None:
         """Switch the logging of requests and answers on or off."""
-        self._call("PUT", f"{_ENDPOINTS}/{name}/ai-gateway", body=inference_table_body(enabled))
+        self._call("PUT", f"{_path(name)}/ai-gateway", body=inference_table_body(enabled))
 
     def delete(self, name: str) -> None:
         """Take the endpoint away. Raises EndpointMissing if there is none."""
-        self._call("DELETE", f"{_ENDPOINTS}/{name}")
+        self._call("DELETE", _path(name))
 
     def ask(
         self,
@@ -150,9 +150,9 @@ class EndpointClient:
         requester: str | None = None,
     ) -> Answer:
         """Send any body that the model understands. Arguments and errors as for `ask`."""
-        path = f"/serving-endpoints/{name}"
+        path = f"/serving-endpoints/{quote(name, safe='')}"
         if served_entity is not None:
-            path += f"/served-models/{served_entity}"
+            path += f"/served-models/{quote(served_entity, safe='')}"
         sent = body if client_request_id is None else {**body, "client_request_id": client_request_id}
         local = requester is not None and not self._settings.on_databricks
         headers = {"x-lakehelm-requester": quote(requester or "")} if local else {}
@@ -171,13 +171,13 @@ class EndpointClient:
 
     def metrics_text(self, name: str) -> str:
         """The endpoint's metrics in Prometheus' text format."""
-        answer = self._call("GET", f"{_ENDPOINTS}/{name}/metrics", raw=True)
+        answer = self._call("GET", f"{_path(name)}/metrics", raw=True)
         with answer["contents"] as contents:
             return str(contents.read().decode("utf-8"))
 
     def logs(self, name: str, served: str) -> str:
         """The last lines that the served entity's process wrote."""
-        return str(self._call("GET", f"{_ENDPOINTS}/{name}/served-models/{served}/logs").get("logs") or "")
+        return str(self._call("GET", f"{_path(name)}/served-models/{quote(served, safe='')}/logs").get("logs") or "")
 
     def _settled(self, endpoint: Endpoint, wait: bool) -> Endpoint:
         """Wait until the update of `endpoint` has ended, if that is wanted."""
@@ -252,6 +252,11 @@ class EndpointClient:
             retry_timeout_seconds=30 if settings.on_databricks else 1,
         )
         return WorkspaceClient(config=config).api_client
+
+
+def _path(name: str) -> str:
+    """Names may come from a table that others wrote: none of them leads to another address."""
+    return f"{_ENDPOINTS}/{quote(name, safe='')}"
 
 
 def _translated(error: Any) -> ServingError:

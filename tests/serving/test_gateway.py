@@ -272,6 +272,16 @@ def test_what_is_not_there_is_a_404_in_the_apis_words(gateway):
         gateway.client.ask("nobody", "x")
 
 
+@pytest.mark.parametrize("name", ["named?x=1", "named#x", "other/../named"])
+def test_a_name_is_never_more_than_a_name(gateway, name):
+    gateway.serve("named", 1)
+    assert gateway.client.get(name) is None
+    with pytest.raises(EndpointMissing):
+        gateway.client.ask(name, "x")
+    with pytest.raises(EndpointMissing):
+        gateway.client.ask("named", "x", served_entity="named-1/invocations?")
+
+
 def test_an_endpoint_is_made_once(gateway):
     gateway.serve("once", 1)
     with pytest.raises(EndpointExists, match="once already"):
