@@ -6,7 +6,7 @@ import getpass
 def current_user() -> str:
     """The name that changes and wishes are recorded under: the operating system's user.
 
-    The dashboard listens on this machine only, so whoever sees it runs under that user.
+    The dashboard listens on this machine only and has no sign-in: whoever opens it there counts as that user.
     """
     try:
         return getpass.getuser()
