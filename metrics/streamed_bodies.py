@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Any
 
 from metrics.body_texts import content_text
@@ -15,7 +16,11 @@ def stream_events(body: Any, decode: Callable[[str], Any]) -> list[Event]:
     """The events of a streamed response; empty where it is none. `decode` gives a text's JSON value, or None."""
     if isinstance(body, str):
         data = _DATA_LINE.findall(body)
-        values = [decode(line) for line in data or body.splitlines() if line.lstrip().startswith("{")]
+        lines = (line for line in data or body.splitlines() if line.lstrip().startswith("{"))
+        decoded = map(decode, lines)
+        # In a stream without `data:` every line but a cut-off last one is JSON. One that is not ends the search: a
+        # body of a million odd lines would take a minute.
+        values = list(decoded if data else takewhile(lambda value: value is not None, decoded))
         events = [value for value in values if isinstance(value, dict)]
         # Lines that happen to be JSON (a body that was cut off) are no stream.
         return events if data or any(_is_chunk(event) for event in events) else []

@@ -346,3 +346,15 @@ def test_types_nested_as_deeply_as_json_allows_are_no_error() -> None:
             {"messages": [{"role": "user", "content": "q", key: deep}]}, {"output": [{key: deep}], key: deep}
         )
         assert "response" in read.problems
+
+
+def test_a_long_response_of_odd_lines_is_looked_at_only_until_one_is_no_json() -> None:
+    from metrics.streamed_bodies import stream_events
+
+    looked_at: list[str] = []
+
+    def decode(line: str) -> None:
+        looked_at.append(line)
+
+    assert stream_events("{odd\n" * 100_000, decode) == []
+    assert len(looked_at) == 1
