@@ -42,6 +42,7 @@ def assess(
     demo: Demo | None,
     runs: Sequence[dict[str, Any]],
     last_hour: Traffic | None,
+    delivery_problem: str,
     interval_seconds: float,
     now: datetime,
 ) -> Health:
@@ -52,6 +53,7 @@ def assess(
         *_demo_problems(demo),
         *_job_problems(runs, interval_seconds, now),
         *_traffic_problems(last_hour),
+        *_delivery_problems(delivery_problem),
     ]
     if any(problem.serious for problem in problems):
         level = "bad"
@@ -140,3 +142,10 @@ def _traffic_problems(traffic: Traffic | None) -> list[Problem]:
     if share >= MANY_ERRORS:
         return [Problem(f"{percent(share)} of the requests of the last hour failed.", True)]
     return []
+
+
+def _delivery_problems(why: str) -> list[Problem]:
+    """Nobody who asks the chatbot notices, but every number on the pages lacks these requests."""
+    if not why:
+        return []
+    return [Problem(f"Requests wait in the gateway's spool instead of the inference table: {why}", False)]

@@ -106,7 +106,7 @@ class RequestLog:
             "delivered_requests": self._delivered,
             "waiting_segments": len(self._undelivered),
             "delivered_at": datetime.now(UTC).isoformat() if not self._problem else None,
-            "problem": self._problem,
+            "problem": self._problem.partition("\n")[0],
         }
         with contextlib.suppress(OSError):  # only what a page shows; the spool itself has reported a full disk
             write_status(self._settings, "gateway", status)
@@ -116,4 +116,4 @@ def _said_of(error: Exception) -> str:
     """An error as it is logged: one that we did not expect could quote a row, so it gets its kind and place only."""
     if isinstance(error, (LakehouseError, OSError)):
         return str(error)
-    return f"{type(error).__name__} at\n{''.join(traceback.format_tb(error.__traceback__))}"
+    return f"{type(error).__name__}; the gateway's log says where.\n{''.join(traceback.format_tb(error.__traceback__))}"

@@ -20,6 +20,7 @@ def current_health(endpoint: str) -> Health:
         demo=operations.demo(),
         runs=operations.metrics_runs(),
         last_hour=traffic(endpoint, period("1h")),
+        delivery_problem=operations.delivery_problem(),
         interval_seconds=operations.metrics_interval_seconds(),
         now=datetime.now(UTC),
     )

@@ -128,6 +128,11 @@ def running_progress() -> dict[str, Any]:
     return status if status.get("state") == "running" else {}
 
 
+def delivery_problem() -> str:
+    """Why the gateway cannot bring requests into the inference table; empty if it can, or is not ours."""
+    return str((read_status(get_settings(), "gateway") or {}).get("problem") or "")
+
+
 def metrics_interval_seconds() -> int:
     """How often the metrics job is meant to run."""
     return get_settings().metrics_interval_seconds

@@ -38,6 +38,7 @@ def verdict(**facts: Any) -> Health:
         "demo": None,
         "runs": [job_run(NOW - timedelta(minutes=2))],
         "last_hour": traffic(100, 0.0),
+        "delivery_problem": "",
         "interval_seconds": 300,
         "now": NOW,
     }
@@ -56,6 +57,7 @@ def test_all_is_well() -> None:
     [
         ({"endpoint": EndpointState("down", None, NOW)}, "bad", "The gateway does not answer."),
         ({"endpoint": EndpointState("missing")}, "bad", "does not exist"),
+        ({"delivery_problem": "No space left on device"}, "warning", "spool instead of the inference table: No space"),
         ({"endpoint": EndpointState("failed", message="401")}, "bad", "401"),
         (
             {"endpoint": EndpointState("known", endpoint_of(described({"2": 100}, "DEPLOYMENT_FAILED")))},

@@ -78,6 +78,13 @@ def test_a_demo_that_failed_is_said_in_the_first_line(empty: Settings, page: Ope
     assert not app.exception
 
 
+def test_requests_that_cannot_be_delivered_are_said_in_the_first_line(empty: Settings, page: Opener) -> None:
+    from lakehouse.status import write_status
+
+    write_status(empty, "gateway", {"problem": "The table cannot be written: no space", "waiting_segments": 3})
+    assert "spool instead of the inference table" in texts(page())
+
+
 def test_a_link_chooses_the_time_range_and_a_wrong_one_does_no_harm(month: Month, page: Opener) -> None:
     assert "The last 7 days" in texts(page(range="7 days"))
     assert "The last 24 hours" in texts(page(range="'; DROP TABLE"))
