@@ -12,7 +12,12 @@ from serving.worker import WorkerOrder
 logger = logging.getLogger(__name__)
 
 FORK_SERVER = (sys.executable, "-m", "serving.fork_server")
-_NOT_FOR_MODELS = ("LAKEHELM_GATEWAY_TOKEN", "LAKEHELM_TOKEN", "LAKEHELM_STORAGE_OPTIONS")
+_NOT_FOR_MODELS = (
+    "LAKEHELM_GATEWAY_TOKEN",
+    "LAKEHELM_TOKEN",
+    "LAKEHELM_STORAGE_OPTIONS",
+    "LAKEHELM_SECRETS_DIR",
+)
 """Our own secrets: code that came with a model has no business with them."""
 _PROJECT = Path(__file__).resolve().parents[1]
 
