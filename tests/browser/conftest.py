@@ -73,8 +73,9 @@ def _wait_for(address: str, process: "subprocess.Popen[bytes]", log: Path) -> No
     raise AssertionError(f"The dashboard did not start: {log.read_text()}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """One Chromium for these tests. Playwright keeps an event loop running, so it must end before other tests begin."""
     if not CHROMIUM.exists():
         if os.environ.get("CI") == "true":
             pytest.fail(f"There is no Chromium at {CHROMIUM}, and in CI a browser test must not be skipped.")
@@ -85,7 +86,7 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The app over a month of numbers, with an endpoint that answers."""
     home = tmp_path_factory.mktemp("month")

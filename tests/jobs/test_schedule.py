@@ -111,7 +111,7 @@ def test_a_run_that_had_begun_is_reported_in_its_own_row(settings: Settings) -> 
 
     def begin_in_its_name() -> None:
         if not begun:
-            (child,) = psutil.Process().children()
+            (child,) = (one for one in psutil.Process().children() if "--request-id=wish-2" in one.cmdline())
             begun.append(start_run(settings, "score", "request", "wish-2", process_id=child.pid))
 
     hurried = settings.model_copy(update={"job_timeout_seconds": 2.0})
