@@ -1,11 +1,25 @@
 """What tests of several rooms share."""
 
+import fcntl
 import os
 from pathlib import Path
 
 import pytest
 
 from settings import Settings
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests stay in one process when the suite runs in several: those of a room, which share what is dear.
+
+    The whole loop comes first, as it takes longest.
+    """
+    for item in items:
+        room = item.path.relative_to(Path(__file__).parent).parts[0]
+        group = "chatbots" if "trained_chatbots" in getattr(item, "fixturenames", ()) else room
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.path.name != "test_loop.py")
 
 
 @pytest.fixture(scope="session")
@@ -19,8 +33,11 @@ def prepared_models(request: pytest.FixtureRequest) -> Path:
 
     given = os.environ.get("LAKEHELM_TEST_MODELS")
     folder = Path(given).absolute() if given else Path(request.config.cache.mkdir("prepared-models"))
-    prepare_perplexity(PACKAGED_MODEL, folder / "perplexity")
-    prepare_toxicity("keyword", "", folder / "toxicity")
+    with (folder / "lock").open("w") as lock:
+        # The suite runs in two processes, and one preparation is enough.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        prepare_perplexity(PACKAGED_MODEL, folder / "perplexity")
+        prepare_toxicity("keyword", "", folder / "toxicity")
     return folder
 
 

@@ -31,7 +31,7 @@ def health_line(health: Health) -> None:
     if health.level == "good":
         st.success(f"**Healthy.** {scored}", icon=_ICONS["good"])
     elif health.level == "unknown":
-        st.info(f"**Looking around.** {scored}", icon=":material/hourglass_empty:")
+        st.info(f"**Asking the endpoint.** {scored}", icon=":material/hourglass_empty:")
     else:
         verdict = "Something is broken." if health.level == "bad" else "Needs a look."
         show = st.error if health.level == "bad" else st.warning
@@ -182,10 +182,10 @@ def _latency(traffic: Traffic) -> None:
 def _flagged(traffic: Traffic) -> None:
     shown, prompts = traffic.flagged_answers, traffic.flagged_prompts
     scorer = plain(traffic.toxicity_scorer) or "no scorer yet"
-    about = f"The share of scored answers that reach the toxicity threshold. Scored by {scorer}."
-    unit = f"%, prompts {percent(prompts.value)} (dotted)"
-    with _card("Toxic answers", percent(shown.value, 2), _points(shown), "inverse", unit, about):
-        _line(traffic, shown, "Toxic answers", WARNING, "answers %{y:.1%}", prompts, "prompts %{y:.1%}")
+    about = f"The share of scored answers, and dotted of prompts, that reach the toxicity threshold. Scored by {scorer}."
+    unit = f"% of answers; {percent(prompts.value)} of prompts (dotted)"
+    with _card("Toxicity flags", percent(shown.value, 2), _points(shown), "inverse", unit, about):
+        _line(traffic, shown, "Toxicity flags", WARNING, "answers %{y:.1%}", prompts, "prompts %{y:.1%}")
 
 
 @contextmanager

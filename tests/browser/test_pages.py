@@ -53,7 +53,7 @@ def test_the_overview_says_what_is_live(month: str, visit: Opener) -> None:
     page = visit(month).open("", "Overview")
     expect(page.get_by_text("Healthy.")).to_be_visible(timeout=20_000)
     expect(page.get_by_role("cell", name="v2 of prod.chatbot")).to_be_visible(timeout=20_000)
-    for figure in ("Requests", "Errors", "Latency, p95", "Toxic answers"):
+    for figure in ("Requests", "Errors", "Latency, p95", "Toxicity flags"):
         expect(page.get_by_test_id("stMetric").filter(has_text=figure)).to_be_visible()
 
 

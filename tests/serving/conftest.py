@@ -1,3 +1,7 @@
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from tests.serving.gateway_process import GatewayProcess
@@ -9,3 +13,10 @@ def gateway(tmp_path_factory):
     process = GatewayProcess(tmp_path_factory.mktemp("gateway"))
     yield process
     process.stop()
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder whose path is short enough for a UNIX socket in it; pytest's own may not be."""
+    with tempfile.TemporaryDirectory(prefix="lh-") as folder:
+        yield Path(folder)

@@ -107,12 +107,12 @@ def test_killed_workers_come_back(tmp_path):
     gateway.stop()
 
 
-def test_an_idle_connection_to_a_worker_is_still_good_after_its_server_would_have_closed_it(tmp_path):
+def test_an_idle_connection_to_a_worker_is_still_good_after_its_server_would_have_closed_it(short_path):
     # uvicorn closes idle connections after five seconds by itself; a request on one of these would be lost.
-    gateway = GatewayProcess(tmp_path)
+    gateway = GatewayProcess(short_path)
     gateway.serve("chatbot", 1)
     assert gateway.ask("chatbot", "x")[0] == 200
-    (worker,) = [path for path in (tmp_path / "gateway" / "sockets").iterdir() if path.name != "control"]
+    (worker,) = [path for path in (short_path / "gateway" / "sockets").iterdir() if path.name != "control"]
     with socket.socket(socket.AF_UNIX) as idle:
         idle.connect(str(worker))
         body = b'{"input":[{"role":"user","content":"x"}]}'
