@@ -182,7 +182,7 @@ def _latency(traffic: Traffic) -> None:
 def _flagged(traffic: Traffic) -> None:
     shown, prompts = traffic.flagged_answers, traffic.flagged_prompts
     scorer = plain(traffic.toxicity_scorer) or "no scorer yet"
-    about = f"The share of scored answers, and dotted of prompts, that reach the toxicity threshold. Scored by {scorer}."
+    about = f"The share of answers, and (dotted) of prompts, that reach the toxicity threshold. Scored by {scorer}."
     unit = f"% of answers; {percent(prompts.value)} of prompts (dotted)"
     with _card("Toxicity flags", percent(shown.value, 2), _points(shown), "inverse", unit, about):
         _line(traffic, shown, "Toxicity flags", WARNING, "answers %{y:.1%}", prompts, "prompts %{y:.1%}")
