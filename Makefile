@@ -21,7 +21,7 @@ demo: $(VENV)/installed ## build the demo workspace without starting anything
 	@$(BIN)/python -m jobs demo
 
 test: $(VENV)/installed-dev ## run the tests (under 10 minutes)
-	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile --no-loadscope-reorder
 
 soak: $(VENV)/installed-dev ## run the long tests: kill matrices and load
 	@$(BIN)/python -m pytest -m soak --timeout 1500

@@ -9,16 +9,8 @@ import pytest
 from settings import Settings
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests stay in one process when the suite runs in several: those of a room, which share what is dear.
-
-    The whole loop comes first, as it takes longest.
-    """
-    for item in items:
-        room = item.path.relative_to(Path(__file__).parent).parts[0]
-        group = "chatbots" if "trained_chatbots" in getattr(item, "fixturenames", ()) else room
-        item.add_marker(pytest.mark.xdist_group(group))
+    """The whole loop comes first: it takes longest, and the suite runs in two processes, file by file."""
     items.sort(key=lambda item: item.path.name != "test_loop.py")
 
 
