@@ -57,9 +57,11 @@ class VersionSeen:
 
 
 def endpoints() -> list[str]:
-    """Every endpoint that has been used, and the one of the settings first."""
-    first = get_settings().endpoint
-    return [first, *(name for name in _endpoints(newest("metrics_15min")) if name != first)]
+    """Every endpoint that has been used, and the one of the settings: first if it was used, else last."""
+    own = get_settings().endpoint
+    used = _endpoints(newest("metrics_15min"))
+    others = [name for name in used if name != own]
+    return [own, *others] if own in used else [*others, own]
 
 
 def versions(endpoint: str) -> list[VersionSeen]:

@@ -6,6 +6,7 @@ import pytest
 
 from dashboard.periods import Period, period
 from dashboard.queries.traffic import endpoints, traffic, versions
+from settings import get_settings
 from tests.dashboard import workspace
 from tests.dashboard.conftest import Month
 
@@ -64,3 +65,11 @@ def test_an_endpoint_that_was_never_used_has_no_requests(month: Month) -> None:
     assert np.isnan(found.error_share.value)
     assert np.isnan(found.latency_p95.value)
     assert endpoints() == ["chatbot"]
+
+
+def test_an_endpoint_that_was_used_comes_before_one_of_the_settings_that_was_not(
+    month: Month, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKEHELM_ENDPOINT", "unused")
+    get_settings.cache_clear()
+    assert endpoints() == ["chatbot", "unused"]
