@@ -9,7 +9,7 @@ from typing import Any
 from jobs.errors import JobError, ModelsNotPrepared
 from jobs.prepare import PERPLEXITY_OFF, perplexity_folder, prepared, toxicity_folder
 from lakehouse.errors import TableMissing
-from lakehouse.store import open_uri, read_rows, table_uri
+from lakehouse.store import open_uri, read_rows, storage_options, table_uri
 from metrics.cost import Price
 from metrics.scoring import Scorers, TextCache
 from settings import Settings
@@ -89,7 +89,8 @@ def _price_of_line(file: Path, number: int, line: dict[str, str]) -> Price:
 
 def _prices_of_table(settings: Settings) -> list[Price]:
     try:
-        table = open_uri(table_uri(settings, "prices"), settings.storage_options)
+        uri = table_uri(settings, "prices")
+        table = open_uri(uri, storage_options(settings, uri))
     except TableMissing:
         return []
     rows = [_price_of_row(row) for row in read_rows(table).to_pylist()]

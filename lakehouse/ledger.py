@@ -109,10 +109,11 @@ def recorded(
     after: str = "",
     reason: str = "",
     evidence: dict[str, Any] | None = None,
+    time: datetime | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Record a change around a `with` block: `succeeded` at its end, `failed` with the error's sentence if it raises.
 
-    Yields a dictionary: what is put into it becomes evidence of the outcome.
+    Yields a dictionary: what is put into it becomes evidence of the outcome. `time` is when it began: now unless given.
     """
     change_id = record_intent(
         settings,
@@ -124,16 +125,23 @@ def recorded(
         after=after,
         reason=reason,
         evidence=evidence,
+        time=time,
     )
     found: dict[str, Any] = {}
     started = clock.monotonic()
+
+    def ended(outcome: str) -> None:
+        seconds = clock.monotonic() - started
+        at = time + timedelta(seconds=seconds) if time else None
+        record_outcome(settings, change_id, outcome=outcome, evidence=found, seconds=seconds, time=at)
+
     try:
         yield found
     except BaseException as error:  # Also Ctrl-C: whatever ends the change is its outcome, and it is raised again.
         found["error"] = str(error) or type(error).__name__
-        record_outcome(settings, change_id, outcome="failed", evidence=found, seconds=clock.monotonic() - started)
+        ended("failed")
         raise
-    record_outcome(settings, change_id, outcome="succeeded", evidence=found, seconds=clock.monotonic() - started)
+    ended("succeeded")
 
 
 def changes(

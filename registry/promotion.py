@@ -1,11 +1,11 @@
 """Move versions between environments. Every move stands in the ledger: an intent before it, an outcome after it."""
 
-import time as clock
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
-from lakehouse.ledger import record_intent, record_outcome
+from lakehouse.ledger import recorded
 from registry.errors import RegistryError
 from registry.versions import CHALLENGER, CHAMPION, PREVIOUS, ModelVersion, client, find, get
 from settings import Settings
@@ -74,34 +74,21 @@ def _recorded(
     actor: str,
     reason: str,
     time: datetime | None,
-) -> Iterator[dict[str, str]]:
-    """Like `lakehouse.ledger.recorded`, at a given time. An error of MLflow leaves as a RegistryError."""
+) -> Iterator[dict[str, Any]]:
+    """`lakehouse.ledger.recorded` for a move of a version. An error of MLflow leaves as a RegistryError."""
     from mlflow.exceptions import MlflowException
 
-    change_id = record_intent(
-        settings,
-        action=action,
-        target=target,
-        actor=actor,
-        before=f"version {before.version}" if before else "none",
-        after=after,
-        reason=reason,
-        time=time,
-    )
-    evidence: dict[str, str] = {}
-    started = clock.monotonic()
-
-    def ended(outcome: str) -> None:
-        seconds = clock.monotonic() - started
-        at = time + timedelta(seconds=seconds) if time else None
-        record_outcome(settings, change_id, outcome=outcome, evidence=evidence, seconds=seconds, time=at)
-
     try:
-        yield evidence
-    except BaseException as error:  # Also Ctrl-C: whatever ends the change is its outcome, and it is raised again.
-        evidence["error"] = str(error) or type(error).__name__
-        ended("failed")
-        if isinstance(error, MlflowException):
-            raise RegistryError(f"{target} was not changed ({action}): {error.message}") from error
-        raise
-    ended("succeeded")
+        with recorded(
+            settings,
+            action=action,
+            target=target,
+            actor=actor,
+            before=f"version {before.version}" if before else "none",
+            after=after,
+            reason=reason,
+            time=time,
+        ) as evidence:
+            yield evidence
+    except MlflowException as error:
+        raise RegistryError(f"{target} was not changed ({action}): {error.message}") from error
