@@ -123,7 +123,7 @@ def first_line(error: BaseException) -> str:
 
 
 def _create(uri: str, spec: TableSpec, options: dict[str, str]) -> "DeltaTable":
-    from deltalake import DeltaTable
+    from deltalake import CommitProperties, DeltaTable
     from deltalake.exceptions import CommitFailedError, DeltaError
 
     configuration = {"delta.checkpointInterval": _CHECKPOINT_COMMITS, **spec.properties}
@@ -139,6 +139,8 @@ def _create(uri: str, spec: TableSpec, options: dict[str, str]) -> "DeltaTable":
             name=spec.name,
             description=spec.meaning,
             configuration=configuration,
+            # A retry would commit a second creation behind a rival's, and the table would change its id.
+            commit_properties=CommitProperties(max_commit_retries=0),
             storage_options=options or None,
         )
     except (CommitFailedError, DeltaError, OSError) as error:

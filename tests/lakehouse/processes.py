@@ -13,15 +13,15 @@ from settings import Settings
 home, me = Path(sys.argv[1]), sys.argv[2]
 settings = Settings(home=home)
 import deltalake, pyarrow
-def wait_for_the_other():
-    (home / f"ready-{me}").touch()
-    while not all((home / f"ready-{who}").exists() for who in "01"):
-        time.sleep(0.001)
+def wait_for_the_other(stage=""):
+    (home / f"ready-{me}{stage}").touch()
+    while not all((home / f"ready-{who}{stage}").exists() for who in "01"):
+        time.sleep(0.0002)
 """
 
 
 def race(home: Path, script: str) -> list[str]:
-    """Runs `script` in two processes, which may call `wait_for_the_other()`. Returns what each printed."""
+    """Runs `script` in two processes, which may call `wait_for_the_other(stage)`. Returns what each printed."""
     home.mkdir(parents=True, exist_ok=True)
     started = [
         subprocess.Popen(

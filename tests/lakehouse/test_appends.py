@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lakehouse.appends import FINISHED, append, append_once, conform, from_records, position
 from lakehouse.errors import AlreadyCommitted, CommitConflict, LakehouseError, SchemaMismatch
 from lakehouse.store import open_table, read_rows, table_uri
-from lakehouse.tables import JOB_RUNS, LEDGER, REQUEST_METRICS
+from lakehouse.tables import JOB_RUNS, LEDGER, REQUEST_METRICS, TABLES
 from settings import Settings
 from tests.lakehouse.inference_rows import inference_rows
 from tests.lakehouse.processes import race
@@ -116,6 +116,23 @@ for number in range(8):
     )
     ids = read_rows(open_table(settings, "ledger")).column("change_id").to_pylist()
     assert sorted(ids) == sorted(f"{who}-{number}" for who in "01" for number in range(8))
+
+
+def test_a_table_that_two_processes_open_first_is_created_once_and_keeps_its_id(settings: Settings) -> None:
+    seen = race(
+        settings.home,
+        """
+from lakehouse.store import open_table, table_id
+from lakehouse.tables import TABLES
+for name in TABLES:
+    wait_for_the_other(name)
+    print(name, table_id(open_table(settings, name)))
+""",
+    )
+    assert seen[0] == seen[1]
+    for name in TABLES:
+        table = open_table(settings, name)
+        assert [entry["operation"] for entry in table.history()] == ["CREATE TABLE"]
 
 
 def test_the_details_of_a_commit_stand_in_its_metadata(settings: Settings) -> None:
