@@ -103,7 +103,46 @@ class Settings(BaseSettings):
         description="How long a model worker may take to become ready before the update counts as failed.",
     )
 
-    dashboard_port: int = Field(default=8501, ge=1, le=65535, description="Port of the dashboard on 127.0.0.1.")
+    identity: Literal["none", "oidc", "databricks"] = Field(
+        default="none",
+        description="Who uses the dashboard. `none`: the operating system's user, as admin, and only this machine is "
+        "listened to. `oidc`: people sign in (`[auth]` of Streamlit's secrets). `databricks`: the headers that "
+        "Databricks Apps forward, trusted only there.",
+    )
+    roles: dict[str, Literal["viewer", "operator", "approver", "admin"]] = Field(
+        default_factory=dict,
+        description="Roles by e-mail address or user name, as a JSON object; `*` is everybody else who signs in. Not "
+        "used with `identity` = `none`.",
+    )
+    four_eyes: bool = Field(
+        default=False,
+        description="Whether a promotion to Production takes two people: one asks for it, another one approves.",
+    )
+    gate_rules_file: str = Field(
+        default="",
+        description="Your own rules of the promotion gate and the guard (TOML). Empty: `registry/rules.toml`.",
+    )
+    replayed_prompts: int = Field(
+        default=30,
+        ge=0,
+        description="How many of the last logged prompts an evaluation asks of the candidate.",
+    )
+    guard: bool = Field(
+        default=False,
+        description="Whether the guard may act: abort a canary, or roll back to the last known good version. Off: it "
+        "only opens alerts.",
+    )
+    watch_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        description="How often canary ramps, the guard and changes from outside are looked at.",
+    )
+
+    dashboard_address: str = Field(
+        default="127.0.0.1",
+        description="Address that the dashboard listens on. Another than this machine's own needs an `identity`.",
+    )
+    dashboard_port: int = Field(default=8501, ge=1, le=65535, description="Port of the dashboard.")
     time_zone: str = Field(
         default="", description="Time zone of the pages, as `Europe/Berlin`. Empty: that of the browser."
     )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard.identity import current_user
+from dashboard.auth import current_actor
 from dashboard.wording import plain
 
 if TYPE_CHECKING:
@@ -13,6 +13,21 @@ if TYPE_CHECKING:
 
 _PAGES = Path(__file__).resolve().parent.parent / "pages"
 _ASSETS = Path(__file__).resolve().parent / "assets"
+_SHOWN = (
+    ("overview", "Overview", "monitor_heart", "Whether things are healthy, what is live, and what changed last."),
+    ("endpoints", "Endpoints", "dns", "What an endpoint serves, how it does, and rolling it back."),
+    ("models", "Models", "deployed_code", "Every registered model in test and production, and its versions."),
+    ("promotion", "Promotion", "upgrade", "Evaluate a version, look at the gate, and promote it."),
+    ("quality", "Quality", "balance", "Two model versions side by side: perplexity, readability and toxicity."),
+    ("ledger", "Ledger", "history_edu", "Who changed what, when and why."),
+    (
+        "jobs",
+        "Jobs",
+        "published_with_changes",
+        "Every run of the metrics job: its lag, its rows and why some have no score.",
+    ),
+)
+"""File, title, icon and help of each page; the first is the first screen."""
 
 
 def current_page() -> "StreamlitPage":
@@ -26,25 +41,10 @@ def current_page() -> "StreamlitPage":
     page = st.navigation(
         [
             st.Page(
-                _PAGES / "overview.py",
-                title="Overview",
-                icon=":material/monitor_heart:",
-                default=True,
-                help="Whether things are healthy, what is live, and what changed last.",
-            ),
-            st.Page(
-                _PAGES / "quality.py",
-                title="Quality",
-                icon=":material/balance:",
-                help="Two model versions side by side: perplexity, readability and toxicity.",
-            ),
-            st.Page(
-                _PAGES / "jobs.py",
-                title="Jobs",
-                icon=":material/published_with_changes:",
-                help="Every run of the metrics job: its lag, its rows and why some have no score.",
-            ),
+                _PAGES / f"{file}.py", title=title, icon=f":material/{icon}:", help=about, default=file == "overview"
+            )
+            for file, title, icon, about in _SHOWN
         ]
     )
-    st.sidebar.caption(f":material/person: {plain(current_user())}")
+    st.sidebar.caption(f":material/person: {plain(current_actor().name)}")
     return page

@@ -16,6 +16,8 @@ from dashboard.queries import operations, traffic
 from dashboard.queries.traffic import VersionSeen
 from dashboard.wording import age, sentence
 from lakehouse.errors import LakehouseError
+from registry.errors import RegistryError
+from serving.errors import ServingError
 from settings import get_settings
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def guarded(what: str) -> Iterator[None]:
     """Show a failure as one sentence in its place, so that the rest of the page still stands."""
     try:
         yield
-    except (DashboardError, LakehouseError) as error:
+    except (DashboardError, LakehouseError, RegistryError, ServingError) as error:
         _log.warning("%s: %s", what, error)
         st.error(sentence(error), icon=":material/error:")
     # A mistake of ours in one panel must not take the others away from somebody who is on call.

@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from lakehouse.errors import LakehouseError
 from lakehouse.store import open_table, read_rows
-from lakehouse.tables import HANDBOOK_CHUNKS, HANDBOOK_PAGES, TableSpec
+from lakehouse.table_spec import TableSpec
+from lakehouse.tables import HANDBOOK_CHUNKS, HANDBOOK_PAGES
 from settings import Settings, get_settings
 
 if TYPE_CHECKING:

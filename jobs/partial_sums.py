@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lakehouse.tables import METRICS_DAILY_REQUESTER, METRICS_MINUTE, TIMESTAMP
+from lakehouse.table_spec import TIMESTAMP
+from lakehouse.tables import METRICS_DAILY_REQUESTER, METRICS_MINUTE
 from metrics.buckets import bucket_of
 
 

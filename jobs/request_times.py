@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.tables import REQUEST_METRICS, TIMESTAMP
+from lakehouse.table_spec import TIMESTAMP
+from lakehouse.tables import REQUEST_METRICS
 
 EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 """No served language model answered before; a clock that stands at its start says 1970."""

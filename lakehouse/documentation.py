@@ -6,7 +6,8 @@ import pyarrow as pa
 
 from lakehouse.column_meanings import COLUMN_MEANINGS
 from lakehouse.generations import RENAMED_COLUMNS, TAG_COLUMNS
-from lakehouse.tables import INFERENCE_ROWS, TABLES, TableSpec
+from lakehouse.table_spec import TableSpec
+from lakehouse.tables import INFERENCE_ROWS, TABLES
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "tables.md"
 

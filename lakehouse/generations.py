@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from lakehouse.errors import SchemaMismatch
 from lakehouse.store import first_line
-from lakehouse.tables import INFERENCE_ROWS, TIMESTAMP
+from lakehouse.table_spec import TIMESTAMP
+from lakehouse.tables import INFERENCE_ROWS
 
 Generation = Literal[1, 2, 3]
 

@@ -23,7 +23,8 @@ from lakehouse.generations import Generation, columns_read, date_column, generat
 from lakehouse.request_ids import content_hash_in, content_hashes, fill_in_ids, has_no_id
 from lakehouse.served_entities import ServedEntities
 from lakehouse.store import open_table, open_uri, read_rows, storage_options, table_id, table_uri
-from lakehouse.tables import INFERENCE_ROWS, SERVED_ENTITIES, TIMESTAMP
+from lakehouse.table_spec import TIMESTAMP
+from lakehouse.tables import INFERENCE_ROWS, SERVED_ENTITIES
 from settings import Settings
 
 if TYPE_CHECKING:

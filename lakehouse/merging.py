@@ -22,7 +22,7 @@ from lakehouse.appends import conform
 from lakehouse.commits import file_system
 from lakehouse.errors import CommitConflict, LakehouseError
 from lakehouse.store import first_line
-from lakehouse.tables import TableSpec
+from lakehouse.table_spec import TableSpec
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.tables import TIMESTAMP
+from lakehouse.table_spec import TIMESTAMP
 
 _NAMES = ("endpoint_name", "entity_name", "entity_version")
 

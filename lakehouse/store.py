@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from lakehouse.errors import HistoryGone, LakehouseError, TableMissing, UnreadableTable
-from lakehouse.tables import TABLES, TableSpec
+from lakehouse.table_spec import TableSpec
+from lakehouse.tables import TABLES
 from settings import Settings
 
 if TYPE_CHECKING:

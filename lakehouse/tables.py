@@ -3,29 +3,9 @@
 A timestamp is UTC with microseconds. `docs/tables.md` is generated from this file (`make docs`).
 """
 
-from dataclasses import dataclass, field
-
 import pyarrow as pa
 
-TIMESTAMP = pa.timestamp("us", tz="UTC")
-STRING_MAP = pa.map_(pa.string(), pa.string())
-
-
-@dataclass(frozen=True)
-class TableSpec:
-    """What a table holds and how it is laid out."""
-
-    name: str
-    meaning: str
-    schema: pa.Schema
-    partition_by: tuple[str, ...] = ()
-    statistics_columns: tuple[str, ...] = ()
-    """Columns whose minimum and maximum stand in the Delta log. Never one with people's words: a prefix is copied."""
-    change_data_feed: bool = False
-    properties: dict[str, str] = field(default_factory=dict)
-    row_group_rows: int = 131_072
-    """Rows that a reader of a file must hold at once: few, where a row carries people's texts."""
-
+from lakehouse.table_spec import STRING_MAP, TIMESTAMP, TableSpec, columns
 
 _KEPT_FOR_READERS = {
     "delta.logRetentionDuration": "interval 60 days",
@@ -34,15 +14,11 @@ _KEPT_FOR_READERS = {
 """Of the tables that a job reads commit by commit: it may be away this long and still finds every commit."""
 
 
-def _schema(**columns: pa.DataType) -> pa.Schema:
-    return pa.schema([pa.field(name, kind) for name, kind in columns.items()])
-
-
 INFERENCE_TABLE = TableSpec(
     name="inference_table",
     meaning="Every request to an endpoint and its answer, with the columns of Databricks' AI Gateway inference tables. "
     "The gateway and `import-payload` append; nothing is changed.",
-    schema=_schema(
+    schema=columns(
         databricks_request_id=pa.string(),
         request_date=pa.date32(),
         client_request_id=pa.string(),
@@ -77,7 +53,7 @@ SERVED_ENTITIES = TableSpec(
     name="served_entities",
     meaning="Which model version a served entity is, with the columns of Databricks' `system.serving.served_entities`. "
     "One row for each change of an endpoint's configuration.",
-    schema=_schema(
+    schema=columns(
         served_entity_id=pa.string(),
         endpoint_name=pa.string(),
         served_entity_name=pa.string(),
@@ -93,7 +69,7 @@ REQUEST_METRICS = TableSpec(
     name="request_metrics",
     meaning="One narrow row for each distinct request: its numbers, who gave them, and why one is missing. "
     "Append-only; the texts stay in the inference table.",
-    schema=_schema(
+    schema=columns(
         databricks_request_id=pa.string(),
         client_request_id=pa.string(),
         request_date=pa.date32(),
@@ -137,7 +113,7 @@ REQUEST_METRICS = TableSpec(
 REQUEST_SCORES = TableSpec(
     name="request_scores",
     meaning="Scores given later: fill-ins and re-scorings, one row for each request, metric and scorer. Append-only.",
-    schema=_schema(
+    schema=columns(
         databricks_request_id=pa.string(),
         request_date=pa.date32(),
         metric=pa.string(),
@@ -151,7 +127,7 @@ REQUEST_SCORES = TableSpec(
     change_data_feed=True,
 )
 
-_ROLLUP_SCHEMA = _schema(
+_ROLLUP_SCHEMA = columns(
     window_start=TIMESTAMP,
     endpoint_name=pa.string(),
     entity_name=pa.string(),
@@ -197,7 +173,7 @@ SOURCE_STARTS = TableSpec(
     name="source_starts",
     meaning="From which version on the metrics job reads an inference table whose early history is gone: at that "
     "version it takes all rows that were there. Usually empty.",
-    schema=_schema(
+    schema=columns(
         source_table_id=pa.string(),
         version=pa.int64(),
         rows=pa.int64(),
@@ -209,7 +185,7 @@ JOB_RUNS = TableSpec(
     name="job_runs",
     meaning="Every run of a job: a row when it starts (state `running`) and one when it ends, with the same run id. "
     "The last row of a run holds; a `running` row whose process is gone reads `interrupted`.",
-    schema=_schema(
+    schema=columns(
         run_id=pa.string(),
         job=pa.string(),
         trigger=pa.string(),
@@ -237,7 +213,7 @@ JOB_RUNS = TableSpec(
 JOB_REQUESTS = TableSpec(
     name="job_requests",
     meaning="A person's wish that a job runs now; the scheduler picks it up within seconds.",
-    schema=_schema(
+    schema=columns(
         request_id=pa.string(),
         job=pa.string(),
         arguments=pa.string(),
@@ -251,7 +227,7 @@ LEDGER = TableSpec(
     name="ledger",
     meaning="Who changed what, when and why. An intent row before a change and an outcome row after it, with the same "
     "change id; an intent without an outcome reads `interrupted`.",
-    schema=_schema(
+    schema=columns(
         change_id=pa.string(),
         phase=pa.string(),
         time=TIMESTAMP,
@@ -269,11 +245,87 @@ LEDGER = TableSpec(
     statistics_columns=("change_id", "phase", "time", "action", "target"),
 )
 
+EVALUATIONS = TableSpec(
+    name="evaluations",
+    meaning="What `python -m jobs evaluate` found out about a model version: the evidence that the gate judges.",
+    schema=columns(
+        evaluation_id=pa.string(),
+        entity_name=pa.string(),
+        entity_version=pa.string(),
+        live_entity_name=pa.string(),
+        live_entity_version=pa.string(),
+        started_at=TIMESTAMP,
+        finished_at=TIMESTAMP,
+        requested_by=pa.string(),
+        evidence=pa.string(),
+    ),
+    statistics_columns=("evaluation_id", "entity_name", "entity_version", "finished_at"),
+)
+
+EVALUATED_ANSWERS = TableSpec(
+    name="evaluated_answers",
+    meaning="The questions of an evaluation with the answers of the evaluated version and, for logged prompts, those "
+    "that the live version gave. People's words: pages mask them.",
+    schema=columns(
+        evaluation_id=pa.string(),
+        kind=pa.string(),
+        position=pa.int32(),
+        databricks_request_id=pa.string(),
+        prompt=pa.string(),
+        live_answer=pa.string(),
+        answer=pa.string(),
+        seconds=pa.float64(),
+        scores=pa.map_(pa.string(), pa.float64()),
+        live_scores=pa.map_(pa.string(), pa.float64()),
+        notes=STRING_MAP,
+    ),
+    statistics_columns=("evaluation_id", "kind", "position"),
+)
+
+RAMPS = TableSpec(
+    name="ramps",
+    meaning="Canary ramps: a row when one is planned and at each step; the last row of a ramp holds.",
+    schema=columns(
+        ramp_id=pa.string(),
+        time=TIMESTAMP,
+        endpoint_name=pa.string(),
+        entity_name=pa.string(),
+        entity_version=pa.string(),
+        state=pa.string(),
+        step=pa.int32(),
+        shares=pa.list_(pa.int32()),
+        hold_seconds=pa.float64(),
+        actor=pa.string(),
+        role=pa.string(),
+        reason=pa.string(),
+        change_id=pa.string(),
+        note=pa.string(),
+    ),
+    statistics_columns=("ramp_id", "time", "endpoint_name", "state"),
+)
+
+ALERT_EVENTS = TableSpec(
+    name="alert_events",
+    meaning="Alerts about a version on an endpoint: a row when one opens and a row when it closes, with the same id.",
+    schema=columns(
+        alert_id=pa.string(),
+        state=pa.string(),
+        time=TIMESTAMP,
+        rule=pa.string(),
+        endpoint_name=pa.string(),
+        entity_name=pa.string(),
+        entity_version=pa.string(),
+        sentence=pa.string(),
+        evidence=pa.string(),
+    ),
+    statistics_columns=("alert_id", "state", "time", "endpoint_name", "entity_version"),
+)
+
 PRICES = TableSpec(
     name="prices",
     meaning="The price table that cost is computed from when no file of your own is set. "
     "The demo's rows are labelled as samples.",
-    schema=_schema(
+    schema=columns(
         entity_name=pa.string(),
         entity_version=pa.string(),
         input_usd_per_million=pa.float64(),
@@ -286,7 +338,7 @@ PRICES = TableSpec(
 HANDBOOK_PAGES = TableSpec(
     name="handbook_pages",
     meaning="The data table of the demo chatbot: one row for each section of the handbook in `docs/handbook`.",
-    schema=_schema(
+    schema=columns(
         section_id=pa.string(),
         page=pa.string(),
         title=pa.string(),
@@ -300,7 +352,7 @@ HANDBOOK_PAGES = TableSpec(
 HANDBOOK_CHUNKS = TableSpec(
     name="handbook_chunks",
     meaning="The feature table of the demo chatbot: sections cut into passages that are retrieved and quoted.",
-    schema=_schema(
+    schema=columns(
         chunk_id=pa.string(),
         section_id=pa.string(),
         page=pa.string(),
@@ -326,6 +378,10 @@ TABLES: dict[str, TableSpec] = {
         JOB_RUNS,
         JOB_REQUESTS,
         LEDGER,
+        EVALUATIONS,
+        EVALUATED_ANSWERS,
+        RAMPS,
+        ALERT_EVENTS,
         PRICES,
         HANDBOOK_PAGES,
         HANDBOOK_CHUNKS,

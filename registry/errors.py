@@ -7,3 +7,19 @@ class RegistryError(Exception):
 
 class VersionMissing(RegistryError):
     """No such registered model, version or alias."""
+
+
+class NotAllowed(RegistryError):
+    """The actor's role is not enough for the action."""
+
+
+class ChangeConflict(RegistryError):
+    """Production is not what the plan was made on any more, or somebody else is changing it: look again."""
+
+
+class GateNotPassed(RegistryError):
+    """A check of the gate failed or could not run, and nobody overrode it."""
+
+
+class ChangeFailed(RegistryError):
+    """A change was begun and could not be carried out; the sentence says what production is now."""

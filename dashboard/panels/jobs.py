@@ -7,15 +7,16 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import actions, charts
+from dashboard import charts
+from dashboard.actions import jobs as actions
 from dashboard.colors import ACCENT, WARNING
 from dashboard.health import data_time
-from dashboard.identity import current_user
 from dashboard.panels.states import state_badge
 from dashboard.queries import operations
 from dashboard.widgets import chart, empty, local, time_zone
 from dashboard.wording import NOTHING, age, duration, number, plain, plural, sentence
 from lakehouse.errors import LakehouseError
+from registry.errors import RegistryError
 
 _WISH = "metrics_job_wish"
 
@@ -163,8 +164,8 @@ def _age(time: datetime | None) -> str:
 
 def _ask() -> None:
     try:
-        st.session_state[_WISH] = actions.run_metrics_job_now(current_user())
-    except LakehouseError as error:
+        st.session_state[_WISH] = actions.run_metrics_job_now()
+    except (LakehouseError, RegistryError) as error:
         st.toast(sentence(error), icon=":material/error:")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.identity import current_user
+from dashboard.auth import current_actor
 from lakehouse.runs import pending_requests
 from settings import Settings
 from tests.dashboard import workspace
@@ -112,7 +112,7 @@ def test_run_now_asks_the_scheduler_under_the_persons_name(
     app = page("jobs")
     app.button(key="run_now").click().run()
     wishes = pending_requests(empty)
-    assert [(wish["job"], wish["requested_by"]) for wish in wishes] == [("score", current_user())]
+    assert [(wish["job"], wish["requested_by"]) for wish in wishes] == [("score", current_actor().name)]
     app.run()
     assert app.button(key="run_now").disabled
     assert "the scheduler will start it" in texts(app)
