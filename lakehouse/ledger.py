@@ -154,13 +154,20 @@ def changes(
     """The last `limit` changes, newest first. `since` keeps those begun at or after it, `target` those to one thing."""
     table = open_table(settings, "ledger")
     rows = read_rows(table, where=None if since is None else pc.field("time") >= since).to_pylist()
+    found = changes_in(rows, interrupted_after_seconds)
+    return [change for change in found if target is None or change.target == target][:limit]
+
+
+def changes_in(
+    rows: list[dict[str, Any]], interrupted_after_seconds: float = INTERRUPTED_AFTER_SECONDS
+) -> list[Change]:
+    """The changes that rows of the ledger tell, newest first. Outcomes without their intent are left out."""
     outcomes: dict[str, dict[str, Any]] = {}
     for row in sorted((r for r in rows if r["phase"] == "outcome"), key=lambda r: r["time"]):
         outcomes[row["change_id"]] = row
-    intents = [r for r in rows if r["phase"] == "intent" and (target is None or r["target"] == target)]
-    intents.sort(key=lambda r: r["time"], reverse=True)
+    intents = sorted((r for r in rows if r["phase"] == "intent"), key=lambda r: r["time"], reverse=True)
     overdue = datetime.now(UTC) - timedelta(seconds=interrupted_after_seconds)
-    return [_change(row, outcomes.get(row["change_id"]), overdue) for row in intents[:limit]]
+    return [_change(row, outcomes.get(row["change_id"]), overdue) for row in intents]
 
 
 def _change(intent: dict[str, Any], outcome: dict[str, Any] | None, overdue: datetime) -> Change:
