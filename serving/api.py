@@ -17,7 +17,7 @@ from serving.errors import RequestRejected
 from serving.exchange import error_body
 from serving.gateway import Gateway
 from serving.invocations import invoke, read_limited, send_body
-from serving.model_server import Receive, Send
+from serving.model_server import CONCURRENCY, Receive, Send
 from serving.prometheus import EntityMetrics, RequestCounters, exposition
 
 logger = logging.getLogger(__name__)
@@ -166,7 +166,8 @@ class Api:
                 except psutil.NoSuchProcess:
                     logger.debug("Process %d has just ended.", worker.process_id)
             counters = endpoint.counters.setdefault(entity.name, RequestCounters())
-            shown.append(EntityMetrics(entity.name, counters, worker.in_flight, cpu, memory))
+            concurrency = CONCURRENCY if worker.state == "ready" else 0
+            shown.append(EntityMetrics(entity.name, counters, worker.in_flight, concurrency, cpu, memory))
         return exposition(name, shown)
 
     def _logs(self, name: str, served_name: str) -> Answer:

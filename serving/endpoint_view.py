@@ -3,6 +3,7 @@
 from typing import Any
 
 from serving.endpoint_config import EndpointConfig, ServedEntity
+from serving.endpoints import EXTENSION
 from serving.gateway import LiveEndpoint
 
 _CREATOR = "local"
@@ -32,6 +33,8 @@ def describe(endpoint: LiveEndpoint) -> dict[str, Any]:
         body["config"] = _config(endpoint, record.active)
     if endpoint.pending is not None:
         body["pending_config"] = {**_config(endpoint, endpoint.pending), "start_time": endpoint.pending_since_ms}
+    if record.warm is not None:
+        body[EXTENSION] = {"warm_standby": _entity(endpoint, record.warm)}
     return body
 
 

@@ -3,7 +3,11 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+
+EXTENSION = "lakehelm"
+"""The key of an endpoint's answer under which the gateway says what Databricks has no word for."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,28 @@ class Endpoint:
     updating: str
     inference_table: bool = False
     creator: str = ""
+    """Whose permissions the endpoint has on Databricks, and keeps for ever."""
+    warm: ServedState | None = None
+    """The version that was taken out of the configuration last and still runs. Only the gateway tells."""
+    update_message: str = ""
+    """Why the last update failed or was interrupted, or how far the one that runs is; empty if there is nothing to say.
+    """
+    pending_since: datetime | None = None
+    """When the update that `pending` describes began."""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    """When a person or a program last changed the endpoint."""
 
     @property
     def live(self) -> ServedState | None:
         """The served entity with the most traffic, or None before the first is ready."""
         return max(self.served, key=lambda entity: entity.traffic, default=None)
+
+    def running(self, entity_name: str, entity_version: str) -> ServedState | None:
+        """The served entity, or the warm standby, that answers as this version now: no start is needed to use it."""
+        known = [*self.served, *([self.warm] if self.warm is not None else [])]
+        wanted = (entity_name, str(entity_version))
+        return next((one for one in known if one.ready and (one.entity_name, one.entity_version) == wanted), None)
 
 
 @dataclass(frozen=True)
@@ -111,34 +132,46 @@ def endpoint_of(entry: dict[str, Any]) -> Endpoint:
     """The endpoint that an API's answer describes. What the answer leaves out is empty, never an error."""
     state = entry.get("state") or {}
     config = entry.get("config") or {}
-    pending = entry.get("pending_config")
+    pending_config = entry.get("pending_config") or {}
+    pending = _served_states(pending_config) if pending_config else None
     logging = ((entry.get("ai_gateway") or {}).get("inference_table_config")) or {}
+    warm = (entry.get(EXTENSION) or {}).get("warm_standby")
+    messages = dict.fromkeys(entity.message for entity in pending or [] if entity.message)
     return Endpoint(
         name=str(entry.get("name") or ""),
         ready=state.get("ready") == "READY",
         config_version=int(config.get("config_version") or 0),
         served=_served_states(config),
-        pending=_served_states(pending) if pending else None,
+        pending=pending,
         updating=str(state.get("config_update") or "NOT_UPDATING"),
         inference_table=bool(logging.get("enabled")),
         creator=str(entry.get("creator") or ""),
+        warm=_served_state(warm, 0) if warm else None,
+        update_message=" ".join(messages),
+        pending_since=_time(pending_config.get("start_time")),
+        created_at=_time(entry.get("creation_timestamp")),
+        updated_at=_time(entry.get("last_updated_timestamp")),
     )
 
 
 def _served_states(config: dict[str, Any]) -> list[ServedState]:
     routes = (config.get("traffic_config") or {}).get("routes") or []
     traffic = {route.get("served_model_name"): int(route.get("traffic_percentage") or 0) for route in routes}
-    states = []
-    for entity in config.get("served_entities") or []:
-        state = entity.get("state") or {}
-        states.append(
-            ServedState(
-                name=str(entity.get("name") or ""),
-                entity_name=str(entity.get("entity_name") or ""),
-                entity_version=str(entity.get("entity_version") or ""),
-                state=str(state.get("deployment") or ""),
-                message=str(state.get("deployment_state_message") or ""),
-                traffic=traffic.get(entity.get("name"), 0),
-            )
-        )
-    return states
+    entities = config.get("served_entities") or []
+    return [_served_state(entity, traffic.get(entity.get("name"), 0)) for entity in entities]
+
+
+def _served_state(entity: dict[str, Any], traffic: int) -> ServedState:
+    state = entity.get("state") or {}
+    return ServedState(
+        name=str(entity.get("name") or ""),
+        entity_name=str(entity.get("entity_name") or ""),
+        entity_version=str(entity.get("entity_version") or ""),
+        state=str(state.get("deployment") or ""),
+        message=str(state.get("deployment_state_message") or ""),
+        traffic=traffic,
+    )
+
+
+def _time(milliseconds: Any) -> datetime | None:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if isinstance(milliseconds, int) and milliseconds else None

@@ -12,7 +12,8 @@ from serving.worker import LoadedModel, Refused, Reply
 
 logger = logging.getLogger(__name__)
 
-_THREADS = 8
+CONCURRENCY = 8
+"""How many requests a worker answers at the same time; more wait."""
 _JSON = [(b"content-type", b"application/json")]
 _EVENTS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
 
@@ -26,7 +27,7 @@ class ModelServer:
 
     def __init__(self, model: LoadedModel) -> None:
         self._model = model
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="model")
+        self._threads = ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="model")
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""

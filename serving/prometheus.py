@@ -1,52 +1,78 @@
 """An endpoint's metrics in Prometheus' text format, with the names that Databricks documents.
 
-Counts are gauges over the last minute, as on Databricks: never `rate()` them. The latency histogram is cumulative
-since the gateway started.
+Everything is over the last minute, the latency histogram included, as on Databricks: never `rate()` any of it.
+`serving.endpoint_metrics` reads this text.
 """
 
 import time
 from bisect import bisect_left
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-_LATENCY_BUCKETS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 30000, 60000)
-_WINDOW_SECONDS = 60.0
+from serving.endpoint_metrics import IN_FLIGHT
+
+_LATENCY_BUCKETS_MS = (
+    *(1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700),
+    *(1000, 1500, 2000, 3000, 5000, 7000, 10000, 15000, 20000, 30000, 60000),
+)
+_WINDOW_SECONDS = 60
+
+
+@dataclass
+class _Second:
+    """What was answered within one second."""
+
+    second: int
+    statuses: Counter[int] = field(default_factory=Counter)
+    """Status class (4 for 4xx) → answers."""
+    buckets: Counter[int] = field(default_factory=Counter)
+    """Index of the latency bucket → answers."""
+    sum_ms: float = 0.0
 
 
 class RequestCounters:
-    """What one served entity has answered."""
+    """What one served entity answered in the last minute, kept by the second: a busy minute costs no more memory."""
 
     def __init__(self) -> None:
-        self._recent: deque[tuple[float, int]] = deque()
-        self._buckets = [0] * (len(_LATENCY_BUCKETS_MS) + 1)
-        self._sum_ms = 0.0
+        self._seconds: deque[_Second] = deque()
 
     def count(self, status_code: int, seconds: float) -> None:
         """Count one answer."""
-        now = time.monotonic()
-        self._recent.append((now, status_code))
+        now = int(time.monotonic())
         self._forget(now)
-        self._buckets[bisect_left(_LATENCY_BUCKETS_MS, seconds * 1000)] += 1
-        self._sum_ms += seconds * 1000
+        if not self._seconds or self._seconds[-1].second != now:
+            self._seconds.append(_Second(now))
+        latest = self._seconds[-1]
+        latest.statuses[status_code // 100] += 1
+        latest.buckets[bisect_left(_LATENCY_BUCKETS_MS, seconds * 1000)] += 1
+        latest.sum_ms += seconds * 1000
 
     def last_minute(self, status_class: int | None = None) -> int:
-        """How many answers of the last minute had a status of this class (4 for 4xx); all of them for None."""
-        self._forget(time.monotonic())
-        return sum(1 for _, status in self._recent if status_class is None or status // 100 == status_class)
+        """How many answers had a status of this class (4 for 4xx); all of them for None."""
+        self._forget(int(time.monotonic()))
+        return sum(
+            second.statuses.total() if status_class is None else second.statuses[status_class]
+            for second in self._seconds
+        )
 
     def histogram(self, labels: str) -> list[str]:
         """The lines of the latency histogram."""
+        self._forget(int(time.monotonic()))
         lines, total = [], 0
-        for edge, number in zip((*_LATENCY_BUCKETS_MS, "+Inf"), self._buckets, strict=True):
-            total += number
+        for number, edge in enumerate((*_LATENCY_BUCKETS_MS, "+Inf")):
+            total += sum(second.buckets[number] for second in self._seconds)
             lines.append(f'request_latency_ms_bucket{{{labels},le="{edge}"}} {total}')
-        lines += [f"request_latency_ms_sum{{{labels}}} {self._sum_ms:.3f}"]
-        return [*lines, f"request_latency_ms_count{{{labels}}} {total}"]
+        sum_ms = sum(second.sum_ms for second in self._seconds)
+        return [
+            *lines,
+            f"request_latency_ms_sum{{{labels}}} {sum_ms:.3f}",
+            f"request_latency_ms_count{{{labels}}} {total}",
+        ]
 
-    def _forget(self, now: float) -> None:
-        while self._recent and self._recent[0][0] < now - _WINDOW_SECONDS:
-            self._recent.popleft()
+    def _forget(self, now: int) -> None:
+        while self._seconds and self._seconds[0].second <= now - _WINDOW_SECONDS:
+            self._seconds.popleft()
 
 
 @dataclass(frozen=True)
@@ -56,6 +82,8 @@ class EntityMetrics:
     served_model_name: str
     counters: RequestCounters
     in_flight: int
+    provisioned: int
+    """How many requests it can answer at the same time."""
     cpu_percentage: float
     memory_percentage: float
 
@@ -69,7 +97,8 @@ def exposition(endpoint_name: str, entities: Iterable[EntityMetrics]) -> str:
     gauges = {
         "cpu_usage_percentage": [(labels, f"{entity.cpu_percentage:.2f}") for labels, entity in shown],
         "mem_usage_percentage": [(labels, f"{entity.memory_percentage:.3f}") for labels, entity in shown],
-        "provisioned_concurrent_requests_total": [(labels, str(entity.in_flight)) for labels, entity in shown],
+        "provisioned_concurrent_requests_total": [(labels, str(entity.provisioned)) for labels, entity in shown],
+        IN_FLIGHT: [(labels, str(entity.in_flight)) for labels, entity in shown],
         "request_count_total": [(labels, str(entity.counters.last_minute())) for labels, entity in shown],
         "request_4xx_count_total": [(labels, str(entity.counters.last_minute(4))) for labels, entity in shown],
         "request_5xx_count_total": [(labels, str(entity.counters.last_minute(5))) for labels, entity in shown],
