@@ -1,14 +1,8 @@
-"""Where a run may be killed on purpose, so that a test can show that nothing is lost.
+"""The places where a test may kill a run of the metrics job (`lakehouse.crash_points` says how)."""
 
-`LAKEHELM_KILL_AT=append:2` makes the process end itself with SIGKILL when the stage `append` is done for the second
-time. Without the variable nothing happens.
-"""
+from lakehouse.crash_points import VARIABLE, crash_point
 
-import os
-import signal
-from collections import Counter
-
-VARIABLE = "LAKEHELM_KILL_AT"
+__all__ = ["STAGES", "VARIABLE", "crash_point"]
 
 STAGES = (
     "start",
@@ -25,16 +19,3 @@ STAGES = (
     "finish",
 )
 """The boundaries of the metrics job, each named by the stage that was just done."""
-
-_passed: Counter[str] = Counter()
-
-
-def crash_point(stage: str) -> None:
-    """Say that `stage` is done; ends this process with SIGKILL if the environment asks for it here."""
-    wanted = os.environ.get(VARIABLE)
-    if not wanted:
-        return
-    _passed[stage] += 1
-    name, _, nth = wanted.partition(":")
-    if name == stage and _passed[stage] == int(nth or 1):
-        os.kill(os.getpid(), signal.SIGKILL)

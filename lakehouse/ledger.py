@@ -1,7 +1,8 @@
 """Who changed what, when and why: an append-only record of every change that a person or a job makes.
 
 An intent row is written before a change and an outcome row after it, with the same change id. A crash in between
-leaves an intent without an outcome, which reads `interrupted`.
+leaves an intent without an outcome, which reads `interrupted`: at once where the intent says which process began it and
+that process is gone, else after a time.
 """
 
 import json
@@ -16,11 +17,15 @@ from typing import Any
 import pyarrow.compute as pc
 
 from lakehouse.appends import append
+from lakehouse.liveness import process_is_gone
 from lakehouse.store import open_table, read_rows
 from settings import Settings
 
 INTERRUPTED_AFTER_SECONDS = 900.0
-"""A change without an outcome after this long is taken for interrupted: no change of ours takes that long."""
+"""A change without an outcome after this long is taken for interrupted, unless its intent gives it longer."""
+
+GIVES_UP_AFTER = "gives_up_after_seconds"
+"""In the evidence of an intent: how long the change may take."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,36 @@ def record_intent(
 
     `time` (with a time zone) is now unless given. `evidence` is kept as JSON.
     """
-    change_id = uuid.uuid4().hex
-    row = {
-        "change_id": change_id,
+    row = intent_row(
+        action=action,
+        target=target,
+        actor=actor,
+        role=role,
+        before=before,
+        after=after,
+        reason=reason,
+        evidence=evidence,
+        time=time,
+    )
+    append(settings, "ledger", [row])
+    return str(row["change_id"])
+
+
+def intent_row(
+    *,
+    action: str,
+    target: str,
+    actor: str,
+    role: str = "admin",
+    before: str = "",
+    after: str = "",
+    reason: str = "",
+    evidence: dict[str, Any] | None = None,
+    time: datetime | None = None,
+) -> dict[str, Any]:
+    """The row of an intent with a new change id, for who appends it otherwise. Arguments as of `record_intent`."""
+    return {
+        "change_id": uuid.uuid4().hex,
         "phase": "intent",
         "time": time or datetime.now(UTC),
         "actor": actor,
@@ -72,8 +104,6 @@ def record_intent(
         "reason": reason,
         "evidence": _as_json(evidence),
     }
-    append(settings, "ledger", [row])
-    return change_id
 
 
 def record_outcome(
@@ -86,15 +116,18 @@ def record_outcome(
     time: datetime | None = None,
 ) -> None:
     """Write down how a change ended: `succeeded`, `failed`, or a word that says more. `seconds` is how long it took."""
-    row = {
-        "change_id": change_id,
-        "phase": "outcome",
-        "time": time or datetime.now(UTC),
-        "evidence": _as_json(evidence),
-        "outcome": outcome,
-        "seconds": seconds,
-    }
-    append(settings, "ledger", [row])
+    append(settings, "ledger", [_outcome_row(change_id, outcome, evidence, seconds, time)])
+
+
+def record_done(settings: Settings, **intent: Any) -> str:
+    """Write down something that is done already: intent and outcome `succeeded` in one commit. Returns the change id.
+
+    Arguments as of `record_intent`.
+    """
+    row = intent_row(**intent)
+    outcome = _outcome_row(row["change_id"], "succeeded", None, 0.0, row["time"])
+    append(settings, "ledger", [row, outcome])
+    return str(row["change_id"])
 
 
 @contextmanager
@@ -166,12 +199,11 @@ def changes_in(
     for row in sorted((r for r in rows if r["phase"] == "outcome"), key=lambda r: r["time"]):
         outcomes[row["change_id"]] = row
     intents = sorted((r for r in rows if r["phase"] == "intent"), key=lambda r: r["time"], reverse=True)
-    overdue = datetime.now(UTC) - timedelta(seconds=interrupted_after_seconds)
-    return [_change(row, outcomes.get(row["change_id"]), overdue) for row in intents]
+    return [_change(row, outcomes.get(row["change_id"]), interrupted_after_seconds) for row in intents]
 
 
-def _change(intent: dict[str, Any], outcome: dict[str, Any] | None, overdue: datetime) -> Change:
-    unfinished = "interrupted" if intent["time"] < overdue else None
+def _change(intent: dict[str, Any], outcome: dict[str, Any] | None, overdue_after_seconds: float) -> Change:
+    evidence = _from_json(intent["evidence"])
     return Change(
         change_id=intent["change_id"],
         action=intent["action"] or "",
@@ -181,11 +213,35 @@ def _change(intent: dict[str, Any], outcome: dict[str, Any] | None, overdue: dat
         before=intent["before"] or "",
         after=intent["after"] or "",
         reason=intent["reason"] or "",
-        evidence={**_from_json(intent["evidence"]), **_from_json(outcome["evidence"] if outcome else None)},
+        evidence={**evidence, **_from_json(outcome["evidence"] if outcome else None)},
         started_at=intent["time"],
-        outcome=outcome["outcome"] if outcome else unfinished,
+        outcome=outcome["outcome"] if outcome else _unfinished(intent, evidence, overdue_after_seconds),
         seconds=outcome["seconds"] if outcome else None,
     )
+
+
+def _unfinished(intent: dict[str, Any], evidence: dict[str, Any], overdue_after_seconds: float) -> str | None:
+    """`interrupted`, or None for a change that may still be under way."""
+    longest = evidence.get(GIVES_UP_AFTER)
+    seconds = longest if isinstance(longest, int | float) else overdue_after_seconds
+    if intent["time"] < datetime.now(UTC) - timedelta(seconds=seconds):
+        return "interrupted"
+    process_id = evidence.get("process_id")
+    known = process_id if isinstance(process_id, int) else None
+    return "interrupted" if process_is_gone(known, evidence.get("host"), intent["time"]) else None
+
+
+def _outcome_row(
+    change_id: str, outcome: str, evidence: dict[str, Any] | None, seconds: float | None, time: datetime | None
+) -> dict[str, Any]:
+    return {
+        "change_id": change_id,
+        "phase": "outcome",
+        "time": time or datetime.now(UTC),
+        "evidence": _as_json(evidence),
+        "outcome": outcome,
+        "seconds": seconds,
+    }
 
 
 def _as_json(evidence: dict[str, Any] | None) -> str | None:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from lakehouse.appends import append
 from lakehouse.errors import LakehouseError
+from lakehouse.liveness import process_is_gone
 from lakehouse.store import open_table, read_rows
 from settings import Settings
 
@@ -138,17 +139,4 @@ def _with_maps(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_dead(row: dict[str, Any]) -> bool:
-    if row["state"] != "running" or row["process_id"] is None:
-        return False
-    if row["host"] != socket.gethostname():
-        return False  # Another machine's process cannot be looked at from here.
-    import psutil
-
-    try:
-        begun = psutil.Process(row["process_id"]).create_time()
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.AccessDenied:
-        return False  # It exists, under another user.
-    # The number may have been given to a younger process since; a second of tolerance for rounded clocks.
-    return bool(begun > row["started_at"].timestamp() + 1.0)
+    return bool(row["state"] == "running") and process_is_gone(row["process_id"], row["host"], row["started_at"])
