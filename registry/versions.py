@@ -2,12 +2,14 @@
 
 Two registered models, not stages: `settings.test_model` and `settings.prod_model`. A version of the test model is
 None, or Staging while it carries `@challenger`. A version of the production model is Production while it carries
-`@champion`, else Archived.
+`@champion`, else Archived. Other models whose names begin as those do (`test.`, `prod.`) are told apart likewise.
 """
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,12 +21,16 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 Stage = Literal["None", "Staging", "Production", "Archived"]
+Environment = Literal["test", "production", "other"]
 CHALLENGER = "challenger"
 CHAMPION = "champion"
 PREVIOUS = "previous"
 _SOURCE_VERSION = re.compile(r"models:/(?P<name>[^/@]+)/(?P<version>\d+)")
 _SOURCE_MODEL = re.compile(r"models:/(?P<model_id>m-[0-9a-f]+)")
 _LONGEST_CHAIN = 100
+_ROWS_A_LISTING, _MOST_LISTINGS = 100, 20
+"""How far Unity Catalog's unsorted list of versions is read before a page of the newest is cut from it."""
+_GETS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,11 @@ class ModelVersion:
     """Where the version came from: a logged model (`models:/m-…`) or the version it is a copy of (`models:/NAME/N`)."""
     tags: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
+    status: str = "READY"
+    """MLflow's word: READY, PENDING_REGISTRATION or FAILED_REGISTRATION. `status_message` may say why."""
+    status_message: str = ""
+    created_by: str = ""
+    """Who registered it, where the registry knows."""
 
     @property
     def uri(self) -> str:
@@ -56,11 +67,15 @@ class ModelVersion:
 
 
 class VersionPage(list[ModelVersion]):
-    """Versions of a registered model, newest first, and where the next page starts."""
+    """Versions of a registered model, newest first, and where the next page starts.
 
-    def __init__(self, versions: list[ModelVersion], next_page_token: str | None) -> None:
+    `complete`: whether every version was looked at. On Unity Catalog, whose list has no order, 2,000 are.
+    """
+
+    def __init__(self, versions: list[ModelVersion], next_page_token: str | None, complete: bool = True) -> None:
         super().__init__(versions)
         self.next_page_token = next_page_token
+        self.complete = complete
 
 
 @dataclass(frozen=True)
@@ -94,20 +109,22 @@ def client(settings: Settings) -> "MlflowClient":
 
 
 def versions(settings: Settings, name: str, limit: int = 50, page_token: str | None = None) -> VersionPage:
-    """Versions of the registered model `name`, newest first where the registry can sort; empty if there is none.
+    """A page of the versions of the registered model `name`, newest first; empty if there is no such model.
 
-    `page_token` is the `next_page_token` of the page before.
+    `page_token` is the `next_page_token` of the page before. Asks the registry twice, on Unity Catalog at most
+    20 + `limit` times: its search knows no order and tells neither tags nor aliases.
+    Raises: VersionMissing, if that is no name of a model; RegistryError, if the registry did not tell.
     """
-    registry = client(settings)
-    in_unity_catalog = settings.registry_uri == "databricks-uc"
     # A registered model's name holds no quote, so that a filter cannot be broken out of.
     _check_name(name)
-    order = None if in_unity_catalog else ["version_number DESC"]
-    found = registry.search_model_versions(f"name='{name}'", limit, order, page_token)
-    # Unity Catalog's search tells neither tags nor aliases.
-    rows = [registry.get_model_version(name, row.version) for row in found] if in_unity_catalog else found
-    aliases = _aliases(registry, name) if rows else {}
-    return VersionPage([_model_version(settings, row, aliases) for row in rows], found.token or None)
+    registry = client(settings)
+    with asking(f"the versions of {name}"):
+        if in_unity_catalog(settings):
+            return _catalog_page(settings, registry, name, limit, page_token)
+        found = registry.search_model_versions(f"name='{name}'", limit, ["version_number DESC"], page_token)
+        aliases = _aliases(registry, name) if found else {}
+        rows = [_model_version(settings, row, aliases.get(str(row.version), ())) for row in found]
+        return VersionPage(rows, found.token or None)
 
 
 def get(settings: Settings, name: str, version: str) -> ModelVersion:
@@ -131,7 +148,7 @@ def get(settings: Settings, name: str, version: str) -> ModelVersion:
         raise VersionMissing(
             f"Registered model {name} has no version {wanted}: look at the Versions it has."
         ) from error
-    return _model_version(settings, row, _aliases(registry, name))
+    return _model_version(settings, row, tuple(sorted(row.aliases or ())))
 
 
 def find(settings: Settings, name: str, version: str) -> ModelVersion | None:
@@ -155,6 +172,33 @@ def environments(settings: Settings, limit: int = 50) -> Environments:
     )
 
 
+def environment_of(settings: Settings, name: str) -> Environment:
+    """Which environment a registered model belongs to: by its name, or by what its name begins with."""
+    if name in (settings.test_model, settings.prod_model):
+        return "test" if name == settings.test_model else "production"
+    own, test, prod = (_place(model) for model in (name, settings.test_model, settings.prod_model))
+    if test != prod and own in (test, prod):
+        return "test" if own == test else "production"
+    return "other"
+
+
+def in_unity_catalog(settings: Settings) -> bool:
+    """Whether the registry is Unity Catalog's, which sorts nothing and tells less in a search."""
+    return settings.registry_uri.startswith("databricks-uc")
+
+
+@contextmanager
+def asking(what: str) -> Iterator[None]:
+    """Ask the registry for `what`. Raises: RegistryError with one sentence, where MLflow raises its own error."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        reason = (str(error.message or "").strip().splitlines() or ["no reason was given"])[0]
+        raise RegistryError(f"The registry did not tell {what}: {reason}") from error
+
+
 def logged_model_id(settings: Settings, version: ModelVersion) -> str:
     """The id (`m-…`) of the logged model behind a version: a copy's source is the version that it was copied from.
 
@@ -176,34 +220,82 @@ def _check_name(name: str) -> None:
         raise VersionMissing(f"{name!r} is no name of a registered model: use letters, digits, '.', '-' and '_'.")
 
 
+def _catalog_page(
+    settings: Settings, registry: "MlflowClient", name: str, limit: int, page_token: str | None
+) -> VersionPage:
+    """A page of Unity Catalog's versions: the whole list as far as it is read, sorted here, then one look at each."""
+    numbers: set[int] = set()
+    token: str | None = None
+    for _ in range(_MOST_LISTINGS):
+        found = registry.search_model_versions(f"name='{name}'", _ROWS_A_LISTING, None, token)
+        numbers.update(int(row.version) for row in found)
+        token = found.token or None
+        if token is None:
+            break
+    newest = sorted(numbers, reverse=True)
+    start = int(page_token or 0)
+    wanted = newest[start : start + limit]
+    with ThreadPoolExecutor(_GETS_AT_ONCE) as pool:
+        rows = [row for row in pool.map(lambda number: _row(registry, name, str(number)), wanted) if row is not None]
+    following = str(start + limit) if start + limit < len(newest) else None
+    shown = [_model_version(settings, row, tuple(sorted(row.aliases or ()))) for row in rows]
+    return VersionPage(shown, following, complete=token is None)
+
+
+def _row(registry: "MlflowClient", name: str, version: str) -> Any:
+    """One version as the registry tells it, or None if it was deleted since it was listed."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return registry.get_model_version(name, version)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+
+
 def _aliases(registry: "MlflowClient", name: str) -> dict[str, tuple[str, ...]]:
-    """Version → its aliases. `search_model_versions` does not always tell them."""
+    """Version → its aliases. `search_model_versions` does not always tell them.
+
+    Searched for, because MLflow's databases read every version of a model that is asked for by name.
+    """
     of_version: dict[str, tuple[str, ...]] = {}
-    for alias, version in sorted(registry.get_registered_model(name).aliases.items()):
-        of_version[str(version)] = (*of_version.get(str(version), ()), alias)
+    for model in registry.search_registered_models(f"name='{name}'", 1):
+        for alias, version in sorted(model.aliases.items()):
+            of_version[str(version)] = (*of_version.get(str(version), ()), alias)
     return of_version
 
 
-def _model_version(settings: Settings, row: Any, aliases: Mapping[str, tuple[str, ...]]) -> ModelVersion:
-    own = aliases.get(str(row.version), ())
+def _model_version(settings: Settings, row: Any, aliases: tuple[str, ...]) -> ModelVersion:
     return ModelVersion(
         name=row.name,
         version=str(row.version),
-        aliases=own,
-        stage=_stage(settings, row.name, own),
+        aliases=aliases,
+        stage=_stage(settings, row.name, aliases),
         created_at=_time(row.creation_timestamp),
         updated_at=_time(row.last_updated_timestamp or row.creation_timestamp),
         run_id=row.run_id or "",
         source=row.source or "",
         tags=dict(row.tags or {}),
         description=row.description or "",
+        status=str(row.status or "READY"),
+        status_message=str(row.status_message or ""),
+        created_by=str(row.user_id or ""),
     )
 
 
 def _stage(settings: Settings, name: str, aliases: tuple[str, ...]) -> Stage:
-    if name == settings.test_model:
-        return "Staging" if CHALLENGER in aliases else "None"
-    return "Production" if CHAMPION in aliases else "Archived"
+    environment = environment_of(settings, name)
+    if environment != "test" and CHAMPION in aliases:
+        return "Production"
+    if environment == "production":
+        return "Archived"
+    return "Staging" if CHALLENGER in aliases else "None"
+
+
+def _place(name: str) -> str:
+    """What stands before the last part of a model's name: `test` of `test.chatbot`, catalog and schema elsewhere."""
+    return name.rpartition(".")[0]
 
 
 def _time(milliseconds: int) -> datetime:
