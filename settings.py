@@ -14,6 +14,15 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
+def comparable_name(name: str) -> str:
+    """A name as it is compared: upper and lower case make no difference in an e-mail address, and only there.
+
+    Beyond ASCII nothing is folded, as different addresses could become one (`ſ` becomes `s`).
+    """
+    name = name.strip()
+    return name.lower() if "@" in name and name.isascii() else name
+
+
 class Settings(BaseSettings):
     """All settings. The defaults are the embedded default: one laptop, no cloud, no key."""
 
@@ -111,8 +120,13 @@ class Settings(BaseSettings):
     )
     roles: dict[str, Literal["viewer", "operator", "approver", "admin"]] = Field(
         default_factory=dict,
-        description="Roles by e-mail address or user name, as a JSON object; `*` is everybody else who signs in. Not "
-        "used with `identity` = `none`.",
+        description="Roles by e-mail address, or by the provider's identifier of a person (`sub`), as a JSON object; "
+        "`*` is everybody else who signs in. Not used with `identity` = `none`.",
+    )
+    sign_in_hours: float = Field(
+        default=12.0,
+        gt=0,
+        description="How long a sign-in with `oidc` lasts; after that people sign in again.",
     )
     four_eyes: bool = Field(
         default=False,
@@ -121,6 +135,11 @@ class Settings(BaseSettings):
     gate_rules_file: str = Field(
         default="",
         description="Your own rules of the promotion gate and the guard (TOML). Empty: `registry/rules.toml`.",
+    )
+    golden_questions_file: str = Field(
+        default="",
+        description="Your own golden questions for evaluations (JSONL: `question` with `expected_phrases`, or with "
+        "`expected_refusal` true; `sources`, optional). Empty: those of the demo, for the demo's chatbot only.",
     )
     replayed_prompts: int = Field(
         default=30,
@@ -201,6 +220,13 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
+
+    @field_validator("roles")
+    @classmethod
+    def _each_name_once(cls, roles: dict[str, str]) -> dict[str, str]:
+        if len({comparable_name(name) for name in roles}) < len(roles):
+            raise ValueError("one e-mail address is there twice, in upper and lower case: name everybody once")
+        return roles
 
     @field_validator("host")
     @classmethod
