@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from dashboard.chart_markers import Layers, slot_layers, time_layers
+from dashboard.chart_times import shown_times
 from dashboard.colors import ACCENT, BAD, GOOD, GRID, NEUTRAL, WARNING, translucent, version_color
 from dashboard.wording import duration, number
 
@@ -19,28 +21,28 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+    from dashboard.queries.changes import Marker
     from dashboard.queries.quality import ScoreComparison
 
 MOST_SLOTS = 25
 STATE_COLORS = {"succeeded": GOOD, "running": ACCENT, "timed_out": WARNING, "interrupted": WARNING, "failed": BAD}
 
 
-def shown_times(times: Any, zone: str) -> np.ndarray[Any, np.dtype[np.str_]]:
-    """Times as they read in `zone`, as `2026-07-01T14:00:00`.
-
-    As text, because plotly shows numbers in the browser's zone, whatever was done to them before. As an array of text
-    they are still many times quicker to send than datetimes.
-    """
-    import pandas as pd
-
-    stamps = pd.DatetimeIndex(np.asarray(times, dtype="datetime64[ms]")).tz_localize("UTC").tz_convert(zone)
-    return np.datetime_as_string(stamps.tz_localize(None).to_numpy().astype("datetime64[s]"))
-
-
 def sparkline(
-    times: Any, values: Any, zone: str, *, color: str, hover: str, beside: Any = None, beside_hover: str = ""
+    times: Any,
+    values: Any,
+    zone: str,
+    *,
+    color: str,
+    hover: str,
+    beside: Any = None,
+    beside_hover: str = "",
+    markers: Sequence["Marker"] = (),
 ) -> "go.Figure":
-    """A small line without axes. `hover` is plotly's template for a value; `beside` is a second, dotted line."""
+    """A small line without axes. `hover` is plotly's template for a value; `beside` is a second, dotted line.
+
+    `markers` are the changes of the line's time, as `queries.changes.markers` gives them.
+    """
     line = {"type": "scatter", "mode": "lines", "connectgaps": True, "x": shown_times(times, zone)}
     traces = [
         {
@@ -58,12 +60,14 @@ def sparkline(
             0, {**line, "y": np.asarray(beside), "line": dotted, "hovertemplate": f"{beside_hover}<extra></extra>"}
         )
     hidden = {"visible": False, "fixedrange": True}
+    marked = _marked(markers, times, zone)
     return _figure(
-        traces,
+        [*traces, *marked.traces],
         height=64,
         hovermode="x",
         xaxis={**hidden, "type": "date"},
         yaxis={**hidden, "rangemode": "tozero"},
+        **marked.entries,
     )
 
 
@@ -141,12 +145,18 @@ def traffic_split(parts: Sequence[tuple[str, str, int]]) -> "go.Figure":
 
 
 def minute_means(
-    means: "pd.DataFrame", zone: str, unit: str, labels: Mapping[str, str], decimals: int, line_seconds: int
+    means: "pd.DataFrame",
+    zone: str,
+    unit: str,
+    labels: Mapping[str, str],
+    decimals: int,
+    line_seconds: int,
+    markers: Sequence["Marker"] = (),
 ) -> "go.Figure":
     """Every minute's average as a dot and that of every `line_seconds` as a line, one colour a version.
 
     means: columns time (int64, ms), version, n, mean, as `queries.quality.minute_means` gives them.
-    labels: version (as in `means`) → how people call it.
+    labels: version (as in `means`) → how people call it. `markers`: the changes of that time.
     """
     dots, lines = [], []
     for version, label in ((version, escape(label)) for version, label in labels.items()):
@@ -180,11 +190,23 @@ def minute_means(
             }
         )
     axis = {"type": "date", "gridcolor": GRID, "zeroline": False}
-    return _figure([*dots, *lines], height=340, legend=True, hovermode="closest", xaxis=axis, yaxis=_axis(unit))
+    marked = _marked(markers, means["time"].to_numpy(np.int64), zone)
+    return _figure(
+        [*dots, *lines, *marked.traces],
+        height=340,
+        legend=True,
+        hovermode="closest",
+        xaxis=axis,
+        yaxis=_axis(unit),
+        **marked.entries,
+    )
 
 
-def run_history(runs: Sequence[dict[str, Any]], zone: str) -> "go.Figure":
-    """How long each run took, one bar a run, coloured by its state. runs: oldest first, all of them ended."""
+def run_history(runs: Sequence[dict[str, Any]], zone: str, markers: Sequence["Marker"] = ()) -> "go.Figure":
+    """How long each run took, one bar a run, coloured by its state. runs: oldest first, all of them ended.
+
+    `markers`: the changes of that time, between the runs that they fell between.
+    """
     places = range(len(runs))
     seconds = [(run["finished_at"] - run["started_at"]).total_seconds() for run in runs]
     started = [f"{run['started_at'].astimezone(ZoneInfo(zone)):%d %b %H:%M}" for run in runs]
@@ -219,7 +241,17 @@ def run_history(runs: Sequence[dict[str, Any]], zone: str) -> "go.Figure":
         "fixedrange": True,
     }
     seconds_axis = {**_axis("seconds"), "rangemode": "tozero"}
-    return _figure(traces, height=220, legend=True, bargap=0.25, barmode="overlay", xaxis=axis, yaxis=seconds_axis)
+    marked = slot_layers(markers, zone, [int(run["started_at"].timestamp() * 1000) for run in runs])
+    return _figure(
+        [*traces, *marked.traces],
+        height=220,
+        legend=True,
+        bargap=0.25,
+        barmode="overlay",
+        xaxis=axis,
+        yaxis=seconds_axis,
+        **marked.entries,
+    )
 
 
 def amounts(
@@ -247,6 +279,13 @@ def amounts(
         xaxis={**_axis(unit), "rangemode": "tozero"},
         yaxis={"type": "category", "automargin": True, "fixedrange": True, "ticksuffix": "  "},
     )
+
+
+def _marked(markers: Sequence["Marker"], times: Any, zone: str) -> Layers:
+    """Markers on a chart of these times (milliseconds since 1970), and of changes that no point has followed yet."""
+    if not len(times) or not markers:
+        return Layers()
+    return time_layers(markers, zone, int(np.min(times)), max(int(np.max(times)), markers[-1].time))
 
 
 def _coarser(part: "pd.DataFrame", width: int) -> tuple[Any, Any]:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboard import widgets
 from dashboard.panels import status
-from dashboard.queries import endpoint, operations, traffic
+from dashboard.queries import changes, endpoint, operations, traffic
 from dashboard.queries.health import current_health
 from dashboard.wording import plain
 
@@ -27,7 +27,7 @@ def health_line() -> None:
 def figures() -> None:
     """How much was asked, and how that went."""
     with widgets.guarded("Indicators"):
-        status.indicators(traffic.traffic(name, period), period, label)
+        status.indicators(traffic.traffic(name, period), period, label, changes.markers(period, name))
 
 
 def operation() -> None:

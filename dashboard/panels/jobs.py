@@ -11,8 +11,9 @@ from dashboard import charts
 from dashboard.actions import jobs as actions
 from dashboard.colors import ACCENT, WARNING
 from dashboard.health import data_time
+from dashboard.panels.marked import marked_line
 from dashboard.panels.states import state_badge
-from dashboard.queries import operations
+from dashboard.queries import changes, operations
 from dashboard.widgets import chart, empty, local, time_zone
 from dashboard.wording import NOTHING, age, duration, number, plain, plural, sentence
 from lakehouse.errors import LakehouseError
@@ -58,7 +59,10 @@ def history(runs: Sequence[dict[str, Any]]) -> None:
     if not shown:
         empty("No run has ended yet.")
         return
-    chart(charts.run_history(shown[::-1], time_zone()), key="history", alt="How long the last runs took, by state")
+    marked = changes.marked_since(shown[-1]["started_at"])
+    figure = charts.run_history(shown[::-1], time_zone(), marked)
+    chart(figure, key="history", alt="How long the last runs took, by state")
+    marked_line(marked)
 
 
 def runs_table(runs: Sequence[dict[str, Any]]) -> dict[str, Any] | None:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboard import charts
+from dashboard.panels.marked import marked_line
 from dashboard.periods import Period
-from dashboard.queries import quality, traffic
+from dashboard.queries import changes, quality, traffic
 from dashboard.queries.quality import READABILITY, ScoreComparison
 from dashboard.queries.traffic import VersionSeen
 from dashboard.widgets import chart, empty, table, time_zone, version_control, version_label
@@ -76,8 +77,9 @@ def readability(endpoint: str, a: VersionSeen, b: VersionSeen, period: Period) -
         return
     scorer = str(means.groupby("scorer")["n"].sum().idxmax())
     shown = means[means["scorer"] == scorer]
+    marked = changes.markers(period, endpoint)
     figure = charts.minute_means(
-        shown, time_zone(), f"{score.title}, {score.unit}", labels, score.decimals, period.bin_seconds
+        shown, time_zone(), f"{score.title}, {score.unit}", labels, score.decimals, period.bin_seconds, marked
     )
     chart(figure, key="minutes", alt=f"{score.title} of the answers, minute by minute")
     left_out = len(set(means["scorer"])) - 1
@@ -86,6 +88,7 @@ def readability(endpoint: str, a: VersionSeen, b: VersionSeen, period: Period) -
         f"Dots are minutes ({number(len(shown))}), lines are averages of {duration(period.bin_seconds)}. "
         f"Drag to zoom, double-click to go back. Scored by {plain(scorer)}.{others}"
     )
+    marked_line(marked)
 
 
 def _nothing_scored(compared: ScoreComparison, names: Sequence[str]) -> str:

@@ -11,8 +11,10 @@ import streamlit as st
 from dashboard import charts
 from dashboard.colors import ACCENT, BAD, NEUTRAL, WARNING
 from dashboard.health import Health
+from dashboard.panels.marked import marked_line
 from dashboard.panels.states import state_badge
 from dashboard.periods import Period
+from dashboard.queries.changes import Marker
 from dashboard.queries.endpoint import EndpointState
 from dashboard.queries.operations import Demo, Process
 from dashboard.queries.traffic import Indicator, Traffic
@@ -42,15 +44,16 @@ def health_line(health: Health) -> None:
             show(f"**{verdict}** {scored}\n{listed}", icon=_ICONS[health.level])
 
 
-def indicators(traffic: Traffic, period: Period, label: str) -> None:
-    """Requests, errors, latency and flagged answers, each with its line over the period."""
+def indicators(traffic: Traffic, period: Period, label: str, marked: Sequence[Marker] = ()) -> None:
+    """Requests, errors, latency and flagged answers, each with its line over the period and its changes marked."""
     each = duration(period.bin_seconds)
     st.caption(f"The last {label}, compared with the {label} before. A point of a line covers {each}.")
     with st.grid(4, min_column_width=160):
-        _requests(traffic)
-        _errors(traffic)
-        _latency(traffic)
-        _flagged(traffic)
+        _requests(traffic, marked)
+        _errors(traffic, marked)
+        _latency(traffic, marked)
+        _flagged(traffic, marked)
+    marked_line(marked)
 
 
 def live(state: EndpointState, name: str) -> None:
@@ -158,34 +161,35 @@ def building(demo: Demo | None) -> None:
         st.warning(f"No progress was reported since {age(demo.updated_at)}. The demo's log may say why.")
 
 
-def _requests(traffic: Traffic) -> None:
+def _requests(traffic: Traffic, marked: Sequence[Marker]) -> None:
     shown = traffic.requests
     about = "Requests that the gateway logged, whatever their status."
     with _card("Requests", number(shown.value), _relative(shown), "off", "all that were logged", about):
-        _line(traffic, shown, "Requests", ACCENT, "%{y}")
+        _line(traffic, marked, shown, "Requests", ACCENT, "%{y}")
 
 
-def _errors(traffic: Traffic) -> None:
+def _errors(traffic: Traffic, marked: Sequence[Marker]) -> None:
     shown = traffic.error_share
     about = "The share of the logged requests that ended with a status of 400 or more."
     with _card("Errors", percent(shown.value, 2), _points(shown), "inverse", "% of requests, 4xx and 5xx", about):
-        _line(traffic, shown, "Errors", BAD, "%{y:.1%}")
+        _line(traffic, marked, shown, "Errors", BAD, "%{y:.1%}")
 
 
-def _latency(traffic: Traffic) -> None:
+def _latency(traffic: Traffic, marked: Sequence[Marker]) -> None:
     shown = traffic.latency_p95
     about = "95 % of the requests were answered at least this quickly. Within 1 %."
     with _card("Latency, p95", milliseconds(shown.value), _relative(shown), "inverse", "ms, 95 % are quicker", about):
-        _line(traffic, shown, "Latency", NEUTRAL, "%{y:.1f} ms")
+        _line(traffic, marked, shown, "Latency", NEUTRAL, "%{y:.1f} ms")
 
 
-def _flagged(traffic: Traffic) -> None:
+def _flagged(traffic: Traffic, marked: Sequence[Marker]) -> None:
     shown, prompts = traffic.flagged_answers, traffic.flagged_prompts
     scorer = plain(traffic.toxicity_scorer) or "no scorer yet"
     about = f"The share of answers, and (dotted) of prompts, that reach the toxicity threshold. Scored by {scorer}."
     unit = f"% of answers; {percent(prompts.value)} of prompts (dotted)"
     with _card("Toxicity flags", percent(shown.value, 2), _points(shown), "inverse", unit, about):
-        _line(traffic, shown, "Toxicity flags", WARNING, "answers %{y:.1%}", prompts, "prompts %{y:.1%}")
+        hover, beside = "answers %{y:.1%}", "prompts %{y:.1%}"
+        _line(traffic, marked, shown, "Toxicity flags", WARNING, hover, prompts, beside)
 
 
 @contextmanager
@@ -206,6 +210,7 @@ def _card(label: str, value: str, delta: str, color: Any, unit: str, about: str)
 
 def _line(
     traffic: Traffic,
+    marked: Sequence[Marker],
     shown: Indicator,
     name: str,
     color: str,
@@ -221,6 +226,7 @@ def _line(
         hover="%{x|%d %b %H:%M}<br>" + hover,
         beside=None if beside is None else beside.values,
         beside_hover=beside_hover,
+        markers=marked,
     )
     chart(figure, key=f"line {name}", alt=f"{name} over the chosen time", still=True)
 

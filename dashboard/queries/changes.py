@@ -1,0 +1,221 @@
+"""The ledger for pages: one page of it at a time, what it can be filtered by, and the changes that charts mark."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from dashboard.change_words import NOTES, action_words
+from dashboard.periods import Period
+from dashboard.queries import traffic
+from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select
+from lakehouse.ledger import Change, changes_in
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_MARKERS = 500
+"""Changes that one chart is given; a chart merges those that stand too close to be told apart."""
+
+
+@dataclass(frozen=True)
+class LedgerFilter:
+    """Which changes to show. An empty tuple leaves everything in; `since` (UTC) is None for the whole ledger."""
+
+    actions: tuple[str, ...] = ()
+    actors: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class LedgerPage:
+    """Some changes, newest first, and how many there are in all."""
+
+    changes: list[Change]
+    total: int
+
+
+@dataclass(frozen=True)
+class LedgerChoices:
+    """What the ledger can be filtered by: every action, actor and target in it."""
+
+    actions: tuple[str, ...]
+    actors: tuple[str, ...]
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A change on a time chart. `time` is milliseconds since 1970, UTC; `text` says what changed, unescaped."""
+
+    time: int
+    action: str
+    text: str
+    failed: bool
+    change_id: str
+
+
+def ledger_page(wanted: LedgerFilter, page: int = 1, size: int = 25) -> LedgerPage:
+    """Page `page` (from 1) of the changes that `wanted` describes.
+
+    Raises: QueryFailed, LakehouseError.
+    """
+    # A change that stays without an outcome becomes interrupted when its process ends, which is no new row: so what
+    # is kept are the rows, not what they mean.
+    rows, total = _page(newest("ledger"), wanted, page, size)
+    return LedgerPage(changes_in(rows), total)
+
+
+def find_change(change_id: str) -> Change | None:
+    """The change with this id, or None.
+
+    Raises: QueryFailed, LakehouseError.
+    """
+    found = changes_in(_rows_of(newest("ledger"), (change_id,)))
+    return found[0] if found else None
+
+
+def all_changes(wanted: LedgerFilter) -> list[Change]:
+    """Every change that `wanted` describes, newest first: for an export.
+
+    Raises: QueryFailed, LakehouseError.
+    """
+    return changes_in(_matching_rows(newest("ledger"), wanted))
+
+
+def unfinished() -> list[Change]:
+    """Changes that were begun and have no outcome, newest first: they run, or they were interrupted.
+
+    Raises: QueryFailed, LakehouseError.
+    """
+    return changes_in(_unfinished(newest("ledger")))
+
+
+def ledger_choices() -> LedgerChoices:
+    """What stands in the ledger to filter by.
+
+    Raises: QueryFailed, LakehouseError.
+    """
+    found: LedgerChoices = _choices(newest("ledger"))
+    return found
+
+
+def markers(period: Period, endpoint: str = "") -> tuple[Marker, ...]:
+    """What was changed in a period, oldest first, for the charts over it; the newest 500.
+
+    With `endpoint`, changes to other endpoints are left out. Sign-ins and the like changed nothing that answers.
+    Raises: QueryFailed, LakehouseError.
+    """
+    others = tuple(name for name in traffic.endpoints() if name != endpoint) if endpoint else ()
+    found: tuple[Marker, ...] = _markers(newest("ledger"), period.start, period.end, others)
+    return found
+
+
+def marked_since(start: datetime) -> tuple[Marker, ...]:
+    """What was changed since `start` (UTC), oldest first; the newest 500.
+
+    Raises: QueryFailed, LakehouseError.
+    """
+    # To the end of this minute: a result is kept for as long as neither the ledger nor this has changed.
+    end = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
+    found: tuple[Marker, ...] = _markers(newest("ledger"), start, end, ())
+    return found
+
+
+_MATCHING = """phase = 'intent'
+             AND (len($actions::VARCHAR[]) = 0 OR action = ANY($actions::VARCHAR[]))
+             AND (len($actors::VARCHAR[]) = 0 OR actor = ANY($actors::VARCHAR[]))
+             AND (len($targets::VARCHAR[]) = 0 OR target = ANY($targets::VARCHAR[]))
+             AND ($since::TIMESTAMPTZ IS NULL OR time >= $since::TIMESTAMPTZ)"""
+
+
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _page(snapshot: Snapshot, wanted: LedgerFilter, page: int, size: int) -> tuple[list[dict[str, Any]], int]:
+    found = select(
+        snapshot,
+        # Only our own texts are put together; what people chose comes in as parameters.
+        f"""SELECT change_id, count(*) OVER () AS total FROM this WHERE {_MATCHING}
+            ORDER BY time DESC, change_id LIMIT $size OFFSET $skipped""",  # noqa: S608
+        size=size,
+        skipped=max(page - 1, 0) * size,
+        **_parameters(wanted),
+    )
+    if found.empty:
+        return [], 0
+    return _rows_of(snapshot, tuple(found["change_id"])), int(found["total"].iloc[0])
+
+
+def _matching_rows(snapshot: Snapshot, wanted: LedgerFilter) -> list[dict[str, Any]]:
+    sql = f"SELECT * FROM this WHERE change_id IN (SELECT change_id FROM this WHERE {_MATCHING})"  # noqa: S608
+    return _records(select(snapshot, sql, **_parameters(wanted)))
+
+
+def _rows_of(snapshot: Snapshot, change_ids: tuple[str, ...]) -> list[dict[str, Any]]:
+    return _records(select(snapshot, "SELECT * FROM this WHERE change_id = ANY($ids)", ids=list(change_ids)))
+
+
+@st.cache_data(max_entries=4, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _unfinished(snapshot: Snapshot) -> list[dict[str, Any]]:
+    sql = """SELECT * FROM this WHERE phase = 'intent'
+             AND change_id NOT IN (SELECT change_id FROM this WHERE phase = 'outcome' AND change_id IS NOT NULL)"""
+    return _records(select(snapshot, sql))
+
+
+@st.cache_data(max_entries=4, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _choices(snapshot: Snapshot) -> LedgerChoices:
+    found = select(snapshot, "SELECT DISTINCT action, actor, target FROM this WHERE phase = 'intent'")
+
+    def distinct(column: str) -> tuple[str, ...]:
+        return tuple(sorted({str(value) for value in found[column].dropna() if value}))
+
+    return LedgerChoices(distinct("action"), distinct("actor"), distinct("target"))
+
+
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _markers(snapshot: Snapshot, start: datetime, end: datetime, others: tuple[str, ...]) -> tuple[Marker, ...]:
+    found = select(
+        snapshot,
+        """SELECT epoch_ms(intent.time) AS time, intent.action AS action, intent.target AS target,
+                  intent.actor AS actor, intent."before" AS old, intent."after" AS new, change_id,
+                  coalesce(ended.outcome, '') AS outcome
+           FROM this AS intent
+           LEFT JOIN (SELECT change_id, arg_max(outcome, time) AS outcome FROM this WHERE phase = 'outcome'
+                      GROUP BY change_id) AS ended USING (change_id)
+           WHERE intent.phase = 'intent' AND intent.time >= $start AND intent.time < $end
+             AND NOT coalesce(intent.action, '') = ANY($notes)
+             AND NOT coalesce(intent.target, '') = ANY($others::VARCHAR[])
+           ORDER BY intent.time DESC LIMIT $most""",
+        start=start,
+        end=end,
+        notes=list(NOTES),
+        others=list(others),
+        most=MOST_MARKERS,
+    )
+    return tuple(_marker(row) for row in reversed(_records(found)))
+
+
+def _marker(row: dict[str, Any]) -> Marker:
+    action, outcome = row["action"] or "", row["outcome"] or ""
+    moved = " → ".join(value for value in (row["old"], row["new"]) if value)
+    text = f"{action_words(action).title}, {row['target'] or ''}" + (f": {moved}" if moved else "")
+    text += f" ({row['actor'] or 'unknown'})" if outcome.startswith("succeeded") else f" ({outcome or 'no outcome'})"
+    return Marker(int(row["time"]), action, text, outcome == "failed", row["change_id"])
+
+
+def _parameters(wanted: LedgerFilter) -> dict[str, Any]:
+    return {
+        "actions": list(wanted.actions),
+        "actors": list(wanted.actors),
+        "targets": list(wanted.targets),
+        "since": wanted.since,
+    }
+
+
+def _records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
+    """The rows with None where nothing stands, which a data frame has as NaN."""
+    return [
+        {str(name): None if value != value else value for name, value in row.items()}
+        for row in frame.to_dict("records")
+    ]
