@@ -158,37 +158,7 @@ def minute_means(
     means: columns time (int64, ms), version, n, mean, as `queries.quality.minute_means` gives them.
     labels: version (as in `means`) → how people call it. `markers`: the changes of that time.
     """
-    dots, lines = [], []
-    for version, label in ((version, escape(label)) for version, label in labels.items()):
-        part = means[means["version"] == version]
-        color = version_color(version.rpartition("/")[2])
-        both = {
-            "name": label,
-            "legendgroup": label,
-            "hovertemplate": f"%{{x|%d %b %H:%M}}<br>{label}: %{{y:.{decimals}f}}<extra></extra>",
-        }
-        dots.append(
-            {
-                **both,
-                "type": "scattergl",
-                "mode": "markers",
-                "x": shown_times(part["time"], zone),
-                "y": part["mean"].to_numpy(float),
-                "marker": {"color": translucent(color, 0.28), "size": 3.5},
-                "showlegend": False,
-            }
-        )
-        starts, line = _coarser(part, line_seconds * 1000)
-        lines.append(
-            {
-                **both,
-                "type": "scatter",
-                "mode": "lines",
-                "x": shown_times(starts, zone),
-                "y": line,
-                "line": {"color": color, "width": 2.5},
-            }
-        )
+    dots, lines = _minute_traces(means, zone, labels, decimals, line_seconds)
     axis = {"type": "date", "gridcolor": GRID, "zeroline": False}
     marked = _marked(markers, means["time"].to_numpy(np.int64), zone)
     return _figure(
@@ -286,6 +256,45 @@ def _marked(markers: Sequence["Marker"], times: Any, zone: str) -> Layers:
     if not len(times) or not markers:
         return Layers()
     return time_layers(markers, zone, int(np.min(times)), max(int(np.max(times)), markers[-1].time))
+
+
+def _minute_traces(
+    means: "pd.DataFrame", zone: str, labels: Mapping[str, str], decimals: int, line_seconds: int
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The dots of the minutes and the lines of their averages, as plotly's traces."""
+    dots: list[dict[str, Any]] = []
+    lines: list[dict[str, Any]] = []
+    for version, label in ((version, escape(label)) for version, label in labels.items()):
+        part = means[means["version"] == version]
+        color = version_color(version.rpartition("/")[2])
+        both = {
+            "name": label,
+            "legendgroup": label,
+            "hovertemplate": f"%{{x|%d %b %H:%M}}<br>{label}: %{{y:.{decimals}f}}<extra></extra>",
+        }
+        dots.append(
+            {
+                **both,
+                "type": "scattergl",
+                "mode": "markers",
+                "x": shown_times(part["time"], zone),
+                "y": part["mean"].to_numpy(float),
+                "marker": {"color": translucent(color, 0.28), "size": 3.5},
+                "showlegend": False,
+            }
+        )
+        starts, line = _coarser(part, line_seconds * 1000)
+        lines.append(
+            {
+                **both,
+                "type": "scatter",
+                "mode": "lines",
+                "x": shown_times(starts, zone),
+                "y": line,
+                "line": {"color": color, "width": 2.5},
+            }
+        )
+    return dots, lines
 
 
 def _coarser(part: "pd.DataFrame", width: int) -> tuple[Any, Any]:

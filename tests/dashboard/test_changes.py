@@ -58,11 +58,10 @@ def test_filters_hold_together_and_hostile_ones_find_nothing(ledger: Settings) -
 def test_a_change_is_found_by_its_id_with_its_evidence(ledger: Settings) -> None:
     with recorded(ledger, action="rollback", target="chatbot", actor="ana", evidence={"a": 1}) as evidence:
         evidence["b"] = "two"
-    changes.newest.__globals__["_RECHECK_SECONDS"] = 0.0
     (newest,) = changes.ledger_page(LedgerFilter(), size=1).changes
     found = changes.find_change(newest.change_id)
     assert found is not None
-    assert found.evidence == {"a": 1, "b": "two"}
+    assert found.evidence.items() >= {"a": 1, "b": "two"}.items()
     assert changes.find_change("'; DROP TABLE this") is None
 
 
