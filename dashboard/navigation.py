@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard.auth import current_actor
-from dashboard.wording import plain
+from dashboard.panels import entrance
+from registry.actors import Actor
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
@@ -38,13 +38,12 @@ def current_page() -> "StreamlitPage":
     st.logo(
         str(_ASSETS / f"logo-{'dark' if dark else 'light'}.svg"), icon_image=str(_ASSETS / "icon.svg"), size="large"
     )
-    page = st.navigation(
-        [
-            st.Page(
-                _PAGES / f"{file}.py", title=title, icon=f":material/{icon}:", help=about, default=file == "overview"
-            )
-            for file, title, icon, about in _SHOWN
-        ]
-    )
-    st.sidebar.caption(f":material/person: {plain(current_actor().name)}")
+    pages = [
+        st.Page(_PAGES / f"{file}.py", title=title, icon=f":material/{icon}:", help=about, default=file == "overview")
+        for file, title, icon, about in _SHOWN
+    ]
+    comer = entrance.who_comes()
+    # Whoever is turned away stays at the address that they asked for, but is shown no page and no link to one.
+    page = st.navigation(pages, position="sidebar" if isinstance(comer, Actor) else "hidden")
+    entrance.let_in(comer)
     return page
