@@ -3,7 +3,9 @@
 The dashboard comes first, so that there is something to look at while the demo workspace is being built.
 """
 
+import errno
 import fcntl
+import os
 import signal
 import socket
 import time
@@ -17,6 +19,7 @@ from urllib.error import URLError
 from jobs.demo_workspace import demo_state, is_demo, needs_demo, touches_others
 from jobs.processes import Supervised
 from lakehouse.status import write_status
+from registry.identity import why_closed
 from settings import Settings, get_settings
 
 DASHBOARD = Path(__file__).resolve().parent.parent / "dashboard" / "app.py"
@@ -27,18 +30,32 @@ class CannotStart(Exception):
     """`make run` cannot start; the message says why and what to do."""
 
 
-def taken_port_sentence(name: str, port: int) -> str | None:
-    """One sentence if `port` of 127.0.0.1 is taken, else None."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
+def taken_port_sentence(name: str, port: int, address: str = "127.0.0.1") -> str | None:
+    """One sentence if `port` of `address` (of this machine) cannot be listened on, else None."""
+    try:
+        family, _, _, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
             return (
                 f"Port {port}, which the {name} needs, is taken by another program: end that program or set "
                 f"LAKEHELM_{name.upper()}_PORT to a free port."
             )
+        other = " or LAKEHELM_DASHBOARD_ADDRESS" if name == "dashboard" else ""
+        return (
+            f"The {name} cannot listen on port {port} of {address} ({error.strerror}): change "
+            f"LAKEHELM_{name.upper()}_PORT{other}."
+        )
     return None
+
+
+def dashboard_url(settings: Settings) -> str:
+    """Where the dashboard is reached from this machine, whatever address it listens on."""
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.dashboard_address, settings.dashboard_address)
+    host = f"[{address}]" if ":" in address else address
+    return f"http://{host}:{settings.dashboard_port}"
 
 
 def lock_workspace(home: Path) -> TextIO:
@@ -121,7 +138,7 @@ def _say_how_the_demo_ended(settings: Settings) -> None:
 
 
 def _wait_for_dashboard(settings: Settings, dashboard: Supervised) -> None:
-    address = f"http://127.0.0.1:{settings.dashboard_port}/_stcore/health"
+    address = f"{dashboard_url(settings)}/_stcore/health"
     deadline = time.monotonic() + DASHBOARD_START_SECONDS
     while time.monotonic() < deadline and dashboard.process and dashboard.process.poll() is None:
         with suppress(URLError, OSError), urllib.request.urlopen(address, timeout=1):
@@ -130,35 +147,42 @@ def _wait_for_dashboard(settings: Settings, dashboard: Supervised) -> None:
     raise CannotStart(f"The dashboard did not start; the end of {dashboard.log} says why.")
 
 
-def _dashboard(settings: Settings) -> Supervised:
+def dashboard_process(settings: Settings) -> Supervised:
+    """The dashboard, listening on the address and port of the settings; not started yet."""
     port = str(settings.dashboard_port)
     return _module(
         settings, "dashboard", "streamlit", "run", str(DASHBOARD), "--server.port", port,
-        "--server.address", "127.0.0.1", "--server.headless", "true", "--browser.gatherUsageStats", "false",
+        "--server.address", settings.dashboard_address, "--server.headless", "true",
+        "--browser.gatherUsageStats", "false",
     )  # fmt: skip
 
 
 def _run(house: House, settings: Settings) -> None:
     build_demo = needs_demo(settings)
-    dashboard = house.start(_dashboard(settings))
+    dashboard = house.start(dashboard_process(settings))
     if not settings.on_databricks:
         house.start(_module(settings, "gateway", "serving", patience=settings.gateway_drain_seconds + 10))
     if build_demo:
         house.start(_module(settings, "demo", "jobs", "demo", restart=False))
     _wait_for_dashboard(settings, dashboard)
-    print(f"Lakehelm is at http://127.0.0.1:{settings.dashboard_port}  (Ctrl-C stops everything)", flush=True)
+    print(f"Lakehelm is at {dashboard_url(settings)}  (Ctrl-C stops everything)", flush=True)
     if any(process.name == "demo" for process in house.processes):
         print("The demo workspace is being built; the page shows the steps.", flush=True)
     house.watch()
 
 
+def _check_entrance(settings: Settings) -> None:
+    # The dashboard says the same on every page; here it is said before anything is started.
+    if sentence := why_closed(settings, settings.dashboard_address, os.environ):
+        raise CannotStart(sentence)
+
+
 def _check_ports(settings: Settings) -> None:
-    ports = {"dashboard": settings.dashboard_port}
-    if not settings.on_databricks:
-        ports["gateway"] = settings.gateway_port
-    for name, port in ports.items():
-        if sentence := taken_port_sentence(name, port):
-            raise CannotStart(sentence)
+    sentence = taken_port_sentence("dashboard", settings.dashboard_port, settings.dashboard_address)
+    if not sentence and not settings.on_databricks:
+        sentence = taken_port_sentence("gateway", settings.gateway_port)
+    if sentence:
+        raise CannotStart(sentence)
 
 
 def main(arguments: list[str]) -> int:
@@ -168,6 +192,7 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, house.stop)
     try:
+        _check_entrance(settings)
         with lock_workspace(settings.home):
             _check_ports(settings)
             try:

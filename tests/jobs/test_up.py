@@ -11,7 +11,7 @@ from jobs import demo, trickle
 from jobs.demo_workspace import DemoPlan, DemoSteps, demo_state, is_demo, needs_demo, read_plan, write_plan
 from jobs.errors import JobError
 from jobs.processes import Supervised
-from jobs.up import CannotStart, House, lock_workspace, main, taken_port_sentence
+from jobs.up import CannotStart, House, dashboard_process, dashboard_url, lock_workspace, main, taken_port_sentence
 from lakehouse.appends import append
 from settings import Settings, get_settings
 
@@ -42,6 +42,57 @@ def test_starting_on_a_taken_port_fails_with_one_sentence_and_starts_nothing(
     assert status == 1
     assert capsys.readouterr().out.count("\n") == 1
     assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.parametrize(
+    ("identity", "address", "roles", "named"),
+    [
+        ("none", "0.0.0.0", "{}", "127.0.0.1"),
+        ("none", "192.0.2.7", "{}", "LAKEHELM_IDENTITY"),
+        ("oidc", "127.0.0.1", "{}", "LAKEHELM_ROLES"),
+        ("databricks", "0.0.0.0", '{"*": "viewer"}', "DATABRICKS_APP_NAME"),
+    ],
+)
+def test_a_dashboard_that_would_be_open_to_strangers_or_to_nobody_is_not_started(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    identity: str,
+    address: str,
+    roles: str,
+    named: str,
+) -> None:
+    given = {"HOME": str(tmp_path / "home"), "IDENTITY": identity, "DASHBOARD_ADDRESS": address, "ROLES": roles}
+    for name, value in given.items():
+        monkeypatch.setenv(f"LAKEHELM_{name}", value)
+    get_settings.cache_clear()
+    status = main([])
+    get_settings.cache_clear()
+    said = capsys.readouterr().out
+    assert status == 1
+    assert named in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "home").exists()
+
+
+def test_the_dashboard_listens_where_the_settings_say_and_is_told_by_an_address_that_opens(tmp_path: Path) -> None:
+    for address, url in (
+        ("127.0.0.1", "http://127.0.0.1:8600"),
+        ("0.0.0.0", "http://127.0.0.1:8600"),
+        ("192.0.2.7", "http://192.0.2.7:8600"),
+        ("::", "http://[::1]:8600"),
+    ):
+        settings = Settings(home=tmp_path, dashboard_address=address, dashboard_port=8600)
+        arguments = dashboard_process(settings).arguments
+        assert arguments[arguments.index("--server.address") + 1] == address
+        assert dashboard_url(settings) == url
+
+
+def test_an_address_that_this_machine_does_not_have_is_told() -> None:
+    sentence = taken_port_sentence("dashboard", 8600, "192.0.2.7")
+    assert sentence is not None
+    assert "192.0.2.7" in sentence
+    assert "LAKEHELM_DASHBOARD_ADDRESS" in sentence
 
 
 def test_a_workspace_is_run_once_at_a_time(tmp_path: Path) -> None:
