@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard import charts
 from dashboard.actions import jobs as actions
+from dashboard.auth import current_actor
 from dashboard.colors import ACCENT, WARNING
 from dashboard.health import data_time
 from dashboard.panels.marked import marked_line
@@ -41,14 +42,15 @@ def run_now() -> None:
     runs = operations.metrics_runs()
     running = next((run for run in runs if run["state"] == "running"), None)
     every = duration(operations.metrics_interval_seconds())
+    why_not = current_actor().why_not("run_job")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Run now",
             icon=":material/play_arrow:",
             key="run_now",
-            disabled=bool(waiting or running),
+            disabled=bool(waiting or running or why_not),
             on_click=_ask,
-            help=f"The scheduler takes it up within seconds. It runs by itself every {every}.",
+            help=sentence(why_not) or f"The scheduler takes it up within seconds. It runs by itself every {every}.",
         )
         st.markdown(_whereabouts(waiting, running, runs))
 
