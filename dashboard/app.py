@@ -9,5 +9,8 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from dashboard.navigation import current_page  # noqa: E402
+from dashboard.queries import registry_ready  # noqa: E402
 
 current_page().run()
+# After the first page has been drawn: the import takes seconds of a processor that the page needs.
+registry_ready.start()
