@@ -116,7 +116,30 @@ def record_outcome(
     time: datetime | None = None,
 ) -> None:
     """Write down how a change ended: `succeeded`, `failed`, or a word that says more. `seconds` is how long it took."""
-    append(settings, "ledger", [_outcome_row(change_id, outcome, evidence, seconds, time)])
+    append(settings, "ledger", [outcome_row(change_id, outcome, evidence, seconds, time)])
+
+
+def outcome_row(
+    change_id: str,
+    outcome: str,
+    evidence: dict[str, Any] | None = None,
+    seconds: float | None = None,
+    time: datetime | None = None,
+    after: str | None = None,
+) -> dict[str, Any]:
+    """The row of an outcome, for who appends several at once. Arguments as of `record_outcome`.
+
+    `after` is what the change has led to, where that was not known before it; it takes the place of the intent's.
+    """
+    return {
+        "change_id": change_id,
+        "phase": "outcome",
+        "time": time or datetime.now(UTC),
+        "after": after,
+        "evidence": _as_json(evidence),
+        "outcome": outcome,
+        "seconds": seconds,
+    }
 
 
 def record_done(settings: Settings, **intent: Any) -> str:
@@ -125,7 +148,7 @@ def record_done(settings: Settings, **intent: Any) -> str:
     Arguments as of `record_intent`.
     """
     row = intent_row(**intent)
-    outcome = _outcome_row(row["change_id"], "succeeded", None, 0.0, row["time"])
+    outcome = outcome_row(row["change_id"], "succeeded", None, 0.0, row["time"])
     append(settings, "ledger", [row, outcome])
     return str(row["change_id"])
 
@@ -211,7 +234,7 @@ def _change(intent: dict[str, Any], outcome: dict[str, Any] | None, overdue_afte
         actor=intent["actor"] or "",
         role=intent["role"] or "",
         before=intent["before"] or "",
-        after=intent["after"] or "",
+        after=(outcome and outcome["after"]) or intent["after"] or "",
         reason=intent["reason"] or "",
         evidence={**evidence, **_from_json(outcome["evidence"] if outcome else None)},
         started_at=intent["time"],
@@ -229,19 +252,6 @@ def _unfinished(intent: dict[str, Any], evidence: dict[str, Any], overdue_after_
     process_id = evidence.get("process_id")
     known = process_id if isinstance(process_id, int) else None
     return "interrupted" if process_is_gone(known, evidence.get("host"), intent["time"]) else None
-
-
-def _outcome_row(
-    change_id: str, outcome: str, evidence: dict[str, Any] | None, seconds: float | None, time: datetime | None
-) -> dict[str, Any]:
-    return {
-        "change_id": change_id,
-        "phase": "outcome",
-        "time": time or datetime.now(UTC),
-        "evidence": _as_json(evidence),
-        "outcome": outcome,
-        "seconds": seconds,
-    }
 
 
 def _as_json(evidence: dict[str, Any] | None) -> str | None:

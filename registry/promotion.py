@@ -20,7 +20,7 @@ def set_challenger(
     Raises: VersionMissing, RegistryError.
     """
     name = settings.test_model
-    wanted = get(settings, name, _number(settings, version))
+    wanted = get(settings, name, source_number(settings, version))
     before = find(settings, name, CHALLENGER)
     with _recorded(settings, "set_challenger", name, before, f"version {wanted.version}", actor, reason, time):
         client(settings).set_registered_model_alias(name, CHALLENGER, wanted.version)
@@ -40,7 +40,7 @@ def promote(
     Returns: the new version of the production model. Raises: VersionMissing, RegistryError.
     """
     name = settings.prod_model
-    wanted = get(settings, settings.test_model, _number(settings, source_version))
+    wanted = get(settings, settings.test_model, source_number(settings, source_version))
     champion = find(settings, name, CHAMPION)
     after = f"copy of {wanted.name} version {wanted.version}"
     with _recorded(settings, "promote", name, champion, after, actor, reason, time) as evidence:
@@ -53,8 +53,11 @@ def promote(
     return get(settings, name, str(copy.version))
 
 
-def _number(settings: Settings, version: ModelVersion | str) -> str:
-    """The number or alias in a version of the test model, in `3`, `@challenger` or `models:/test.chatbot/3`."""
+def source_number(settings: Settings, version: ModelVersion | str) -> str:
+    """The number or alias in a version of the test model, in `3`, `@challenger` or `models:/test.chatbot/3`.
+
+    Raises: RegistryError, for an address of another model.
+    """
     text = version.uri if isinstance(version, ModelVersion) else str(version)
     if not text.startswith("models:/"):
         return text

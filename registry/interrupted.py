@@ -1,0 +1,133 @@
+"""Changes of production that began and did not end: what is left of each, and whether it can be finished or undone."""
+
+from dataclasses import dataclass
+from typing import get_args
+
+from lakehouse.claims import is_under_way
+from lakehouse.ledger import Change, changes
+from registry.errors import RegistryError
+from registry.plans import Action, ProductionState
+from registry.production import NEW, from_evidence, in_words, state_of
+from serving.client import EndpointClient
+from serving.endpoints import Endpoint
+from serving.errors import ServingError
+from settings import Settings
+
+PRODUCTION_ACTIONS: tuple[str, ...] = get_args(Action)
+"""The ledger's words for changes of production."""
+
+PARTLY = "unfinished"
+"""The outcome of a change that had moved something when it could not go on, and whose process could still say so."""
+
+_MOST_CHANGES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """A change that was broken off. `sentence` says who began it, and how far it came."""
+
+    change: Change
+    sentence: str
+    can_finish: bool
+    can_undo: bool
+
+
+def is_interrupted(change: Change) -> bool:
+    """Whether a change began, has no end, and nobody works on it any more."""
+    return change.outcome in ("interrupted", PARTLY) or (change.outcome is None and not is_under_way(change))
+
+
+def interrupted_changes(settings: Settings, client: EndpointClient) -> list[Interrupted]:
+    """For each endpoint the newest change of production, if it was broken off and nothing has taken its place since.
+
+    Raises: LakehouseError, RegistryError. An endpoint that does not answer is told in the sentence.
+    """
+    ledger = changes(settings, _MOST_CHANGES)
+    of_production = [change for change in ledger if change.action in PRODUCTION_ACTIONS]
+    found = []
+    for target in dict.fromkeys(change.target for change in of_production):
+        newest = next(change for change in of_production if change.target == target and _counts(change))
+        if is_interrupted(newest):
+            found.append(_explained(settings, client, newest, of_production))
+    return found
+
+
+def superseded(change: Change, ledger: list[Change]) -> Change | None:
+    """The later change of production of the same target that has taken this one's place, or None."""
+    later = [
+        other
+        for other in ledger
+        if other.target == change.target
+        and other.action in PRODUCTION_ACTIONS
+        and other.started_at > change.started_at
+        and (other.outcome or "").startswith("succeeded")
+    ]
+    return min(later, key=lambda other: other.started_at, default=None)
+
+
+def origin_of(change: Change, ledger: list[Change]) -> Change:
+    """The change that this one finishes, through any number of tries; the change itself if it finishes none."""
+    known = {other.change_id: other for other in ledger}
+    while change.action == "finish" and str(change.evidence.get("of_change")) in known:
+        change = known[str(change.evidence["of_change"])]
+    return change
+
+
+def _counts(change: Change) -> bool:
+    """Whether a change tells what production is: one that failed has moved nothing."""
+    return is_interrupted(change) or (change.outcome or "").startswith("succeeded") or change.outcome is None
+
+
+def _explained(settings: Settings, client: EndpointClient, change: Change, ledger: list[Change]) -> Interrupted:
+    who = f"{_what(change)} of {change.target} by {change.actor}, begun {change.started_at:%d %b %Y %H:%M:%S} UTC,"
+    told = f"{who} was interrupted"
+    if change.outcome == PARTLY:
+        told = f"{who} could not go on ({change.evidence.get('error')})"
+    after = from_evidence(change.evidence.get("state_after"))
+    before = from_evidence(origin_of(change, ledger).evidence.get("state_before"))
+    try:
+        endpoint = client.get(change.target)
+        state = state_of(settings, change.target, endpoint)
+    except (ServingError, RegistryError) as error:
+        return Interrupted(change, f"{told}. How far it came cannot be told now: {error}", False, False)
+    moved = after is not None and before is not None and state != before
+    can_undo = before is not None and any(before.traffic.values()) and moved
+    return Interrupted(
+        change, f"{told}. {_how_far(change, endpoint, state, before, after)}", after is not None, can_undo
+    )
+
+
+def _what(change: Change) -> str:
+    words = {"promote": "The promotion", "rollback": "The rollback", "split": "The split", "abort": "The abort"}
+    return words.get(change.action, f"The {change.action}")
+
+
+def _how_far(
+    change: Change,
+    endpoint: Endpoint | None,
+    state: ProductionState,
+    before: ProductionState | None,
+    after: ProductionState | None,
+) -> str:
+    serves = f"{change.target} serves {in_words(state)}."
+    if endpoint is not None and endpoint.updating == "IN_PROGRESS":
+        return f"The endpoint still brings the new configuration up; until then {serves}"
+    if before is not None and state == before:
+        return f"Nothing of it has reached production: {serves}"
+    if after is not None and _same_traffic(state, after):
+        if (state.champion, state.previous) == (after.champion, after.previous):
+            return f"All of it is done, only its end is not recorded: {serves}"
+        if NEW in after.traffic:
+            return f"The traffic has moved, and the aliases may not have: {serves}"
+        return f"The traffic has moved, the aliases have not: {serves}"
+    return f"Production is neither as before nor as planned: {serves}"
+
+
+def _same_traffic(state: ProductionState, after: ProductionState) -> bool:
+    """Whether the shares are those that were planned; the number of a version that was `new` is not known."""
+    planned = {version: share for version, share in after.traffic.items() if version != NEW and share}
+    found = {version: share for version, share in state.traffic.items() if share}
+    if NEW not in after.traffic:
+        return planned == found
+    others = {version: share for version, share in found.items() if version not in planned}
+    return list(others.values()) == [after.traffic[NEW]] and planned.items() <= found.items()
