@@ -142,7 +142,7 @@ class InferenceSource:
         rows = fill_in_ids(rows, versions, seen)
         rows = self._with_times(rows, versions)
         if self._entities is None:
-            self._entities = _served_entities(self._settings)
+            self._entities = served_entities(self._settings)
         rows = self._entities.fill_in(rows)
         return rows.append_column(SOURCE_ROWS.field("source_version"), versions.cast(pa.int64()))
 
@@ -280,7 +280,8 @@ def _recorded_start(settings: Settings, source_table_id: str) -> SourceCommit | 
     return SourceCommit(newest["version"], newest["rows"]) if newest else None
 
 
-def _served_entities(settings: Settings) -> ServedEntities:
+def served_entities(settings: Settings) -> ServedEntities:
+    """Which version each served entity is, as the table of served entities tells it; nothing where there is none."""
     try:
         uri = table_uri(settings, "served_entities")
         table = open_uri(uri, storage_options(settings, uri))
