@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from registry.artifacts import ArtifactTree, artifact_text, artifact_tree
 from registry.errors import RegistryError
-from registry.signatures import Signature, signature_of
+from registry.schema_fields import Signature, signature_of
 from registry.versions import ModelVersion, asking, client, find
 from settings import Settings
 

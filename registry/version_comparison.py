@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from registry.details import VersionDetails, requirement
-from registry.signatures import SchemaField
+from registry.schema_fields import SchemaField
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def comparisons(endpoint: str, a: "VersionSeen", b: "VersionSeen", period: Perio
     Raises: QueryFailed, LakehouseError.
     """
     sums = _sums(newest("metrics_15min"), endpoint, period)
-    return [_compared(sums, score, a, b) for score in SCORES]
+    return [compared(sums, score, a.key, b.key) for score in SCORES]
 
 
 def minute_means(endpoint: str, metric: str, period: Period) -> "pd.DataFrame":
@@ -111,9 +111,14 @@ def _minute_means(snapshot: Snapshot, endpoint: str, metric: str, period: Period
     )
 
 
-def _compared(sums: "pd.DataFrame", score: Score, a: "VersionSeen", b: "VersionSeen") -> ScoreComparison:
+def compared(sums: "pd.DataFrame", score: Score, a: str, b: str) -> ScoreComparison:
+    """One score of the versions whose keys are `a` and `b`, by the scorer that both share most.
+
+    sums: columns version (the keys), metric, scorer, n, sum_w, sum_wx, sum_wx2; requests are counted by the metric
+    `databricks_request_id`.
+    """
     rows = sums[sums["metric"] == score.metric]
-    of_a, of_b = (rows[rows["version"] == version.key].set_index("scorer") for version in (a, b))
+    of_a, of_b = (rows[rows["version"] == version].set_index("scorer") for version in (a, b))
     # The scorer with the most values where it has fewest, so that both sides are measured with one yardstick.
     shared = {name: min(_n(of_a, name), _n(of_b, name)) for name in {*of_a.index, *of_b.index}}
     scorer = max(shared, key=lambda name: (shared[name], _n(of_a, name) + _n(of_b, name)), default="")
@@ -123,8 +128,8 @@ def _compared(sums: "pd.DataFrame", score: Score, a: "VersionSeen", b: "VersionS
         scorer=scorer,
         others=tuple(sorted(name for name in shared if name != scorer)),
         comparison=compare(_moments(of_a, scorer), _moments(of_b, scorer)),
-        requests_a=int(requests.get(a.key, 0)),
-        requests_b=int(requests.get(b.key, 0)),
+        requests_a=int(requests.get(a, 0)),
+        requests_b=int(requests.get(b, 0)),
     )
 
 
