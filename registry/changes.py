@@ -55,10 +55,12 @@ def carry_out(
     actor: Actor,
     reason: str,
     override_reason: str = "",
+    evidence: dict[str, Any] | None = None,
 ) -> ChangeReport:
     """Do what a plan says, and only on the production that it was made on. Blocks until it is done.
 
-    `override_reason` is why a promotion passes although the gate says no.
+    `override_reason` is why a promotion passes although the gate says no. `evidence` is kept in the ledger beside what
+    the change itself knows.
 
     Raises:
         NotAllowed: the actor's role is not enough, or a second person is needed.
@@ -73,7 +75,7 @@ def carry_out(
     _refuse_while_another_runs(seen)
     endpoint = client.get(plan.before.endpoint)
     _refuse_other_ground(settings, plan, endpoint)
-    change_id = _claimed(settings, seen, plan, actor, reason, allowed_by)
+    change_id = _claimed(settings, seen, plan, actor, reason, {**(evidence or {}), **allowed_by})
     change = _Change(settings, client, plan, actor, change_id, seen.changes)
     try:
         if "override_reason" in allowed_by:
@@ -115,10 +117,10 @@ def _claimed(
     plan: ChangePlan,
     actor: Actor,
     reason: str,
-    allowed_by: dict[str, Any],
+    known: dict[str, Any],
 ) -> str:
     evidence = {
-        **allowed_by,
+        **known,
         "state_before": as_evidence(plan.before),
         "state_after": as_evidence(plan.after),
         "target_version": plan.target_version,
