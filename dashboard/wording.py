@@ -7,12 +7,16 @@ from datetime import UTC, datetime
 NOTHING = "–"
 """What stands where there is no value."""
 
+_BARE_LINK = re.compile(r"(https?(?=://)|www(?=\.)|(?=@))", re.IGNORECASE)
+"""Where Markdown makes a link of bare text, which no backslash prevents."""
+_WORD_JOINER = "\u2060"
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$:&@])")
 
 
 def plain(text: object) -> str:
     """Text that Markdown shows as it is: no link, picture, colour or formula can hide in a name or a message."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
+    apart = _BARE_LINK.sub(rf"\1{_WORD_JOINER}", " ".join(str(text).split()))
+    return _MARKDOWN.sub(r"\\\1", apart)
 
 
 def sentence(error: object) -> str:

@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -41,5 +42,14 @@ def test_a_p_value_is_never_rounded_to_zero() -> None:
 def test_no_markdown_survives_in_peoples_texts(text: str) -> None:
     shown = wording.plain(text)
     assert shown != text
-    assert shown.replace("\\", "") == text
+    assert shown.replace("\\", "").replace("\u2060", "") == text
     assert all(shown[i - 1] == "\\" for i, char in enumerate(shown) if char in "[]()*`$<>:!")
+
+
+@pytest.mark.parametrize(
+    "text", ["www.evil.example/a", "see HTTPS://evil.example", "http://evil.example", "a@b.example"]
+)
+def test_no_bare_address_in_peoples_texts_becomes_a_link(text: str) -> None:
+    shown = wording.plain(text).replace("\\", "")
+    assert not re.search(r"www\.|https?://|\w@", shown, re.IGNORECASE)
+    assert shown.replace("\u2060", "") == text
