@@ -1,8 +1,8 @@
 """A model that needs no MLflow, behind the real worker and the real fork server: for tests of what is around it.
 
 The registered model's name says what it does: `echo.*` answers with its address and the question; a question
-`sleep 0.5` takes that long, `die` ends the process, `raise why` raises; `broken.*` cannot be loaded; `slow.*` takes a
-second to load. Run as a script it is the fork server.
+`sleep 0.5` takes that long, `die` ends the process, `raise why` raises; `broken.*` and every version 13 cannot be
+loaded; `slow.*` takes a second to load. Run as a script it is the fork server.
 """
 
 import json
@@ -52,7 +52,7 @@ class EchoModel:
 
 
 def load_echo(order: WorkerOrder) -> LoadedModel:
-    if order.model_uri.startswith("models:/broken."):
+    if order.model_uri.startswith("models:/broken.") or order.model_uri.endswith("/13"):
         raise ValueError("this version is broken")
     if order.model_uri.startswith("models:/slow."):
         time.sleep(1)
