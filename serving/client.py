@@ -4,6 +4,7 @@ Only the host and the token differ (`settings.host`, `settings.token`; without a
 file). Calls go through databricks-sdk, which is imported when the first call is made.
 """
 
+import contextlib
 import json
 import socket
 import threading
@@ -22,15 +23,19 @@ from serving.endpoints import (
     endpoint_of,
     inference_table_body,
 )
+from serving.error_translation import Call, broken_off, not_json, too_slow, translated
 from serving.errors import (
-    STATUS_OF_ERROR_CODE,
+    CreatorLeft,
     EndpointExists,
     EndpointMissing,
     GatewayDown,
-    RequestRejected,
+    NotAllowed,
+    NotAvailable,
     ServingError,
+    TooManyRequests,
     UpdateFailed,
     UpdateInProgress,
+    UpdateInterrupted,
 )
 from serving.gateway_token import read_gateway_token
 from settings import Settings
@@ -40,7 +45,24 @@ __all__ = ["Answer", "Endpoint", "EndpointClient", "Served", "ServedState"]
 _ENDPOINTS = "/api/2.0/serving-endpoints"
 _CONNECT_SECONDS = 1.0
 _POLL_SECONDS = 0.2
+_LONGEST_OUTAGE_SECONDS = 15.0
 _DATABRICKS_UPDATE_SECONDS = 1200.0
+
+
+class _SecondAttempt(Exception):
+    """databricks-sdk wants to repeat a call; what failed is this error's context."""
+
+
+class _OneAttempt:
+    """A clock for databricks-sdk on which it cannot wait, and so never repeats a call by itself.
+
+    It would repeat a change whose answer was lost, and sleep for as long as a 429 asks, with a person waiting.
+    """
+
+    time = staticmethod(time.time)
+
+    def sleep(self, seconds: float) -> None:
+        raise _SecondAttempt(seconds)
 
 
 class EndpointClient:
@@ -89,7 +111,7 @@ class EndpointClient:
         body = {
             "name": name,
             "config": config_body(served, traffic),
-            "ai_gateway": inference_table_body(inference_table),
+            "ai_gateway": inference_table_body(inference_table, name, served[0].entity_name if served else ""),
         }
         try:
             made = self._call("POST", _ENDPOINTS, body=body)
@@ -103,14 +125,22 @@ class EndpointClient:
         Raises:
             UpdateInProgress: another update runs.
             UpdateFailed: an entity did not become ready; the old configuration still serves.
+            UpdateInterrupted: the update was cancelled, or the gateway ended meanwhile; the old one still serves.
+            CreatorLeft, NotAllowed: nothing was changed.
             EndpointMissing, RequestRejected, GatewayDown.
         """
-        changed = self._call("PUT", f"{_path(name)}/config", body=config_body(served, traffic))
+        try:
+            changed = self._call("PUT", f"{_path(name)}/config", body=config_body(served, traffic))
+        except NotAllowed as error:
+            raise self._why_not_allowed(name, error) from error
         return self._settled(endpoint_of(changed), wait)
 
     def set_inference_table(self, name: str, enabled: bool) -> None:
-        """Switch the logging of requests and answers on or off."""
-        self._call("PUT", f"{_path(name)}/ai-gateway", body=inference_table_body(enabled))
+        """Switch the logging of requests and answers on or off. Raises EndpointMissing, NotAllowed, RequestRejected."""
+        # The call replaces everything at once: rate limits and guardrails of others stay as they are.
+        kept = self._call("GET", _path(name)).get("ai_gateway") or {}
+        table = {**(kept.get("inference_table_config") or {}), "enabled": enabled}
+        self._call("PUT", f"{_path(name)}/ai-gateway", body={**kept, "inference_table_config": table})
 
     def delete(self, name: str) -> None:
         """Take the endpoint away. Raises EndpointMissing if there is none."""
@@ -170,10 +200,8 @@ class EndpointClient:
         return Answer(answer_text(found), found, request_id, served_model_name, 200, seconds)
 
     def metrics_text(self, name: str) -> str:
-        """The endpoint's metrics in Prometheus' text format."""
-        answer = self._call("GET", f"{_path(name)}/metrics", raw=True)
-        with answer["contents"] as contents:
-            return str(contents.read().decode("utf-8"))
+        """The endpoint's metrics in Prometheus' text format (`serving.endpoint_metrics.parse` reads them)."""
+        return str(self._call("GET", f"{_path(name)}/metrics", raw=True)["text"])
 
     def logs(self, name: str, served: str) -> str:
         """The last lines that the served entity's process wrote."""
@@ -189,43 +217,87 @@ class EndpointClient:
                     f"The update of endpoint {endpoint.name} has not ended yet: look at its state later."
                 )
             time.sleep(_POLL_SECONDS if not self._settings.on_databricks else 5 * _POLL_SECONDS)
-            found = self.get(endpoint.name)
+            found = self._get_through_outages(endpoint.name)
             if found is None:
                 raise EndpointMissing(f"Endpoint {endpoint.name} was deleted while it was being updated.")
             endpoint = found
         if wait and endpoint.updating in ("UPDATE_FAILED", "UPDATE_CANCELED"):
-            reasons = [entity.message for entity in endpoint.pending or [] if entity.message]
-            reason = " ".join(reasons) or "no reason was given."
+            reason = endpoint.update_message or "no reason was given."
+            if endpoint.updating == "UPDATE_CANCELED":
+                raise UpdateInterrupted(f"The update of endpoint {endpoint.name} was interrupted: {reason}")
             raise UpdateFailed(f"The update of endpoint {endpoint.name} failed and changed nothing: {reason}")
         return endpoint
+
+    def _get_through_outages(self, name: str) -> Endpoint | None:
+        """`get`, tried again for some seconds while nobody answers: an update outlasts a short outage."""
+        deadline = time.monotonic() + _LONGEST_OUTAGE_SECONDS
+        while True:
+            try:
+                return self.get(name)
+            except (GatewayDown, NotAvailable, TooManyRequests) as error:
+                if time.monotonic() > deadline:
+                    raise GatewayDown(
+                        f"The update of endpoint {name} was accepted, and then nobody could say how it went: {error} "
+                        "The endpoint's state tells it as soon as it answers again."
+                    ) from error
+            time.sleep(5 * _POLL_SECONDS)
+
+    def _why_not_allowed(self, name: str, error: NotAllowed) -> NotAllowed:
+        """Who is not allowed to change the endpoint: this token's owner, or the endpoint's creator.
+
+        Databricks checks a change with the permissions of both. Whoever may manage the endpoint is not the one.
+        """
+        endpoint = None
+        with contextlib.suppress(ServingError):
+            endpoint = self.get(name)
+        if error.status_code != 403 or endpoint is None or endpoint.permission_level != "CAN_MANAGE":
+            return error
+        return CreatorLeft(
+            f"Endpoint {name} cannot be changed, although Lakehelm may manage it; it serves as before. Every change is "
+            f"also checked with the permissions of its creator, {endpoint.creator or 'who is not told'}, who has left "
+            "the workspace or lost the right to use the model. A workspace admin must give that account back what it "
+            "had, or delete the endpoint and create it again as a service principal that stays. "
+            f"Databricks says: {str(error).rpartition('It says: ')[2]}",
+            status_code=403,
+            error_code=error.error_code,
+        )
 
     def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         # Imported here: it takes a second, and a page that only names the types should not pay for it.
         import requests
         from databricks.sdk.errors import DatabricksError
 
-        host = self._settings.endpoint_host
-        down = f"Nothing answers at {host}. Start the gateway with `python -m serving`, or check LAKEHELM_HOST."
-        api = self._connected(down)
+        settings = self._settings
+        call = Call(method, path, settings.endpoint_host, not settings.on_databricks, self._timeout_seconds)
+        api = self._connected(call.down)
         try:
             found = api.do(method, path, **arguments)
-        except DatabricksError as error:
-            raise _translated(error) from error
-        except TimeoutError as error:
-            # The SDK has retried until its time was up; why is in the cause.
-            if isinstance(error.__cause__, DatabricksError):
-                raise _translated(error.__cause__) from error
-            raise GatewayDown(down) from error
-        except requests.RequestException as error:
-            raise GatewayDown(down) from error
-        except json.JSONDecodeError as error:
-            raise ServingError(f"{host} answered {method} {path} with something that is not JSON.") from error
-        return found if isinstance(found, dict) else {"predictions": found}
+            if arguments.get("raw"):
+                with found["contents"] as contents:
+                    return {"text": contents.read().decode("utf-8", "replace")}
+            return found if isinstance(found, dict) else {"predictions": found}
+        except _SecondAttempt as error:
+            problem: BaseException | None = error.__context__
+        except (DatabricksError, requests.RequestException, TypeError) as error:
+            problem = error
+        if isinstance(problem, DatabricksError):
+            ours = translated(problem, call)
+            if isinstance(ours, NotAllowed) and ours.status_code == 401:
+                self._api = None  # the gateway may have another token since
+            raise ours from problem
+        # Before the others, as requests counts it among them. TypeError: the SDK found JSON that is no object.
+        if isinstance(problem, (json.JSONDecodeError, TypeError)):
+            raise not_json(call) from problem
+        if isinstance(problem, requests.ReadTimeout):
+            raise too_slow(call) from problem
+        if isinstance(problem, requests.ConnectTimeout) or _refused(problem):
+            raise GatewayDown(call.down) from problem
+        raise broken_off(call) from problem
 
     def _connected(self, down: str) -> Any:
         """The SDK's API client; GatewayDown at once when the local gateway does not listen.
 
-        The SDK itself would retry a refused connection for seconds.
+        The SDK would import itself, and probe, before it found out.
         """
         if not self._settings.on_databricks:
             try:
@@ -241,15 +313,23 @@ class EndpointClient:
         from databricks.sdk import WorkspaceClient
         from databricks.sdk.config import Config
 
+        Config.attributes()  # a subclass has none of its own, and finds its parent's only once they were asked for
+
+        class HostAsGiven(Config):
+            """Without the SDK's probe of the host: it waits as long as a Retry-After says, and a token needs none."""
+
+            def _resolve_host_metadata(self) -> None:
+                pass
+
         settings = self._settings
         token = settings.token.get_secret_value() if settings.on_databricks else read_gateway_token(settings)
-        config = Config(
+        config = HostAsGiven(
             host=settings.endpoint_host,
             token=token,
             auth_type="pat",
             http_timeout_seconds=self._timeout_seconds,
-            # The gateway is on this machine: a repeated question would only be logged twice.
-            retry_timeout_seconds=30 if settings.on_databricks else 1,
+            retry_timeout_seconds=1,
+            clock=_OneAttempt(),  # type: ignore[arg-type]  # its base class would have to be imported with the SDK
         )
         return WorkspaceClient(config=config).api_client
 
@@ -259,17 +339,9 @@ def _path(name: str) -> str:
     return f"{_ENDPOINTS}/{quote(name, safe='')}"
 
 
-def _translated(error: Any) -> ServingError:
-    """Our error for one of the SDK's."""
-    from databricks.sdk.errors import NotFound, ResourceConflict
-    from databricks.sdk.errors.platform import STATUS_CODE_MAPPING
+def _refused(problem: BaseException | None) -> bool:
+    """Whether a connection was never made: the cause is several errors deep."""
+    from urllib3.exceptions import NewConnectionError
 
-    message = str(error)
-    if isinstance(error, NotFound):
-        return EndpointMissing(message)
-    if isinstance(error, ResourceConflict):
-        return UpdateInProgress(message)
-    error_code = str(error.error_code or "")
-    classes = [status for status, kind in STATUS_CODE_MAPPING.items() if isinstance(error, kind)]
-    status = STATUS_OF_ERROR_CODE.get(error_code) or (classes[-1] if classes else 500)
-    return RequestRejected(message, status_code=status, error_code=error_code)
+    reason = getattr(next(iter(getattr(problem, "args", ())), None), "reason", None)
+    return isinstance(reason, NewConnectionError)

@@ -1,6 +1,7 @@
 """What a caller sees of a serving endpoint, read from and written to the bodies of Databricks' serving API."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -57,6 +58,8 @@ class Endpoint:
     """
     pending_since: datetime | None = None
     """When the update that `pending` describes began."""
+    permission_level: str = ""
+    """What the caller may do: CAN_MANAGE, CAN_QUERY or CAN_VIEW. Only Databricks tells."""
     created_at: datetime | None = None
     updated_at: datetime | None = None
     """When a person or a program last changed the endpoint."""
@@ -123,9 +126,15 @@ def config_body(served: Sequence[Served], traffic: dict[str, int]) -> dict[str, 
     }
 
 
-def inference_table_body(enabled: bool) -> dict[str, Any]:
-    """The body that switches an endpoint's inference table on or off."""
-    return {"inference_table_config": {"enabled": enabled}}
+def inference_table_body(enabled: bool, endpoint_name: str, entity_name: str) -> dict[str, Any]:
+    """The part of a new endpoint's body that says whether its requests are logged.
+
+    Databricks asks for the table's place: it is the catalog and schema of the model, in a name of three levels.
+    """
+    catalog, _, rest = entity_name.partition(".")
+    schema, _, model = rest.partition(".")
+    place = {"catalog_name": catalog, "schema_name": schema, "table_name_prefix": re.sub(r"\W", "_", endpoint_name)}
+    return {"inference_table_config": {"enabled": enabled, **(place if model and enabled else {})}}
 
 
 def endpoint_of(entry: dict[str, Any]) -> Endpoint:
@@ -149,6 +158,7 @@ def endpoint_of(entry: dict[str, Any]) -> Endpoint:
         warm=_served_state(warm, 0) if warm else None,
         update_message=" ".join(messages),
         pending_since=_time(pending_config.get("start_time")),
+        permission_level=str(entry.get("permission_level") or ""),
         created_at=_time(entry.get("creation_timestamp")),
         updated_at=_time(entry.get("last_updated_timestamp")),
     )
@@ -156,8 +166,11 @@ def endpoint_of(entry: dict[str, Any]) -> Endpoint:
 
 def _served_states(config: dict[str, Any]) -> list[ServedState]:
     routes = (config.get("traffic_config") or {}).get("routes") or []
-    traffic = {route.get("served_model_name"): int(route.get("traffic_percentage") or 0) for route in routes}
-    entities = config.get("served_entities") or []
+    traffic = {
+        route.get("served_model_name") or route.get("served_entity_name"): int(route.get("traffic_percentage") or 0)
+        for route in routes
+    }
+    entities = config.get("served_entities") or config.get("served_models") or []
     return [_served_state(entity, traffic.get(entity.get("name"), 0)) for entity in entities]
 
 
@@ -165,8 +178,8 @@ def _served_state(entity: dict[str, Any], traffic: int) -> ServedState:
     state = entity.get("state") or {}
     return ServedState(
         name=str(entity.get("name") or ""),
-        entity_name=str(entity.get("entity_name") or ""),
-        entity_version=str(entity.get("entity_version") or ""),
+        entity_name=str(entity.get("entity_name") or entity.get("model_name") or ""),
+        entity_version=str(entity.get("entity_version") or entity.get("model_version") or ""),
         state=str(state.get("deployment") or ""),
         message=str(state.get("deployment_state_message") or ""),
         traffic=traffic,

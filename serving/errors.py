@@ -38,6 +38,10 @@ class UpdateFailed(ServingError):
     """The new configuration did not become ready, so the old one still serves."""
 
 
+class UpdateInterrupted(UpdateFailed):
+    """The update was cancelled, or the gateway ended while it ran: the old configuration still serves."""
+
+
 class RequestRejected(ServingError):
     """The endpoint answered with an error.
 
@@ -48,6 +52,32 @@ class RequestRejected(ServingError):
         super().__init__(message)
         self.status_code = status_code
         self.error_code = error_code
+
+
+class NotAllowed(RequestRejected):
+    """Lakehelm's token is not accepted (401), or may not do what was asked (403)."""
+
+
+class CreatorLeft(NotAllowed):
+    """The endpoint's creator has lost the permissions that every change of it is checked with."""
+
+
+class TooManyRequests(RequestRejected):
+    """The endpoint or the workspace takes no more requests for now (429).
+
+    `retry_after_seconds` is how long it asks to wait; None where it does not say.
+    """
+
+    def __init__(self, message: str, *, retry_after_seconds: int | None = None) -> None:
+        super().__init__(message, status_code=429, error_code="REQUEST_LIMIT_EXCEEDED")
+        self.retry_after_seconds = retry_after_seconds
+
+
+class NotAvailable(RequestRejected):
+    """The endpoint cannot answer for the moment (503), or took too long (504). Asking again later may help.
+
+    Of a change, it is not known whether it happens: look at the endpoint's state.
+    """
 
 
 class CannotServe(ServingError):
