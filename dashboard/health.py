@@ -45,9 +45,11 @@ def assess(
     delivery_problem: str,
     interval_seconds: float,
     now: datetime,
+    open_alerts: int = 0,
 ) -> Health:
-    """The verdict on the facts that are known."""
+    """The verdict on the facts that are known. `open_alerts`: how many the page shows below this line."""
     problems = [
+        *_alert_problems(open_alerts),
         *_endpoint_problems(endpoint),
         *_process_problems(processes or []),
         *_demo_problems(demo),
@@ -70,6 +72,12 @@ def data_time(runs: Sequence[dict[str, Any]]) -> datetime | None:
     caught_up = [run["started_at"] for run in done if not run["rows_waiting"]]
     behind = [run["newest_request_time"] for run in done if run["newest_request_time"]]
     return max(caught_up or behind, default=None)
+
+
+def _alert_problems(count: int) -> list[Problem]:
+    if not count:
+        return []
+    return [Problem("An alert is open, see below." if count == 1 else f"{count} alerts are open, see below.", True)]
 
 
 def _endpoint_problems(state: EndpointState) -> list[Problem]:

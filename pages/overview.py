@@ -3,12 +3,12 @@
 import streamlit as st
 
 from dashboard import widgets
-from dashboard.panels import status
-from dashboard.queries import changes, endpoint, operations, traffic
+from dashboard.panels import rollback, status
+from dashboard.queries import changes, endpoint, operations, production, traffic
 from dashboard.queries.health import current_health
 from dashboard.wording import plain
 
-widgets.header("Overview", "Is the chatbot healthy, what is live, and what changed last.")
+widgets.header("Overview", "Is the chatbot healthy, what is live, the way back, and what changed last.")
 
 
 def being_built() -> None:
@@ -24,6 +24,14 @@ def health_line() -> None:
         status.health_line(current_health(name))
 
 
+def alerts() -> None:
+    """What is wrong with a version, beside the click that takes it away."""
+    with widgets.guarded("Alerts"):
+        rollback.alerts(production.open_alerts(name), production.ways_back(name))
+    with widgets.guarded("Interrupted changes"):
+        rollback.interrupted(production.interrupted_changes())
+
+
 def figures() -> None:
     """How much was asked, and how that went."""
     with widgets.guarded("Indicators"):
@@ -31,16 +39,18 @@ def figures() -> None:
 
 
 def operation() -> None:
-    """What is live, what changed, and what runs."""
+    """What is live and the way back, what changed, and what runs."""
     left, right = st.columns(2)
     with left, widgets.panel("Live now", f"What the endpoint {plain(name)} serves; traffic in %."):
         status.live(endpoint.endpoint_state(name), name)
-    with right, widgets.panel("Last changes", "Who changed what, when and why; the five newest."):
-        status.changes(operations.last_changes(5))
+    with right, widgets.panel("Roll back", "What one click brings back, and what will differ then."):
+        rollback.way_back(production.ways_back(name), "rollback")
     left, right = st.columns(2)
-    with left, widgets.panel("Metrics job", "The last five runs that scored new requests. Rows are requests."):
+    with left, widgets.panel("Last changes", "Who changed what, when and why; the five newest."):
+        status.changes(operations.last_changes(5))
+    with right, widgets.panel("Metrics job", "The last five runs that scored new requests. Rows are requests."):
         status.last_runs(operations.metrics_runs()[:5])
-    with right, widgets.panel("Processes", "What make run started and keeps running."):
+    with widgets.panel("Processes", "What make run started and keeps running."):
         status.processes(operations.processes())
 
 
@@ -53,5 +63,6 @@ else:
         name = widgets.endpoint_control()
     with first_line:
         widgets.refreshing(health_line, seconds=2)
+        widgets.refreshing(alerts, seconds=2)
     widgets.refreshing(figures, seconds=10)
     widgets.refreshing(operation, seconds=3)

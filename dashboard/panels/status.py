@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard import charts
 from dashboard.colors import ACCENT, BAD, NEUTRAL, WARNING
 from dashboard.health import Health
+from dashboard.panels import endpoints
 from dashboard.panels.marked import marked_line
 from dashboard.panels.states import state_badge
 from dashboard.periods import Period
@@ -57,35 +58,21 @@ def indicators(traffic: Traffic, period: Period, label: str, marked: Sequence[Ma
 
 
 def live(state: EndpointState, name: str) -> None:
-    """Which versions of an endpoint answer, and with how much of the traffic."""
-    if state.state == "asking" and state.endpoint is None:
-        empty(f"Asking the gateway about {plain(name)} …")
+    """Which versions of an endpoint answer, and with how much of the traffic; which one is warm beside them."""
+    endpoint = endpoints.known(state, name)
+    if endpoint is None:
         return
-    if state.state == "missing":
-        empty(f"There is no endpoint {plain(name)}.")
-        return
-    if state.state in ("down", "failed"):
-        st.error(sentence(state.message), icon=":material/cloud_off:")
-    if state.endpoint is None:
-        return
-    endpoint = state.endpoint
-    serving = [served for served in endpoint.served if served.traffic]
-    if serving:
-        parts = [(f"v{served.entity_version}", served.entity_version, served.traffic) for served in serving]
-        spoken = ", ".join(f"{label} {share} %" for label, _, share in parts)
-        chart(charts.traffic_split(parts), key="traffic_split", alt=f"Traffic of {name}: {spoken}", still=True)
+    endpoints.update_state(endpoint)
+    endpoints.split_bar(endpoint)
+    shown = [*endpoint.served, *([endpoint.warm] if endpoint.warm is not None else [])]
     table(
         {
-            "Version": [
-                f"**v{plain(served.entity_version)}** of {plain(served.entity_name)}" for served in endpoint.served
-            ],
-            "Traffic": [f"{served.traffic} %" for served in endpoint.served],
-            "State": [state_badge("ready" if served.ready else "not ready") for served in endpoint.served],
+            "Version": [f"**v{plain(served.entity_version)}** of {plain(served.entity_name)}" for served in shown],
+            "Traffic": [f"{s.traffic} %" if s is not endpoint.warm else "warm standby" for s in shown],
+            "State": [state_badge("ready" if served.ready else "not ready") for served in shown],
         },
         alt=f"Versions that {name} serves",
     )
-    if endpoint.updating == "IN_PROGRESS":
-        st.caption(":material/sync: A new configuration is being brought up; this one serves until then.")
     st.caption(f"Configuration {endpoint.config_version}, seen {age(state.seen_at)}.")
 
 

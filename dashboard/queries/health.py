@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from dashboard.health import Health, assess
 from dashboard.periods import period
-from dashboard.queries import operations
+from dashboard.queries import operations, production
 from dashboard.queries.endpoint import endpoint_state
 from dashboard.queries.traffic import traffic
 
@@ -23,4 +23,5 @@ def current_health(endpoint: str) -> Health:
         delivery_problem=operations.delivery_problem(),
         interval_seconds=operations.metrics_interval_seconds(),
         now=datetime.now(UTC),
+        open_alerts=len(production.open_alerts(endpoint)),
     )

@@ -1,0 +1,139 @@
+"""The way back, one click away: alerts, the last known good version, and the click that brings it back."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard.panels import changes
+from dashboard.queries import production
+from dashboard.queries.production import WaysBack
+from dashboard.queries.watch import Seen
+from dashboard.widgets import empty
+from dashboard.wording import age, plain, sentence
+from registry.alerts import Alert
+from registry.interrupted import Interrupted
+from registry.plans import ChangePlan
+
+
+def alerts(found: Sequence[Alert], ways: Seen[WaysBack]) -> None:
+    """Open alerts, each with the click that brings back the last known good version."""
+    place = "alerts"
+    if changes.mine(place):
+        return
+    for alert in found:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.markdown(
+                f":red-badge[:material/notifications_active: alert] {sentence(alert.sentence)} "
+                f":small[:gray[v{plain(alert.entity_version)}, {age(alert.opened_at)}]]",
+                width="stretch",
+            )
+            plan = _way_out(alert, ways)
+            if plan is not None:
+                label = "Stop the canary" if plan.action == "abort" else f"Roll back to v{plain(plan.target_version)}"
+                changes.button(
+                    label,
+                    plan,
+                    place,
+                    reason=f"alert: {alert.sentence}",
+                    key=f"alert {alert.alert_id}",
+                    icon="history",
+                )
+
+
+def way_back(ways: Seen[WaysBack], place: str) -> None:
+    """The plan for going back to the last known good version, and the click that does it."""
+    if changes.mine(place):
+        return
+    if ways.value is None or ways.looking:
+        _nothing_yet(ways)
+        return
+    found = ways.value
+    if ways.error is not None:
+        st.warning(f"{sentence(ways.error)} The plan below was made {age(ways.seen_at)}.", icon=":material/warning:")
+    if found.abort is not None:
+        _abort(found.abort, place)
+    if found.rollback is None:
+        empty(sentence(found.why_not))
+        return
+    _rollback(found, found.rollback, place)
+
+
+def interrupted(seen: Seen[list[Interrupted]]) -> None:
+    """Changes whose process is gone, each with the clicks that end or undo it."""
+    place = "interrupted"
+    if changes.mine(place):
+        return
+    if seen.error is not None and seen.value is None:
+        st.caption(f":orange[:material/warning: Interrupted changes are not known: {sentence(seen.error)}]")
+    elif not seen.looking:
+        changes.interrupted(seen.value or [], place)
+
+
+def picked(endpoint: str, versions: Seen[list[str]], place: str) -> None:
+    """The way back to any version that somebody picks. Its report stands where that of the other click does."""
+    if not versions.value or changes.is_kept(place):
+        return
+    version = st.selectbox(
+        "Another version",
+        versions.value,
+        index=None,
+        placeholder="Pick the version to go back to",
+        format_func=lambda name: f"v{name}",
+        key=f"pick {place}",
+        width=260,
+    )
+    if version is None:
+        return
+    seen = production.rollback_plan(endpoint, str(version))
+    if seen.error is not None:
+        st.warning(sentence(seen.error), icon=":material/warning:")
+    elif seen.value is None or seen.looking:
+        empty(f"Looking at what going back to v{plain(version)} would do …")
+    else:
+        label = f"Roll back to v{plain(version)}"
+        reason = "picked on the Endpoints page"
+        changes.button(label, seen.value, place, reason=reason, key=f"roll_back_picked {place}", icon="history")
+        changes.plan_shown(seen.value)
+
+
+def _abort(plan: ChangePlan, place: str) -> None:
+    champion = f"v{plain(plan.target_version)}"
+    st.markdown(f"**The traffic is split.** One click gives all of it back to {champion}, which was live before.")
+    changes.shares(plan.before, plan.after, plan.target_version)
+    label = f"Stop the canary: all traffic to {champion}"
+    changes.button(label, plan, place, reason="canary stopped with one click", key=f"abort {place}", icon="block")
+
+
+def _rollback(found: WaysBack, plan: ChangePlan, place: str) -> None:
+    why = sentence(found.known_good.sentence) if found.known_good else ""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        changes.button(
+            f"Roll back to v{plain(plan.target_version)}",
+            plan,
+            place,
+            reason="rolled back with one click to the last known good version",
+            key=f"roll_back {place}",
+            icon="history",
+            primary=found.abort is None,
+        )
+        st.markdown(why, width="stretch")
+    changes.plan_shown(plan)
+
+
+def _way_out(alert: Alert, ways: Seen[WaysBack]) -> ChangePlan | None:
+    """The plan that takes the traffic away from the version of an alert, if that is live and there is one."""
+    if ways.value is None or ways.looking:
+        return None
+    for plan in (ways.value.abort, ways.value.rollback):
+        if plan is not None and plan.before.traffic.get(alert.entity_version, 0) > plan.after.traffic.get(
+            alert.entity_version, 0
+        ):
+            return plan
+    return None
+
+
+def _nothing_yet(ways: Seen[WaysBack]) -> None:
+    if ways.error is not None:
+        empty(f"A way back is not known: {sentence(ways.error)}")
+    else:
+        empty("Looking for the last known good version … The registry's client takes some seconds to start.")
