@@ -7,7 +7,7 @@ from lakehouse.claims import is_under_way
 from lakehouse.ledger import Change, changes
 from registry.errors import RegistryError
 from registry.plans import Action, ProductionState
-from registry.production import NEW, from_evidence, in_words, state_of
+from registry.production import NEW, from_evidence, in_words, state_of, with_version
 from serving.client import EndpointClient
 from serving.endpoints import Endpoint
 from serving.errors import ServingError
@@ -114,20 +114,20 @@ def _how_far(
         return f"The endpoint still brings the new configuration up; until then {serves}"
     if before is not None and state == before:
         return f"Nothing of it has reached production: {serves}"
-    if after is not None and _same_traffic(state, after):
-        if (state.champion, state.previous) == (after.champion, after.previous):
+    reached = _with_number(after, before, state)
+    if reached is not None and reached.traffic == state.traffic:
+        if (state.champion, state.previous) == (reached.champion, reached.previous):
             return f"All of it is done, only its end is not recorded: {serves}"
-        if NEW in after.traffic:
-            return f"The traffic has moved, and the aliases may not have: {serves}"
         return f"The traffic has moved, the aliases have not: {serves}"
     return f"Production is neither as before nor as planned: {serves}"
 
 
-def _same_traffic(state: ProductionState, after: ProductionState) -> bool:
-    """Whether the shares are those that were planned; the number of a version that was `new` is not known."""
-    planned = {version: share for version, share in after.traffic.items() if version != NEW and share}
-    found = {version: share for version, share in state.traffic.items() if share}
-    if NEW not in after.traffic:
-        return planned == found
-    others = {version: share for version, share in found.items() if version not in planned}
-    return list(others.values()) == [after.traffic[NEW]] and planned.items() <= found.items()
+def _with_number(
+    after: ProductionState | None, before: ProductionState | None, state: ProductionState
+) -> ProductionState | None:
+    """The planned state with the number of what was `new` in it: the one that is served now and was not before."""
+    if after is None or NEW not in after.traffic:
+        return after
+    old = before.traffic if before is not None else {}
+    made = [version for version in state.traffic if version not in old]
+    return with_version(after, made[0]) if len(made) == 1 else None

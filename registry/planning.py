@@ -7,7 +7,7 @@ from lakehouse.claims import LedgerView, view
 from lakehouse.ledger import Change
 from registry.errors import RegistryError, VersionMissing
 from registry.expectations import expected_differences
-from registry.interrupted import PARTLY, origin_of, superseded
+from registry.interrupted import is_interrupted, origin_of, superseded
 from registry.known_good import known_good_for
 from registry.plans import Action, ChangePlan, ProductionState
 from registry.production import (
@@ -154,7 +154,7 @@ def plan_finish(settings: Settings, client: EndpointClient, change_id: str) -> C
     """
     change, ledger = _change_of(settings, change_id)
     seen, before = _look(settings, client, ledger.target)
-    if change.outcome not in ("interrupted", PARTLY):
+    if not is_interrupted(change):
         raise RegistryError(
             f"This {change.action} has ended ({change.outcome or 'it is under way'}): nothing is left to finish."
         )

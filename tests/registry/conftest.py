@@ -1,9 +1,12 @@
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 
 from tests.registry.echo_production import EchoProduction, echo_production
 from tests.serving.gateway_process import GatewayProcess
+
+NUMBERS = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +18,6 @@ def echo_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayPr
 
 
 @pytest.fixture
-def production(echo_gateway: GatewayProcess, request: pytest.FixtureRequest) -> EchoProduction:
-    """A production of this test's own: version 2 live, version 1 warm, both with a record of nothing."""
-    name = request.node.name[5:50].translate(str.maketrans("[]. ", "----")).strip("-_")
-    return echo_production(echo_gateway.settings, name)
+def production(echo_gateway: GatewayProcess) -> EchoProduction:
+    """A production of this test's own: version 2 live, version 1 warm, and nothing in the ledger."""
+    return echo_production(echo_gateway.settings, f"bot-{next(NUMBERS)}")
