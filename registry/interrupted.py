@@ -46,8 +46,9 @@ def interrupted_changes(settings: Settings, client: EndpointClient) -> list[Inte
     of_production = [change for change in ledger if change.action in PRODUCTION_ACTIONS]
     found = []
     for target in dict.fromkeys(change.target for change in of_production):
-        newest = next(change for change in of_production if change.target == target and _counts(change))
-        if is_interrupted(newest):
+        own = (change for change in of_production if change.target == target and _counts(change))
+        newest = next(own, None)
+        if newest is not None and is_interrupted(newest):
             found.append(_explained(settings, client, newest, of_production))
     return found
 
