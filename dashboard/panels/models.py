@@ -211,13 +211,13 @@ def _pager(name: str, tokens: list[str | None], page: VersionPage) -> None:
 
 def _version_control(model: RegisteredModel) -> str:
     """The version; any number or alias can be typed, also of a version that is not on the first page."""
-    options = _numbers(model)
-    labels = {version: f"@{alias}" for alias, version in model.aliases.items()}
     default = _default(model)
+    # The first is what counts until somebody chooses: a default in another place could not be changed by a click.
+    options = list(dict.fromkeys([default, *_numbers(model)])) if default else _numbers(model)
+    labels = {version: f"@{alias}" for alias, version in model.aliases.items()}
     typed = st.selectbox(
         "Version",
         options,
-        index=options.index(default) if default in options else 0,
         format_func=lambda found: f"v{found} {labels.get(found, '')}".strip() if found in options else str(found),
         accept_new_options=True,
         key=VERSION,
@@ -225,7 +225,7 @@ def _version_control(model: RegisteredModel) -> str:
         placeholder="Number or alias",
         width=180,
     )
-    return str(typed or default).strip().removeprefix("v" if str(typed)[1:].isdecimal() else "").removeprefix("@")
+    return read_address(str(typed or default), model.name)[1]
 
 
 def _compare_control(model: RegisteredModel, by_name: dict[str, RegisteredModel]) -> tuple[str, str] | None:

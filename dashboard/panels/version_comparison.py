@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from dashboard.panels.model_words import short, size
+from dashboard.panels.model_words import short
 from dashboard.queries import models
 from dashboard.queries.quality import ScoreComparison
 from dashboard.widgets import empty, table
-from dashboard.wording import NOTHING, number, plain, plural, signed
+from dashboard.wording import NOTHING, number, plain, signed
 from registry.details import VersionDetails
 from registry.version_comparison import ComparedMetric, ComparedValue, VersionComparison, compare_versions
 from registry.versions import ModelVersion
@@ -37,6 +37,7 @@ def comparison(a: VersionDetails, b: VersionDetails) -> None:
     for title, values in parts:
         _values(title, values, names, everything)
     _values("Files", found.artifacts, names, everything, _file_size)
+    st.caption("Files are compared by name and size; what stands in them is not read.")
 
 
 def measured(a: ModelVersion, b: ModelVersion, names: Sequence[str]) -> None:
@@ -69,8 +70,8 @@ def _metrics(found: VersionComparison, names: Sequence[str], everything: bool) -
         table(
             {
                 "Name": [plain(metric.name) for metric in shown],
-                plain(names[0]): [_figure(metric.a) for metric in shown],
-                plain(names[1]): [_figure(metric.b) for metric in shown],
+                plain(names[0]): [_figure(metric.a, bold=not metric.same) for metric in shown],
+                plain(names[1]): [_figure(metric.b, bold=not metric.same) for metric in shown],
                 "Difference": [_metric_difference(metric) for metric in shown],
             },
             alt=f"Metrics of {names[0]} and {names[1]}",
@@ -111,36 +112,45 @@ def _heading(title: str, count: int, different: int, shown: Sequence[object]) ->
     elif not different:
         st.markdown(f"**{title}** :green-badge[:material/check: equal] :small[:gray[{number(count)}]]")
     else:
-        st.markdown(f"**{title}** :orange-badge[{number(different)} of {plural(count, 'entry', 'entries')} differ]")
+        verb = "differs" if different == 1 else "differ"
+        st.markdown(f"**{title}** :orange-badge[{number(different)} of {number(count)} {verb}]")
     return bool(shown)
 
 
 def _mean(score: ScoreComparison, mean: float, n: int) -> str:
-    return f"{number(mean, score.score.decimals)} :small[:gray[n {number(n)}]]" if n else NOTHING
+    return f"{number(mean * _scale(score), score.score.decimals)} :small[:gray[n {number(n)}]]" if n else NOTHING
 
 
 def _difference(score: ScoreComparison) -> str:
     found, digits = score.comparison, score.score.decimals
     if not found.n_a or not found.n_b:
         return NOTHING
-    said = signed(found.difference, digits)
+    scale = _scale(score)
+    said = signed(found.difference * scale, digits)
     if found.low is None or found.high is None:
         return said
     clear = not found.low <= 0 <= found.high
-    interval = f":small[:gray[{signed(found.low, digits)} to {signed(found.high, digits)}]]"
+    interval = f":small[:gray[{signed(found.low * scale, digits)} to {signed(found.high * scale, digits)}]]"
     return f"{f'**{said}**' if clear else said} {interval}"
+
+
+def _scale(score: ScoreComparison) -> float:
+    """What a measured value is multiplied by to have the unit that it is shown in."""
+    return 1000.0 if score.score.metric == "cost_usd" else 1.0
 
 
 def _metric_difference(metric: ComparedMetric) -> str:
     return NOTHING if metric.difference is None else _figure(metric.difference, sign=True)
 
 
-def _figure(value: float | None, sign: bool = False) -> str:
+def _figure(value: float | None, *, sign: bool = False, bold: bool = False) -> str:
     if value is None:
         return NOTHING
-    text = f"{value:.6g}".replace("-", "\u2212")
-    return f"+{text}" if sign and value > 0 else text
+    text = f"{value:.4g}".replace("-", "\u2212")
+    said = f"+{text}" if sign and value > 0 else text
+    return f"**{said}**" if bold else said
 
 
 def _file_size(text: str) -> str:
-    return size(int(text)) if text.isdecimal() else plain(text)
+    # To the byte: two sizes that differ a little would read alike when rounded.
+    return f"{number(int(text))}\u00a0B" if text.isdecimal() else plain(text)

@@ -256,7 +256,7 @@ def _named(values: Mapping[str, str], name: str, value: str, otherwise: str, alt
 
 
 def _metric(value: float) -> str:
-    return f"{value:.6g}"
+    return f"{value:.6g}".replace("-", "\u2212")
 
 
 def _problem(found: VersionDetails, part: Part) -> bool:

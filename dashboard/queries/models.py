@@ -32,11 +32,12 @@ T = TypeVar("T")
 PAGE = 50
 """Versions on a page of the table."""
 MEASURED_DAYS = 30
+# Averages as they stand in the rollups: the unit of a cost is that of the page, which multiplies it.
 MEASURES = (
     *SCORES,
     Score("execution_duration_ms", "Latency", "ms", "", 1),
     Score("completion_tokens", "Length of an answer", "tokens", "", 1),
-    Score("cost_usd", "Cost of an answer", "US$", "", 6),
+    Score("cost_usd", "Cost", "US$ for 1,000 answers", "", 4),
 )
 _LOOK_EVERY_SECONDS, _KEEP_SECONDS = 10.0, 25.0
 _NEVER_CHANGES_SECONDS = 600.0
