@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from dashboard.change_words import action_words
 from dashboard.chart_markers import Layers, slot_layers, time_layers
 from dashboard.chart_times import shown_times
 from dashboard.colors import ACCENT, BAD, GOOD, GRID, NEUTRAL, WARNING, translucent, version_color
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from dashboard.queries.quality import ScoreComparison
 
 MOST_SLOTS = 25
+STRIP_SYMBOLS = {"succeeded": "circle", "failed": "x"}
 STATE_COLORS = {"succeeded": GOOD, "running": ACCENT, "timed_out": WARNING, "interrupted": WARNING, "failed": BAD}
 
 
@@ -222,6 +224,40 @@ def run_history(runs: Sequence[dict[str, Any]], zone: str, markers: Sequence["Ma
         yaxis=seconds_axis,
         **marked.entries,
     )
+
+
+def change_strip(points: "pd.DataFrame", zone: str) -> "go.Figure":
+    """When things were changed: a dot a change, a row for each kind of change, coloured by how it ended.
+
+    points: as `queries.changes.strip` gives them.
+    """
+    titles = points["action"].map(lambda action: escape(action_words(action).title))
+    # What succeeded but for its verification, for example, stands with what succeeded.
+    states = points["outcome"].map(lambda outcome: outcome.split(",")[0] or "no outcome")
+    traces = []
+    for state in dict.fromkeys(states):
+        part = points[states == state]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": escape(state),
+                "x": shown_times(part["time"], zone),
+                "y": titles[part.index],
+                "marker": {
+                    "color": STATE_COLORS.get(state, WARNING),
+                    "size": 9,
+                    "symbol": STRIP_SYMBOLS.get(state, "diamond"),
+                },
+                "customdata": [escape(f"{row.target}, {row.actor}") for row in part.itertuples()],
+                "hovertemplate": "%{x|%d %b %H:%M:%S}<br>%{y}, %{customdata}<extra>" + escape(state) + "</extra>",
+            }
+        )
+    rows = list(dict.fromkeys(titles))
+    axis = {**_axis(""), "type": "date", "fixedrange": True, "tickangle": 0, "nticks": 5}
+    kinds = {"type": "category", "automargin": True, "fixedrange": True, "ticksuffix": "  ", "gridcolor": GRID}
+    height = 86 + 24 * len(rows)
+    return _figure(traces, height=height, legend=True, hovermode="closest", xaxis=axis, yaxis=kinds)
 
 
 def amounts(

@@ -1,5 +1,24 @@
-"""Ledger: Who changed what, when and why."""
+"""Ledger: who changed what, when and why; nothing here can be changed."""
 
 from dashboard import widgets
+from dashboard.panels import ledger as panels
+from dashboard.queries import changes
+from dashboard.queries.changes import LedgerFilter
 
-widgets.header("Ledger", "Who changed what, when and why.")
+widgets.header("Ledger", "Who changed what, when and why. Rows are added and never changed.")
+
+
+def timeline() -> None:
+    """What was interrupted, where changes lie in time, and each of them."""
+    with widgets.guarded("Interrupted changes"):
+        panels.interrupted(changes.unfinished())
+    with widgets.panel("When", "Every change that fits, by its kind and how it ended."):
+        panels.strip(wanted)
+    with widgets.panel("Changes", "Newest first. Open one for its evidence."):
+        panels.timeline(wanted)
+
+
+wanted = LedgerFilter()
+with widgets.guarded("Filters"):
+    wanted = panels.filters()
+widgets.refreshing(timeline, seconds=5)

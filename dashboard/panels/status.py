@@ -54,7 +54,7 @@ def indicators(traffic: Traffic, period: Period, label: str, marked: Sequence[Ma
         _errors(traffic, marked)
         _latency(traffic, marked)
         _flagged(traffic, marked)
-    marked_line(marked)
+    marked_line(marked, label)
 
 
 def live(state: EndpointState, name: str) -> None:

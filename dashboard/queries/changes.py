@@ -21,12 +21,13 @@ MOST_MARKERS = 500
 
 @dataclass(frozen=True)
 class LedgerFilter:
-    """Which changes to show. An empty tuple leaves everything in; `since` (UTC) is None for the whole ledger."""
+    """Which changes to show. What is empty leaves everything in; `since` (UTC) is None for the whole ledger."""
 
     actions: tuple[str, ...] = ()
     actors: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     since: datetime | None = None
+    change_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,15 +67,6 @@ def ledger_page(wanted: LedgerFilter, page: int = 1, size: int = 25) -> LedgerPa
     # is kept are the rows, not what they mean.
     rows, total = _page(newest("ledger"), wanted, page, size)
     return LedgerPage(changes_in(rows), total)
-
-
-def find_change(change_id: str) -> Change | None:
-    """The change with this id, or None.
-
-    Raises: QueryFailed, LakehouseError.
-    """
-    found = changes_in(_rows_of(newest("ledger"), (change_id,)))
-    return found[0] if found else None
 
 
 def all_changes(wanted: LedgerFilter) -> list[Change]:
@@ -125,10 +117,35 @@ def marked_since(start: datetime) -> tuple[Marker, ...]:
 
 
 _MATCHING = """phase = 'intent'
+             AND ($change_id = '' OR change_id = $change_id)
              AND (len($actions::VARCHAR[]) = 0 OR action = ANY($actions::VARCHAR[]))
              AND (len($actors::VARCHAR[]) = 0 OR actor = ANY($actors::VARCHAR[]))
              AND (len($targets::VARCHAR[]) = 0 OR target = ANY($targets::VARCHAR[]))
              AND ($since::TIMESTAMPTZ IS NULL OR time >= $since::TIMESTAMPTZ)"""
+
+
+def strip(wanted: LedgerFilter) -> "pd.DataFrame":
+    """The newest 5,000 changes that `wanted` describes, oldest first: columns time (int64, ms), action, target, actor,
+    outcome (empty where there is none yet).
+
+    Raises: QueryFailed, LakehouseError.
+    """
+    found: pd.DataFrame = _strip(newest("ledger"), wanted)
+    return found
+
+
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _strip(snapshot: Snapshot, wanted: LedgerFilter) -> "pd.DataFrame":
+    return select(
+        snapshot,
+        f"""SELECT epoch_ms(time) AS time, coalesce(action, '') AS action, coalesce(target, '') AS target,
+                   coalesce(actor, '') AS actor, coalesce(ended.ending, '') AS outcome
+            FROM (SELECT * FROM this WHERE {_MATCHING} ORDER BY time DESC LIMIT 5000)
+            LEFT JOIN (SELECT change_id, arg_max(outcome, time) AS ending FROM this WHERE phase = 'outcome'
+                       GROUP BY change_id) AS ended USING (change_id)
+            ORDER BY time""",  # noqa: S608
+        **_parameters(wanted),
+    )
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
@@ -210,6 +227,7 @@ def _parameters(wanted: LedgerFilter) -> dict[str, Any]:
         "actors": list(wanted.actors),
         "targets": list(wanted.targets),
         "since": wanted.since,
+        "change_id": wanted.change_id,
     }
 
 

@@ -64,7 +64,7 @@ def page() -> Callable[..., AppTest]:
         app = AppTest.from_file(str(APP), default_timeout=60)
         for key, value in query.items():
             app.query_params[key] = value
-        app.run()
-        return app if name == "overview" else app.switch_page(str(PAGES / f"{name}.py")).run()
+        # Straight to the page: the first screen would be drawn first.
+        return (app if name == "overview" else app.switch_page(str(PAGES / f"{name}.py"))).run()
 
     return opened

@@ -127,7 +127,7 @@ def job_run(
 def change(time: datetime, action: str, target: str, **more: Any) -> list[dict[str, Any]]:
     """A change of the ledger: its intent and its outcome."""
     base = {
-        "change_id": f"change-{time:%m%d%H%M%S}",
+        "change_id": f"change-{time:%m%d%H%M%S}-{action}",
         "actor": "ana",
         "role": "admin",
         "action": action,
