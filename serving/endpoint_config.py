@@ -10,9 +10,9 @@ import re
 import uuid
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from serving.errors import STATUS_OF_ERROR_CODE, RequestRejected
+from serving.errors import STATUS_OF_ERROR_CODE, CannotServe, RequestRejected
 
 _ENDPOINT_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _SERVED_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,126}[A-Za-z0-9])?")
@@ -64,6 +64,21 @@ class EndpointConfig:
         return {entity.name: entity.traffic for entity in self.entities}
 
 
+@dataclass(frozen=True)
+class PendingUpdate:
+    """A configuration that is to take over: its update runs, or has ended without that. Kept, so that it is explained.
+
+    A record that is read with `IN_PROGRESS` is of an update that the gateway did not live to end.
+    """
+
+    config: EndpointConfig
+    since_ms: int
+    """Unix milliseconds of its beginning."""
+    state: Literal["IN_PROGRESS", "UPDATE_FAILED", "UPDATE_CANCELED"] = "IN_PROGRESS"
+    problems: dict[str, str] = field(default_factory=dict)
+    """Why it ended, for each served entity's name that was the reason."""
+
+
 @dataclass
 class EndpointRecord:
     """An endpoint as it is kept."""
@@ -79,6 +94,7 @@ class EndpointRecord:
     """The configuration that it was made with, until that serves."""
     warm: ServedEntity | None = None
     """The version that was live before, kept ready for a rollback."""
+    pending: PendingUpdate | None = None
 
     def served_entity_id(self, entity: ServedEntity) -> str:
         """The id under which the inference table knows this served entity. The same version keeps it for ever."""
@@ -177,14 +193,28 @@ def _read_traffic(body: Any, names: list[str]) -> dict[str, int]:
 
 
 class EndpointStore:
-    """The endpoints of a workspace, in one JSON file that is replaced as a whole."""
+    """The endpoints of a workspace, in one JSON file that is replaced as a whole.
+
+    Raises: CannotServe, if the file is there and cannot be understood.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.records: dict[str, EndpointRecord] = {}
         self.unrecorded: list[ConfigChange] = []
-        if path.exists():
+        if not path.exists():
+            return
+        try:
             self._read(json.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise CannotServe(
+                f"The endpoints of this workspace cannot be read from {path}: {error.strerror}."
+            ) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CannotServe(
+                f"{path} is damaged ({type(error).__name__}), so it is not known what this workspace serves: put back "
+                "a copy of it, or move it away and make the endpoints again. The gateway has changed nothing."
+            ) from error
 
     def save(self) -> None:
         """Bring the present state to disk."""
@@ -209,14 +239,25 @@ class EndpointStore:
     def _read(self, kept: dict[str, Any]) -> None:
         for entry in kept["endpoints"]:
             active, first, warm = entry.pop("active"), entry.pop("first"), entry.pop("warm")
+            pending = entry.pop("pending", None)  # a workspace of before may not have it
             self.records[entry["name"]] = EndpointRecord(
                 **entry,
                 active=_config_from(active),
                 first=_config_from(first),
                 warm=ServedEntity(**warm) if warm else None,
+                pending=_pending_from(pending),
             )
         for entry in kept["unrecorded"]:
             self.unrecorded.append(ConfigChange(**{**entry, "entities": tuple(entry["entities"])}))
+
+
+def _pending_from(kept: dict[str, Any] | None) -> PendingUpdate | None:
+    if kept is None:
+        return None
+    config = _config_from(kept.pop("config"))
+    if config is None:
+        raise ValueError("A pending update has no configuration.")
+    return PendingUpdate(config, **kept)
 
 
 def _config_from(kept: dict[str, Any] | None) -> EndpointConfig | None:

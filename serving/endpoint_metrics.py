@@ -13,6 +13,9 @@ from dataclasses import dataclass
 IN_FLIGHT = "lakehelm_requests_in_flight"
 """The gateway's own gauge: how many requests a served entity is answering now. Databricks has none like it."""
 
+DIVERTED = "lakehelm_diverted_requests_total"
+"""The gateway's own gauge: how many requests of the last minute were meant for a served entity that did not answer."""
+
 _SAMPLE = re.compile(r"(?P<metric>[A-Za-z_:][\w:]*)(?:\{(?P<labels>.*)\})?\s+(?P<value>\S+)(?:\s+\S+)?")
 _LABEL = re.compile(r'([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"')
 _NAME_LABELS = ("served_model_name", "served_entity_name", "served_entity")
@@ -39,6 +42,8 @@ class ServedEntityMetrics:
     """Per cent of the memory of the machine, or of the provisioned compute."""
     in_flight: int | None
     """Requests that are being answered now; only the gateway tells."""
+    diverted: int | None
+    """Requests of the last minute that were meant for it and answered by another, as it was not ready."""
     provisioned: int | None
     """Requests that can be answered at the same time; more than that wait."""
 
@@ -84,6 +89,7 @@ def _of_entity(name: str, samples: Mapping[str, list[float]], buckets: Mapping[f
         cpu=averaged("cpu_usage_percentage"),
         memory=averaged("mem_usage_percentage"),
         in_flight=added(IN_FLIGHT),
+        diverted=added(DIVERTED),
         provisioned=added("provisioned_concurrent_requests_total"),
     )
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from serving.endpoint_config import EndpointConfig, ServedEntity
+from serving.endpoint_config import EndpointConfig, PendingUpdate, ServedEntity
 from serving.endpoints import EXTENSION
 from serving.gateway import LiveEndpoint
 
@@ -13,6 +13,12 @@ _DEPLOYMENT = {
     "restarting": "DEPLOYMENT_RECOVERING",
     "failed": "DEPLOYMENT_FAILED",
     "stopped": "DEPLOYMENT_ABORTED",
+}
+_WITHOUT_WORKER = {
+    "NOT_UPDATING": "DEPLOYMENT_ABORTED",
+    "IN_PROGRESS": "DEPLOYMENT_CREATING",
+    "UPDATE_FAILED": "DEPLOYMENT_FAILED",
+    "UPDATE_CANCELED": "DEPLOYMENT_ABORTED",
 }
 
 
@@ -31,17 +37,18 @@ def describe(endpoint: LiveEndpoint) -> dict[str, Any]:
     }
     if record.active is not None:
         body["config"] = _config(endpoint, record.active)
-    if endpoint.pending is not None:
-        body["pending_config"] = {**_config(endpoint, endpoint.pending), "start_time": endpoint.pending_since_ms}
+    if record.pending is not None:
+        pending = record.pending
+        body["pending_config"] = {**_config(endpoint, pending.config, pending), "start_time": pending.since_ms}
     if record.warm is not None:
         body[EXTENSION] = {"warm_standby": _entity(endpoint, record.warm)}
     return body
 
 
-def _config(endpoint: LiveEndpoint, config: EndpointConfig) -> dict[str, Any]:
+def _config(endpoint: LiveEndpoint, config: EndpointConfig, pending: PendingUpdate | None = None) -> dict[str, Any]:
     return {
         "config_version": config.version,
-        "served_entities": [_entity(endpoint, entity) for entity in config.entities],
+        "served_entities": [_entity(endpoint, entity, pending) for entity in config.entities],
         "traffic_config": {
             "routes": [
                 {"served_model_name": entity.name, "traffic_percentage": entity.traffic} for entity in config.entities
@@ -50,13 +57,17 @@ def _config(endpoint: LiveEndpoint, config: EndpointConfig) -> dict[str, Any]:
     }
 
 
-def _entity(endpoint: LiveEndpoint, entity: ServedEntity) -> dict[str, Any]:
+def _entity(endpoint: LiveEndpoint, entity: ServedEntity, pending: PendingUpdate | None = None) -> dict[str, Any]:
+    """A served entity of the configuration that serves, or of the update that is `pending`."""
     worker = endpoint.worker_of(entity)
     if worker is not None:
         state, message = _DEPLOYMENT[worker.state], worker.message
     else:
-        message = endpoint.failures.get(entity, "")
-        state = "DEPLOYMENT_FAILED" if message else "DEPLOYMENT_ABORTED"
+        state, message = _WITHOUT_WORKER[endpoint.updating if pending is not None else "NOT_UPDATING"], ""
+        if state == "DEPLOYMENT_CREATING":
+            message = f"A process for {entity.model_uri} is about to be started."
+    if pending is not None:
+        message = pending.problems.get(entity.name) or message
     return {
         "name": entity.name,
         "entity_name": entity.entity_name,

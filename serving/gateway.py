@@ -11,6 +11,7 @@ import logging
 import time
 import uuid
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from serving.endpoint_config import (
     EndpointConfig,
     EndpointRecord,
     EndpointStore,
+    PendingUpdate,
     ServedEntity,
     read_config,
     read_endpoint_name,
@@ -44,24 +46,29 @@ class LiveEndpoint:
         self.workers: dict[ServedEntity, Worker] = {}
         self.split = TrafficSplit({})
         self.counters: dict[str, RequestCounters] = {}
-        self.pending: EndpointConfig | None = None
-        self.pending_since_ms = 0
-        self.updating = "NOT_UPDATING"
-        self.failures: dict[ServedEntity, str] = {}
+        self.diverted_from: set[str] = set()
+        """Names of served entities whose requests are answered by others at present."""
         self.update: asyncio.Task[None] | None = None
 
     def worker_of(self, entity: ServedEntity) -> Worker | None:
         """The worker that has this version loaded, whatever its share of the traffic was when it was started."""
         return next((worker for known, worker in self.workers.items() if known.same_version(entity)), None)
 
+    def answers(self, entity: ServedEntity) -> bool:
+        """Whether this version is ready."""
+        worker = self.worker_of(entity)
+        return worker is not None and worker.state == "ready"
+
     @property
     def ready(self) -> bool:
         """Whether every version that gets traffic answers."""
         active = self.record.active
-        if active is None:
-            return False
-        workers = [self.worker_of(entity) for entity in active.entities if entity.traffic]
-        return all(worker is not None and worker.state == "ready" for worker in workers)
+        return active is not None and all(self.answers(entity) for entity in active.entities if entity.traffic)
+
+    @property
+    def updating(self) -> str:
+        """How the last update stands, in Databricks' words."""
+        return self.record.pending.state if self.record.pending is not None else "NOT_UPDATING"
 
 
 class Gateway:
@@ -87,6 +94,7 @@ class Gateway:
         await self._workers.open()
         for endpoint in self.endpoints.values():
             record = endpoint.record
+            _explain_interrupted(record)
             if record.active is not None:
                 endpoint.split = TrafficSplit(record.active.traffic)
                 for entity in sorted(record.active.entities, key=lambda entity: -entity.traffic):
@@ -94,7 +102,10 @@ class Gateway:
                 if record.warm is not None:
                     self._start_worker(endpoint, record.warm, keep_trying=True)
             elif record.first is not None:
-                self._begin_update(endpoint, record.first)
+                try:
+                    self._begin_update(endpoint, record.first)
+                except OSError:
+                    logger.exception("Endpoint %s cannot be started: the workspace cannot be written.", record.name)
 
     async def stop(self) -> None:
         """Stop the workers and deliver what is spooled. No request may be running any more."""
@@ -123,10 +134,28 @@ class Gateway:
         if active is None:
             raise rejected("TEMPORARILY_UNAVAILABLE", f"Endpoint {name} is not ready: its first version is not up yet.")
         due = served_name or endpoint.split.next()
-        for entity in active.entities:
-            if entity.name == due:
-                return entity
-        raise rejected("RESOURCE_DOES_NOT_EXIST", f"Endpoint {name} has no served entity called {due}.")
+        found = next((entity for entity in active.entities if entity.name == due), None)
+        if found is None:
+            raise rejected("RESOURCE_DOES_NOT_EXIST", f"Endpoint {name} has no served entity called {due}.")
+        return found if served_name is not None else self._diverted(endpoint, active, found)
+
+    def _diverted(self, endpoint: LiveEndpoint, active: EndpointConfig, due: ServedEntity) -> ServedEntity:
+        """Who answers in place of `due`: another version that has traffic and is ready, while `due` is not.
+
+        A version without traffic is never asked: it may be one that somebody has just taken the traffic from.
+        """
+        if endpoint.answers(due):
+            endpoint.diverted_from.discard(due.name)
+            return due
+        able = [entity for entity in active.entities if entity.traffic and endpoint.answers(entity)]
+        if not able:
+            return due
+        other = max(able, key=lambda entity: entity.traffic)
+        endpoint.counters.setdefault(due.name, RequestCounters()).count_diverted()
+        if due.name not in endpoint.diverted_from:
+            endpoint.diverted_from.add(due.name)
+            logger.warning("%s does not answer: %s answers in its place until it does.", due.name, other.name)
+        return other
 
     def create(self, body: Any) -> LiveEndpoint:
         """Make an endpoint; its first configuration is on its way when this returns."""
@@ -143,9 +172,9 @@ class Gateway:
             inference_table=_inference_table_enabled(body.get("ai_gateway")),
             first=config,
         )
-        self._save(record)
-        endpoint = self.endpoints[name] = LiveEndpoint(record)
+        endpoint = LiveEndpoint(record)
         self._begin_update(endpoint, config)
+        self.endpoints[name] = endpoint
         return endpoint
 
     def update_config(self, name: str, body: Any) -> LiveEndpoint:
@@ -154,8 +183,7 @@ class Gateway:
         if endpoint.updating == "IN_PROGRESS":
             raise rejected("RESOURCE_CONFLICT", f"Endpoint {name} is being updated: wait until that has ended.")
         config = read_config(body, name, endpoint.record.latest_version + 1, _now_ms())
-        workers = [endpoint.worker_of(entity) for entity in config.entities]
-        if all(worker is not None and worker.state == "ready" for worker in workers):
+        if all(endpoint.answers(entity) for entity in config.entities):
             self._switch(endpoint, config)
         else:
             self._begin_update(endpoint, config)
@@ -203,9 +231,9 @@ class Gateway:
         raise rejected("RESOURCE_DOES_NOT_EXIST", message)
 
     def _begin_update(self, endpoint: LiveEndpoint, config: EndpointConfig) -> None:
-        endpoint.pending, endpoint.pending_since_ms = config, _now_ms()
-        endpoint.failures = {}
-        endpoint.updating = "IN_PROGRESS"
+        """Start what the update needs. Raises OSError, with nothing begun, when its beginning cannot be saved."""
+        pending = PendingUpdate(config, _now_ms())
+        endpoint.record = self._save(dataclasses.replace(endpoint.record, pending=pending))
         endpoint.update = asyncio.create_task(self._bring_up(endpoint, config))
 
     async def _bring_up(self, endpoint: LiveEndpoint, config: EndpointConfig) -> None:
@@ -214,6 +242,7 @@ class Gateway:
             if endpoint.worker_of(entity) is None:
                 self._start_worker(endpoint, entity, keep_trying=False)
         deadline = time.monotonic() + self.settings.worker_start_seconds
+        problems: dict[str, str] = {}
         for entity in config.entities:
             worker = endpoint.worker_of(entity)
             while worker is not None and worker.state not in ("ready", "failed"):
@@ -221,17 +250,29 @@ class Gateway:
                     break  # one that served before and does not come back
                 await asyncio.sleep(_POLL_SECONDS)
             if worker is not None and worker.state != "ready":
-                endpoint.failures[entity] = worker.message or f"{entity.model_uri} did not become ready."
-        if not endpoint.failures:
+                problems[entity.name] = worker.message or f"{entity.model_uri} did not become ready."
+        if not problems:
             try:
                 self._switch(endpoint, config)
                 return
             except OSError as error:
-                endpoint.failures[config.entities[0]] = f"The new configuration cannot be saved: {error}."
-        endpoint.updating = "UPDATE_FAILED"
-        for problem in endpoint.failures.values():
+                problems[config.entities[0].name] = f"The new configuration cannot be saved: {error.strerror or error}."
+        self._end_in_failure(endpoint, problems)
+        for problem in problems.values():
             logger.error("The update of endpoint %s failed: %s", endpoint.record.name, problem)
         self._retire_unused(endpoint)
+
+    def _end_in_failure(self, endpoint: LiveEndpoint, problems: dict[str, str]) -> None:
+        """Keep why the pending update changed nothing."""
+        if endpoint.record.pending is None:
+            return
+        failed = dataclasses.replace(endpoint.record.pending, state="UPDATE_FAILED", problems=problems)
+        record = dataclasses.replace(endpoint.record, pending=failed)
+        try:
+            self._save(record)
+        except OSError:
+            logger.exception("That the update of endpoint %s failed is known only until the gateway ends.", record.name)
+        endpoint.record = record
 
     def _switch(self, endpoint: LiveEndpoint, config: EndpointConfig) -> None:
         """Let `config` serve from now on. Raises OSError, with nothing changed, when it cannot be saved."""
@@ -240,7 +281,7 @@ class Gateway:
         warm = max(removed, key=lambda entity: entity.traffic, default=old.warm)
         if warm is not None and _in(warm, config):
             warm = None
-        record = dataclasses.replace(old, active=config, first=None, warm=warm, updated_ms=_now_ms())
+        record = dataclasses.replace(old, active=config, first=None, warm=warm, pending=None, updated_ms=_now_ms())
         change = self._change(record, config)
         self._store.unrecorded.append(change)
         try:
@@ -250,7 +291,6 @@ class Gateway:
             raise
         endpoint.record = record
         endpoint.split = TrafficSplit(config.traffic)
-        endpoint.pending, endpoint.failures, endpoint.updating = None, {}, "NOT_UPDATING"
         self.log.hurry()
         self._retire_unused(endpoint)
 
@@ -300,6 +340,22 @@ class Gateway:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def _explain_interrupted(record: EndpointRecord) -> None:
+    """Say of an update that the gateway did not live to end that it was interrupted."""
+    pending = record.pending
+    if record.active is None or pending is None or pending.state != "IN_PROGRESS":
+        return
+    begun = datetime.fromtimestamp(pending.since_ms / 1000, UTC)
+    shares = ", ".join(f"{entity.name} {entity.traffic} %" for entity in record.active.entities if entity.traffic)
+    why = (
+        f"The gateway ended while this update ran, which began on {begun:%Y-%m-%d at %H:%M:%S} UTC. Nothing was "
+        f"changed ({shares} of the traffic): ask for it again if it is still wanted."
+    )
+    problems = {entity.name: why for entity in pending.config.entities}
+    record.pending = dataclasses.replace(pending, state="UPDATE_CANCELED", problems=problems)
+    logger.warning("Endpoint %s: %s", record.name, why)
 
 
 def _in(entity: ServedEntity, config: EndpointConfig) -> bool:

@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from serving.endpoint_metrics import IN_FLIGHT
+from serving.endpoint_metrics import DIVERTED, IN_FLIGHT
 
 _LATENCY_BUCKETS_MS = (
     *(1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700),
@@ -29,6 +29,7 @@ class _Second:
     buckets: Counter[int] = field(default_factory=Counter)
     """Index of the latency bucket → answers."""
     sum_ms: float = 0.0
+    diverted: int = 0
 
 
 class RequestCounters:
@@ -39,14 +40,14 @@ class RequestCounters:
 
     def count(self, status_code: int, seconds: float) -> None:
         """Count one answer."""
-        now = int(time.monotonic())
-        self._forget(now)
-        if not self._seconds or self._seconds[-1].second != now:
-            self._seconds.append(_Second(now))
-        latest = self._seconds[-1]
+        latest = self._latest()
         latest.statuses[status_code // 100] += 1
         latest.buckets[bisect_left(_LATENCY_BUCKETS_MS, seconds * 1000)] += 1
         latest.sum_ms += seconds * 1000
+
+    def count_diverted(self) -> None:
+        """Count one request that was meant for this entity and is answered by another."""
+        self._latest().diverted += 1
 
     def last_minute(self, status_class: int | None = None) -> int:
         """How many answers had a status of this class (4 for 4xx); all of them for None."""
@@ -55,6 +56,11 @@ class RequestCounters:
             second.statuses.total() if status_class is None else second.statuses[status_class]
             for second in self._seconds
         )
+
+    def diverted_last_minute(self) -> int:
+        """How many requests that were meant for this entity were answered by another."""
+        self._forget(int(time.monotonic()))
+        return sum(second.diverted for second in self._seconds)
 
     def histogram(self, labels: str) -> list[str]:
         """The lines of the latency histogram."""
@@ -69,6 +75,13 @@ class RequestCounters:
             f"request_latency_ms_sum{{{labels}}} {sum_ms:.3f}",
             f"request_latency_ms_count{{{labels}}} {total}",
         ]
+
+    def _latest(self) -> _Second:
+        now = int(time.monotonic())
+        self._forget(now)
+        if not self._seconds or self._seconds[-1].second != now:
+            self._seconds.append(_Second(now))
+        return self._seconds[-1]
 
     def _forget(self, now: int) -> None:
         while self._seconds and self._seconds[0].second <= now - _WINDOW_SECONDS:
@@ -98,6 +111,7 @@ def exposition(endpoint_name: str, entities: Iterable[EntityMetrics]) -> str:
         "cpu_usage_percentage": [(labels, f"{entity.cpu_percentage:.2f}") for labels, entity in shown],
         "mem_usage_percentage": [(labels, f"{entity.memory_percentage:.3f}") for labels, entity in shown],
         "provisioned_concurrent_requests_total": [(labels, str(entity.provisioned)) for labels, entity in shown],
+        DIVERTED: [(labels, str(entity.counters.diverted_last_minute())) for labels, entity in shown],
         IN_FLIGHT: [(labels, str(entity.in_flight)) for labels, entity in shown],
         "request_count_total": [(labels, str(entity.counters.last_minute())) for labels, entity in shown],
         "request_4xx_count_total": [(labels, str(entity.counters.last_minute(4))) for labels, entity in shown],

@@ -89,6 +89,7 @@ def run_worker(order: WorkerOrder, load: Loader = load_mlflow_model) -> int:
     control.say("starting")
     try:
         model = load(order)
+        control.say("warming")
         model.warm_up()
     except Exception as error:  # noqa: BLE001 - whatever a model raises is why this version does not start
         traceback.print_exc()

@@ -165,6 +165,7 @@ class Workers:
         )
         limit = self._settings.worker_start_seconds
         try:
+            _tell_progress(worker, "launched")
             await self._launcher.launch(order)
             problem = await asyncio.wait_for(self._until_ready(worker, process), timeout=limit)
             if problem:
@@ -204,6 +205,7 @@ class Workers:
                     return ""
                 if word["state"] == "failed":
                     return word["message"]
+                _tell_progress(worker, word["state"])
                 said = asyncio.create_task(process.said.get())
         finally:
             for task in (fork_server_ended, gone, said):
@@ -241,6 +243,16 @@ class Workers:
             if process is not None:
                 process.gone.set()
             writer.close()
+
+
+def _tell_progress(worker: Worker, state: str) -> None:
+    """Say how far a first start is. Of a later one, why it became necessary is worth more."""
+    if worker.restarts == 0:
+        worker.message = {
+            "launched": f"A process for {worker.model_uri} is being started.",
+            "starting": f"Process {worker.process_id} loads {worker.model_uri}.",
+            "warming": f"Process {worker.process_id} has loaded {worker.model_uri} and answers its example once.",
+        }.get(state, "")
 
 
 def _socket_folder(home: Path) -> Path:

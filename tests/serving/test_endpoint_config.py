@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import pytest
 
@@ -7,11 +8,12 @@ from serving.endpoint_config import (
     EndpointConfig,
     EndpointRecord,
     EndpointStore,
+    PendingUpdate,
     ServedEntity,
     read_config,
     read_endpoint_name,
 )
-from serving.errors import RequestRejected
+from serving.errors import CannotServe, RequestRejected
 
 
 def _body(*entities, routes=None):
@@ -83,6 +85,7 @@ def test_the_store_gives_back_what_was_kept(tmp_path):
         tags={"team": "a"},
         active=EndpointConfig(2, (second,)),
         warm=first,
+        pending=PendingUpdate(EndpointConfig(3, (first,)), 6, "UPDATE_FAILED", {"chatbot-1": "It cannot be loaded."}),
     )
     unserved = EndpointRecord("other", "def", 3, 4, first=EndpointConfig(1, (first,)))
     change = ConfigChange("abc", "chatbot", 2, 5, ({"served_entity_id": "x", "name": "chatbot-2"},))
@@ -95,6 +98,28 @@ def test_the_store_gives_back_what_was_kept(tmp_path):
     assert again.unrecorded == [change]
     again.forget([change])
     assert EndpointStore(tmp_path / "gateway" / "endpoints.json").unrecorded == []
+
+
+def test_a_workspace_of_before_had_no_pending_update(tmp_path):
+    store = EndpointStore(tmp_path / "endpoints.json")
+    store.records = {"chatbot": EndpointRecord("chatbot", "abc", 0, 0)}
+    store.save()
+    kept = json.loads((tmp_path / "endpoints.json").read_text())
+    del kept["endpoints"][0]["pending"]
+    (tmp_path / "endpoints.json").write_text(json.dumps(kept))
+    assert EndpointStore(tmp_path / "endpoints.json").records == store.records
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [b"", b'{"endpoints": [', b"[]", b"null", b'{"endpoints": [{"name": "chatbot"}]}', b'{"endpoints": [1]}', b"\xff"],
+)
+def test_a_damaged_file_is_said_with_what_to_do_and_stays_as_it_is(tmp_path, kept):
+    file = tmp_path / "endpoints.json"
+    file.write_bytes(kept)
+    with pytest.raises(CannotServe, match=r"endpoints.json is damaged \(\w+\), so .* put back a copy of it"):
+        EndpointStore(file)
+    assert file.read_bytes() == kept
 
 
 def test_a_version_keeps_its_served_entity_id_and_no_other_gets_it():

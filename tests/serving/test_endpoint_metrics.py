@@ -12,15 +12,17 @@ EDGES = (0, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500,
 
 def test_what_the_gateway_writes_is_read_back_for_each_served_entity():
     quiet, busy = RequestCounters(), RequestCounters()
+    busy.count_diverted()
     for status, seconds in ((200, 0.004), (200, 0.004), (404, 0.001), (503, 2.5)):
         busy.count(status, seconds)
     text = exposition(
         "chatbot", [EntityMetrics("chatbot-2", busy, 3, 8, 12.5, 1.25), EntityMetrics("chatbot-1", quiet, 0, 8, 0, 1)]
     )
     first, second = parse(text)
-    assert first == ServedEntityMetrics("chatbot-1", 0, 0, 0, None, None, 0.0, 1.0, 0, 8)
+    assert first == ServedEntityMetrics("chatbot-1", 0, 0, 0, None, None, 0.0, 1.0, 0, 0, 8)
     assert (second.name, second.requests_per_minute, second.errors_4xx, second.errors_5xx) == ("chatbot-2", 4, 1, 1)
     assert (second.cpu, second.memory, second.in_flight, second.provisioned) == (12.5, 1.25, 3, 8)
+    assert second.diverted == 1
     assert 3 <= second.p50_ms <= 5
     assert 2000 <= second.p95_ms <= 3000
 
@@ -59,7 +61,7 @@ def test_replicas_are_added_up_and_figures_that_are_not_told_are_none():
             "# EOF",
         )
     )
-    assert parse(text) == [ServedEntityMetrics("e-1", 12, None, None, None, None, 20.0, None, None, None)]
+    assert parse(text) == [ServedEntityMetrics("e-1", 12, None, None, None, None, 20.0, None, None, None, None)]
 
 
 @pytest.mark.parametrize("text", ["", "# EOF\n", "<html>no metrics</html>", 'request_count_total{a="b"} many', "{}{}"])

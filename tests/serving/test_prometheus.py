@@ -27,4 +27,4 @@ def test_requests_are_counted_by_status_class_and_latency():
 def test_each_metric_declares_its_type_once():
     entities = [EntityMetrics(f"chatbot-{number}", RequestCounters(), 0, 8, 0, 0) for number in (1, 2)]
     declared = [line.split()[2] for line in exposition("chatbot", entities).splitlines() if line.startswith("# TYPE")]
-    assert len(declared) == len(set(declared)) == 8
+    assert len(declared) == len(set(declared)) == 9

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from serving.errors import CannotServe
+from serving.client import Served
+from serving.errors import CannotServe, ServingError, UpdateFailed, UpdateInterrupted
 from serving.server import lock_workspace
 from tests.serving.gateway_process import REPOSITORY, GatewayProcess, free_port
 
@@ -95,6 +96,77 @@ def test_an_endpoint_whose_first_version_fails_is_not_ready_and_can_be_given_ano
     gateway.serve("chatbot", 2)
     assert gateway.client.ask("chatbot", "x").served_model_name == "chatbot-2"
     gateway.stop()
+
+
+def test_an_update_that_a_crash_interrupted_is_explained_and_can_be_asked_for_again(tmp_path):
+    gateway = GatewayProcess(tmp_path)
+    gateway.serve("chatbot", 1)
+    gateway.serve("chatbot", 2)
+    slow = [Served("chatbot-3", "slow.chatbot", "3"), Served("chatbot-2", "echo.chatbot", "2")]
+    begun = gateway.client.update("chatbot", slow, {"chatbot-3": 100}, wait=False)
+    gateway.kill()
+    gateway.start()
+    gateway.wait_until_ready("chatbot")
+    found = gateway.client.get("chatbot")
+    assert (found.updating, found.config_version, found.live.name) == ("UPDATE_CANCELED", 2, "chatbot-2")
+    assert "The gateway ended while this update ran" in found.update_message
+    assert "Nothing was changed (chatbot-2 100 % of the traffic)" in found.update_message
+    assert [(one.name, one.traffic) for one in found.pending] == [("chatbot-3", 100), ("chatbot-2", 0)]
+    assert found.pending[0].state == "DEPLOYMENT_ABORTED"
+    assert found.pending_since == begun.pending_since
+    assert found.warm.name == "chatbot-1"
+    assert gateway.client.ask("chatbot", "x").served_model_name == "chatbot-2"
+    changed = gateway.client.update("chatbot", slow, {"chatbot-3": 100})
+    assert (changed.updating, changed.pending, changed.live.name) == ("NOT_UPDATING", None, "chatbot-3")
+    assert gateway.stop() == 0
+
+
+def test_a_client_that_waits_for_an_update_is_told_that_a_crash_interrupted_it(tmp_path):
+    gateway = GatewayProcess(tmp_path)
+    gateway.serve("chatbot", 1)
+    told = []
+
+    def update() -> None:
+        try:
+            gateway.client.update("chatbot", [Served("chatbot-2", "slow.chatbot", "2")], {"chatbot-2": 100})
+        except ServingError as error:
+            told.append(error)
+
+    waiting = threading.Thread(target=update)
+    waiting.start()
+    while gateway.client.get("chatbot").updating != "IN_PROGRESS":
+        time.sleep(0.02)
+    gateway.kill()
+    gateway.start()
+    waiting.join()
+    (error,) = told
+    assert isinstance(error, UpdateInterrupted)
+    assert "The gateway ended while this update ran" in str(error)
+    gateway.stop()
+
+
+def test_why_an_update_failed_is_known_after_a_restart(tmp_path):
+    gateway = GatewayProcess(tmp_path)
+    gateway.serve("chatbot", 1)
+    with pytest.raises(UpdateFailed):
+        gateway.client.update("chatbot", [Served("chatbot-2", "broken.chatbot", "2")], {"chatbot-2": 100})
+    gateway.stop()
+    gateway.start()
+    found = gateway.client.get("chatbot")
+    assert found.updating == "UPDATE_FAILED"
+    assert "this version is broken" in found.update_message
+    gateway.stop()
+
+
+def test_a_damaged_file_of_endpoints_is_one_sentence(tmp_path):
+    file = tmp_path / "gateway" / "endpoints.json"
+    file.parent.mkdir()
+    file.write_text('{"endpoints": [')
+    done = _start_second(tmp_path, free_port())
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "endpoints.json is damaged" in done.stderr
+    assert file.read_text() == '{"endpoints": ['
 
 
 def test_killed_workers_come_back(tmp_path):
