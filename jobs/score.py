@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from jobs.chunking import Group, Piece, PieceSize, groups, pieces
 from jobs.crash_points import crash_point
 from jobs.deduplication import new_rows
-from jobs.errors import JobError, StillAtWork, UnexpectedFailure
+from jobs.errors import JobError, StillAtWork, unexpected_failure
 from jobs.one_at_a_time import one_at_a_time
 from jobs.request_times import newest_plausible, with_implausible_times_noted
 from jobs.rollups import roll_up
@@ -130,7 +130,7 @@ def _recorded(run: "_Run", run_id: str) -> Progress:
         # Whatever it is, the Jobs page must not show this run as running. The message may quote a prompt, so neither
         # the table nor the log gets it: the kind of error and where it came from have to do.
         traceback.print_tb(error.__traceback__)
-        failure = UnexpectedFailure(_kind_and_place(error))
+        failure = unexpected_failure(error)
         _finish(settings, run_id, "failed", progress, str(failure))
         raise failure from None
     _finish(settings, run_id, "succeeded", progress)
@@ -292,14 +292,6 @@ def _count(progress: Progress, piece: Piece, read: int, scored: pa.Table) -> Non
 def _finish(settings: Settings, run_id: str, state: str, progress: Progress, error: str | None = None) -> None:
     finish_run(settings, run_id, state, error=error, **progress.columns())
     write_status(settings, "score", {"state": state, "rows_waiting": progress.rows_waiting, "error": error})
-
-
-def _kind_and_place(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f" in {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
-    return f"An unexpected {type(error).__name__}{place} ended the run; the job's log says where it came from."
 
 
 def main(arguments: list[str]) -> int:

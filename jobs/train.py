@@ -90,7 +90,7 @@ def train(settings: Settings, kind: Kind, chunks_version: int | None = None) -> 
     version_read, passages, terms = _read_chunks(settings, chunks_version)
     index = PassageIndex.build(passages, terms)
     registry = client(settings)
-    experiment = _experiment(settings)
+    experiment = experiment_id(settings)
     data = {"table": "handbook_chunks", "chunks_version": version_read, "chunks": len(passages)}
     with (
         tempfile.TemporaryDirectory() as scratch,
@@ -175,7 +175,7 @@ def _requirements(recipe: Recipe) -> list[str]:
     return [f"{name}=={metadata.version(name)}" for name in names]
 
 
-def _experiment(settings: Settings) -> str:
+def experiment_id(settings: Settings) -> str:
     """The id of the experiment that training runs stand in; made when it is missing."""
     import mlflow
 

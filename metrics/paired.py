@@ -1,0 +1,60 @@
+"""Two scores of the same things: by how much do they differ on average, and is that more than chance?"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PairedComparison:
+    """The means of n pairs and their difference, b minus a, with its 95 % interval (None below two pairs).
+
+    Of a ratio the means are geometric and the difference is b over a.
+    """
+
+    n: int
+    mean_a: float
+    mean_b: float
+    difference: float
+    low: float | None
+    high: float | None
+
+
+def paired_difference(pairs: Sequence[tuple[float, float]]) -> PairedComparison | None:
+    """The mean difference b − a of pairs (a, b), with the interval of Student's t for paired samples; None of none."""
+    n = len(pairs)
+    if n == 0:
+        return None
+    differences = [b - a for a, b in pairs]
+    mean = math.fsum(differences) / n
+    mean_a, mean_b = (math.fsum(pair[side] for pair in pairs) / n for side in (0, 1))
+    if n == 1:
+        return PairedComparison(1, mean_a, mean_b, mean, None, None)
+    # Imported here: a light command that never compares need not load scipy.
+    from scipy.special import stdtrit
+
+    variance = math.fsum((one - mean) ** 2 for one in differences) / (n - 1)
+    margin = float(stdtrit(n - 1, 0.975)) * math.sqrt(variance / n)
+    return PairedComparison(n, mean_a, mean_b, mean, mean - margin, mean + margin)
+
+
+def paired_ratio(pairs: Sequence[tuple[float, float]]) -> PairedComparison | None:
+    """The typical ratio b / a of pairs of positive numbers: the difference of their logarithms, told as a factor.
+
+    For scores that spread over orders of magnitude, as perplexity does. Raises: ValueError for a number that is not
+    above 0.
+    """
+    if any(not (a > 0 and b > 0) for a, b in pairs):
+        raise ValueError("A ratio needs numbers above 0.")
+    logarithms = paired_difference([(math.log(a), math.log(b)) for a, b in pairs])
+    if logarithms is None:
+        return None
+    found = logarithms
+    return PairedComparison(
+        found.n,
+        math.exp(found.mean_a),
+        math.exp(found.mean_b),
+        math.exp(found.difference),
+        None if found.low is None else math.exp(found.low),
+        None if found.high is None else math.exp(found.high),
+    )
