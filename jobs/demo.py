@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from jobs.errors import JobError
 from jobs.processes import end_child, last_line, start_child
 from jobs.questions import QUESTIONS, Question
 from lakehouse.appends import append, append_once, position
-from lakehouse.ledger import changes, record_intent, record_outcome
+from lakehouse.ledger import recorded
 from lakehouse.store import open_table, read_rows
 from serving.client import EndpointClient, Served
 from serving.errors import GatewayDown, RequestRejected
@@ -87,7 +88,7 @@ def _train(settings: Settings, steps: DemoSteps, plan: DemoPlan, start: datetime
     """Register the versions and promote the two for production, at their places in the simulated month."""
     from jobs.features import refresh_handbook
     from jobs.train import train
-    from registry.promotion import promote
+    from registry.promotion import promote_in_the_past
     from registry.versions import versions
 
     with steps.running(FEATURES):
@@ -95,14 +96,13 @@ def _train(settings: Settings, steps: DemoSteps, plan: DemoPlan, start: datetime
         steps.detail(FEATURES, f"{refreshed.chunks} passages")
     with steps.running(TRAIN):
         known = {version.tags.get("kind"): version for version in versions(settings, settings.test_model)}
-        promoted = len(versions(settings, settings.prod_model))
         times = (start, promotion_time(start, plan.end))
         reasons = ("First version for production.", "Says that it does not know instead of guessing.")
         for number, kind in enumerate((*_KINDS, *_EXPERIMENTS)):
             steps.detail(TRAIN, f"{kind} ({number + 1} of {len(_KINDS) + len(_EXPERIMENTS)})")
             version: ModelVersion = known.get(kind) or train(settings, kind)
-            if number < len(_KINDS) and number >= promoted:
-                promote(settings, version, actor=ACTOR, reason=reasons[number], time=times[number])
+            if number < len(_KINDS):
+                promote_in_the_past(settings, version, actor=ACTOR, reason=reasons[number], time=times[number])
 
 
 @contextmanager
@@ -146,9 +146,10 @@ def _served(settings: Settings) -> list[Served]:
 
 def _ready_endpoint(settings: Settings, client: EndpointClient) -> None:
     """Both versions warm, version 1 live. Nothing is logged yet: the demo's own asking is not traffic."""
-    first, second = _served(settings)
+    served = _served(settings)
     if client.get(settings.endpoint) is None:
-        client.create(settings.endpoint, [first, second], {first.name: 100, second.name: 0}, inference_table=False)
+        with _deployed(settings, client, served[0].entity_version) as traffic:
+            client.create(settings.endpoint, served, traffic, inference_table=False)
     else:
         client.set_inference_table(settings.endpoint, False)
     # A gateway that has just been started knows the endpoint before its workers answer.
@@ -159,6 +160,30 @@ def _ready_endpoint(settings: Settings, client: EndpointClient) -> None:
             return
         time.sleep(0.3)
     raise JobError(f"The endpoint {settings.endpoint} did not become ready; logs/gateway.log says why.")
+
+
+@contextmanager
+def _deployed(settings: Settings, client: EndpointClient, version: str) -> Iterator[dict[str, int]]:
+    """Record that the endpoint gives all its traffic to `version`. Yields the traffic by served entity."""
+    from registry.plans import ServedShare
+    from registry.production import as_evidence, in_words, production_state
+
+    served = _served(settings)
+    traffic = {one.name: 100 * (one.entity_version == version) for one in served}
+    before = production_state(settings, client)
+    shares = tuple(ServedShare(one.name, one.entity_name, one.entity_version, traffic[one.name]) for one in served)
+    after = replace(before, served=shares)
+    with recorded(
+        settings,
+        action="deploy",
+        target=settings.endpoint,
+        actor=ACTOR,
+        before=in_words(before),
+        after=in_words(after),
+        reason="A step of the demo's building.",
+        evidence={"state_before": as_evidence(before), "state_after": as_evidence(after)},
+    ):
+        yield traffic
 
 
 def _ask(settings: Settings, client: EndpointClient, steps: DemoSteps, plan: DemoPlan) -> list[list[GivenAnswer]]:
@@ -238,13 +263,14 @@ def _write_history(
 
 
 def _write_past_changes(settings: Settings, start: datetime, promoted: datetime) -> None:
-    """What the gateway and the ledger would have recorded, had the month been real. Marked as simulated."""
-    if any(change.action == "deploy" and change.actor == ACTOR for change in changes(settings)):
+    """What the gateway would have recorded, had the month been real, and what its answers cost."""
+    source = "sample price of the demo"
+    if source in read_rows(open_table(settings, "prices"), ["source"])["source"].to_pylist():
         return
     served = _served(settings)
     entity_ids = _served_entity_ids(settings)
     moments = (start, promoted)
-    # What is counted with comes first and does no harm twice; the ledger says that all of this is done.
+    # What does no harm twice comes first; the prices say that all of this is done.
     entities = [
         {
             "served_entity_id": entity_ids[one.name],
@@ -259,17 +285,8 @@ def _write_past_changes(settings: Settings, start: datetime, promoted: datetime)
     ]
     append(settings, "served_entities", entities)
     price = {"input_usd_per_million": 0.15, "output_usd_per_million": 0.6, "effective_from": start}
-    labels = {"entity_name": settings.prod_model, "source": "sample price of the demo"}
+    labels = {"entity_name": settings.prod_model, "source": source}
     append(settings, "prices", [{**price, **labels, "entity_version": one.entity_version} for one in served])
-    before = ""
-    for one, moment in zip(served, moments, strict=True):
-        after = f"{one.name} 100 %"
-        change = record_intent(
-            settings, action="deploy", target=settings.endpoint, actor=ACTOR, before=before, after=after,
-            reason="Part of the demo's simulated month.", evidence={"simulated": True}, time=moment,
-        )  # fmt: skip
-        record_outcome(settings, change, outcome="succeeded", time=moment + timedelta(seconds=2), seconds=2.0)
-        before = after
 
 
 def _go_live(settings: Settings, client: EndpointClient, steps: DemoSteps, plan: DemoPlan) -> None:
@@ -277,7 +294,8 @@ def _go_live(settings: Settings, client: EndpointClient, steps: DemoSteps, plan:
     first, second = _served(settings)
     with steps.running(LIVE):
         client.set_inference_table(settings.endpoint, True)
-        client.update(settings.endpoint, [first, second], {first.name: 0, second.name: 100})
+        with _deployed(settings, client, second.entity_version) as traffic:
+            client.update(settings.endpoint, [first, second], traffic)
         questions = _chosen_questions(plan.small)[:LIVE_QUESTIONS]
         for number, question in enumerate(questions):
             client.ask(settings.endpoint, question.text, client_request_id=f"live-{number}", requester="docs-site")

@@ -1,11 +1,18 @@
 import dataclasses
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from registry.actors import Actor
 from registry.errors import RegistryError
-from registry.promotion import promote, set_challenger
+from registry.promotion import promote_in_the_past, set_challenger
 from registry.versions import ModelVersion, environments, find, get, logged_model_id, versions
 from settings import Settings
+
+
+def past(settings: Settings, source: str) -> ModelVersion:
+    time = datetime(2026, 1, 5, tzinfo=UTC) + timedelta(days=int(source))
+    return promote_in_the_past(settings, source, actor="ann", reason="first", time=time)
 
 
 def test_versions_come_newest_first_a_page_at_a_time(trained_chatbots: Settings) -> None:
@@ -43,9 +50,9 @@ def test_a_name_that_could_break_out_of_a_filter_is_refused(trained_chatbots: Se
 
 def test_environments_have_the_words_people_know(trained_chatbots: Settings) -> None:
     settings = trained_chatbots.model_copy(update={"prod_model": "prod.environments"})
-    set_challenger(settings, "3", actor="ann", reason="to be tried")
-    old = promote(settings, "1", actor="ann", reason="first")
-    new = promote(settings, "2", actor="ann", reason="better")
+    set_challenger(settings, "3", actor=Actor("ann", "operator"), reason="to be tried")
+    old = past(settings, "1")
+    new = past(settings, "2")
 
     found = environments(settings)
     assert found.staging is not None
@@ -58,9 +65,9 @@ def test_environments_have_the_words_people_know(trained_chatbots: Settings) -> 
 
 def test_a_copy_of_a_copy_leads_back_to_the_model_that_was_logged(trained_chatbots: Settings) -> None:
     settings = trained_chatbots.model_copy(update={"prod_model": "prod.chain"})
-    copy = promote(settings, "2", actor="ann", reason="first")
+    copy = past(settings, "2")
     again = settings.model_copy(update={"test_model": "prod.chain", "prod_model": "prod.chain-again"})
-    second = promote(again, copy.version, actor="ann", reason="elsewhere")
+    second = past(again, copy.version)
     assert second.copied_from == ("prod.chain", "1")
     original = get(settings, "test.chatbot", "2")
     assert logged_model_id(settings, second) == original.source.removeprefix("models:/")
