@@ -1,5 +1,6 @@
 """One run of a job as a child process of the scheduler: started, watched, ended when it hangs, and accounted for."""
 
+import re
 import socket
 import subprocess
 import time
@@ -17,8 +18,24 @@ from settings import Settings
 REQUESTABLE: dict[str, frozenset[str]] = {
     "score": frozenset({"once"}),
     "compact": frozenset(),
+    "evaluate": frozenset(),
 }
 """Jobs that a row of `job_requests` may start, with the switches that it may set. All take --trigger, --request-id."""
+
+
+@dataclass(frozen=True)
+class Needed:
+    """An argument that a job cannot do without: its name, what its value must be, and that in words."""
+
+    name: str
+    pattern: re.Pattern[str]
+    words: str
+
+
+NEEDED: dict[str, Needed] = {
+    "evaluate": Needed("version", re.compile(r"[1-9][0-9]{0,8}"), "the number of a version of the test model"),
+}
+"""Jobs whose request must hold one argument more. It goes to the job without a name, before all switches."""
 
 PATIENCE_SECONDS = 10.0
 _LOOK_SECONDS = 0.2
@@ -35,7 +52,7 @@ class Wish:
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def command(self) -> list[str]:
-        """The arguments after `python -m`. Nothing of a request but switches from the list above gets here."""
+        """The arguments after `python -m`. Nothing of a request but what the lists above allow gets here."""
         identity = [f"--request-id={self.request_id}"] if self.request_id else []
         return ["jobs", self.job, *self.switches, f"--trigger={self.trigger}", *identity]
 
@@ -48,11 +65,15 @@ def wish_of_request(request: dict[str, Any]) -> Wish:
     job, arguments = request["job"], request["arguments"]
     if job not in REQUESTABLE:
         raise JobError(f"The job {job!r} cannot be asked for; these can: {', '.join(REQUESTABLE)}.")
-    allowed = REQUESTABLE[job]
-    if not isinstance(arguments, dict) or not set(arguments) <= allowed:
+    allowed, needed = REQUESTABLE[job], NEEDED.get(job)
+    given = set(arguments) - {needed.name if needed else None} if isinstance(arguments, dict) else {"no object"}
+    if not given <= allowed:
         raise JobError(f"The job {job} takes only the switches {', '.join(sorted(allowed)) or '(none)'} in a request.")
-    switches = tuple(f"--{name}" for name in sorted(arguments) if arguments[name])
-    return Wish(job, "request", request["request_id"], switches)
+    value = arguments.get(needed.name) if needed else None
+    if needed and not (isinstance(value, str) and needed.pattern.fullmatch(value)):
+        raise JobError(f"The job {job} needs {needed.name!r} in a request: {needed.words}, as a text of digits.")
+    switches = tuple(f"--{name}" for name in sorted(given) if arguments[name])
+    return Wish(job, "request", request["request_id"], ((value, *switches) if value else switches))
 
 
 def refuse(settings: Settings, request: dict[str, Any], error: JobError) -> None:

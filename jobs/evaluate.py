@@ -39,8 +39,9 @@ from registry.verdict import verdict
 from registry.versions import CHAMPION, ModelVersion, find, get
 from settings import Settings, get_settings
 
-ASKING_SHARE = 0.4
-"""Of the time that a run may take, the share after which no further question is asked."""
+ASKING_SHARE = 0.2
+"""Of the time that a run may take, the share after which no further question is begun. The metrics job waits for an
+evaluation that was asked for on a page, so it must not take long."""
 STAGES = {
     "look": "Looking up the version and the last logged prompts",
     "packages": "Checking its packages",
@@ -67,7 +68,7 @@ def evaluate(
     """Evaluate a version of the test model (its number, or `@challenger`) against the version that is live now.
 
     A version that does not start is evaluated too: that is what is found out about it. No question is begun any more
-    after `asking_seconds` (default: 0.4 of `settings.job_timeout_seconds`); the kinds of questions take turns, so that
+    after `asking_seconds` (default: 0.2 of `settings.job_timeout_seconds`); the kinds of questions take turns, so that
     each has had its share by then. The run stands in `job_runs`.
 
     Raises: VersionMissing, JobError, LakehouseError, RegistryError or EngineError, after writing it down. StillAtWork,
