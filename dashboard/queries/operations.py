@@ -1,5 +1,6 @@
 """How the system itself is doing: runs of the metrics job, changes, supervised processes and the demo's building."""
 
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -68,7 +69,7 @@ def waiting_wishes() -> list[dict[str, Any]]:
 
 
 def last_changes(limit: int = 5) -> list[Change]:
-    """The last changes that people and jobs made, newest first.
+    """The last changes that people and jobs made, newest first; that somebody signed in changed nothing.
 
     Raises: LakehouseError.
     """
@@ -161,4 +162,6 @@ def _wishes(wishes: Snapshot, taken: Snapshot) -> list[dict[str, Any]]:
 
 @st.cache_data(ttl=60, max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
 def _changes(snapshot: Snapshot, limit: int) -> list[Change]:
-    return [] if snapshot.version < 0 else ledger.changes(get_settings(), limit)
+    if snapshot.version < 0:
+        return []
+    return [change for change in ledger.changes(get_settings(), sys.maxsize) if change.action != "sign_in"][:limit]

@@ -9,6 +9,7 @@ import pytest
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
+from dashboard.queries import operations
 from lakehouse import ledger
 from lakehouse.runs import pending_requests
 from registry.identity import APPS_VARIABLES
@@ -142,6 +143,7 @@ def test_a_sign_in_is_in_the_ledger_once_whatever_is_opened(oidc: Opener) -> Non
         ("sign_in", "ann@example.com", "operator")
     ] * 2
     assert found[0].evidence["provider"] == "https://id.example"
+    assert operations.last_changes() == []
 
 
 def test_a_ledger_that_cannot_be_written_keeps_nobody_out(oidc: Opener) -> None:
