@@ -49,7 +49,13 @@ def signature_of(mlmodel: Mapping[str, Any]) -> Signature:
 
 
 def _fields(schema: object) -> Iterator[SchemaField]:
-    for place, column in enumerate(_entries(schema)):
+    columns = _entries(schema)
+    alone = columns[0] if len(columns) == 1 else {}
+    if not alone.get("name") and isinstance(alone.get("properties"), Mapping):
+        # One object without a name is the whole body: its own fields are what people look for.
+        yield from _properties("", alone, 0)
+        return
+    for place, column in enumerate(columns):
         yield from _field(str(column.get("name") or place), column, column.get("required", True), 0)
 
 
@@ -79,11 +85,15 @@ def _field(path: str, column: Mapping[str, Any], required: object, depth: int) -
     while inner.get("type") in ("array", "map") and isinstance(inner.get("items") or inner.get("values"), Mapping):
         suffix += "[]" if inner["type"] == "array" else "{}"
         inner = inner.get("items") or inner.get("values") or {}
-    properties = inner.get("properties")
-    if inner.get("type") == "object" and isinstance(properties, Mapping) and depth < _DEEPEST:
-        for name, below in properties.items():
-            if isinstance(below, Mapping):
-                yield from _field(f"{path}{suffix}.{name}", below, below.get("required", True), depth + 1)
+    if inner.get("type") == "object" and depth < _DEEPEST:
+        yield from _properties(f"{path}{suffix}.", inner, depth)
+
+
+def _properties(before: str, column: Mapping[str, Any], depth: int) -> Iterator[SchemaField]:
+    properties = column.get("properties")
+    for name, below in properties.items() if isinstance(properties, Mapping) else ():
+        if isinstance(below, Mapping):
+            yield from _field(f"{before}{name}", below, below.get("required", True), depth + 1)
 
 
 def _type(column: Mapping[str, Any]) -> str:

@@ -214,11 +214,9 @@ def _version_control(model: RegisteredModel) -> str:
     default = _default(model)
     # The first is what counts until somebody chooses: a default in another place could not be changed by a click.
     options = list(dict.fromkeys([default, *_numbers(model)])) if default else _numbers(model)
-    labels = {version: f"@{alias}" for alias, version in model.aliases.items()}
     typed = st.selectbox(
         "Version",
         options,
-        format_func=lambda found: f"v{found} {labels.get(found, '')}".strip() if found in options else str(found),
         accept_new_options=True,
         key=VERSION,
         bind="query-params",
@@ -235,7 +233,6 @@ def _compare_control(model: RegisteredModel, by_name: dict[str, RegisteredModel]
         "Compare with",
         options,
         index=None,
-        format_func=lambda found: _said(found) if found in options else str(found),
         accept_new_options=True,
         key=COMPARE,
         bind="query-params",
@@ -243,11 +240,6 @@ def _compare_control(model: RegisteredModel, by_name: dict[str, RegisteredModel]
         width=250,
     )
     return read_address(str(typed), model.name) if typed else None
-
-
-def _said(text: str) -> str:
-    name, version = read_address(text, "")
-    return f"{name} v{version}"
 
 
 def _numbers(model: RegisteredModel) -> list[str]:
@@ -279,14 +271,16 @@ def _other_model(by_name: dict[str, RegisteredModel]) -> None:
 
 
 def _chosen_in_table(key: str, name: str, numbers: Sequence[str]) -> None:
-    rows = st.session_state[key].selection.rows
-    if rows and rows[0] < len(numbers):
+    rows = list(st.session_state[key].selection.rows)
+    # A table that was only told of a choice reports it too: that must not undo a click in the other table.
+    if rows and rows[0] < len(numbers) and rows != st.session_state.get(f"told {key}"):
         st.session_state[MODEL] = name
         st.session_state[VERSION] = numbers[rows[0]]
 
 
 def _select(key: str, rows: list[int]) -> None:
     """Let a table show the choice, wherever it was made."""
+    st.session_state[f"told {key}"] = rows
     state = st.session_state.get(key)
     if (list(state["selection"]["rows"]) if state else []) != rows:
         st.session_state[key] = {"selection": {"rows": rows}}

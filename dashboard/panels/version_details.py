@@ -225,7 +225,7 @@ def _fields(fields: Sequence[SchemaField], what: str, otherwise: str) -> None:
     rows: dict[str, list[Any]] = {
         "Field": [field.path for field in fields],
         "Type": [field.type for field in fields],
-        "Required": [field.required for field in fields],
+        "Required": ["required" if field.required else "" for field in fields],
     }
     if any(field.default for field in fields):
         rows["Default"] = [field.default for field in fields]
@@ -236,8 +236,8 @@ def _fields(fields: Sequence[SchemaField], what: str, otherwise: str) -> None:
         key=f"schema {what}",
         alt=f"Fields of the {what}",
         column_config={
-            "Field": st.column_config.TextColumn(pinned=True),
-            "Required": st.column_config.CheckboxColumn(),
+            "Field": st.column_config.TextColumn(width=210),
+            "Required": st.column_config.TextColumn(width=80),
         },
     )
 
