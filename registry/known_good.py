@@ -20,7 +20,7 @@ from settings import Settings
 class KnownGood:
     """A version to go back to. `since` and `until` are its last time with all the traffic, where it is recorded.
 
-    `until` is None while it still has all the traffic that is not a canary's.
+    `until` is None where the ledger knows no end of that time: while it shares the traffic with a canary, for example.
     """
 
     version: str
@@ -69,7 +69,7 @@ def known_good_for(settings: Settings, state: ProductionState) -> KnownGood | No
         if _was_left_for_cause(span) or any(_had_alert(settings, one, warned) for one in own):
             continue
         if find(settings, settings.prod_model, span.version) is not None:
-            return _known_good(span, last=state.champion if whole is None else None)
+            return _known_good(span, state)
     if spans and state.previous in seen:
         return None
     return _by_alias(settings, state, whole, warned)
@@ -114,13 +114,18 @@ def _had_alert(settings: Settings, span: InProduction, warned: list[Alert]) -> b
     )
 
 
-def _known_good(span: InProduction, last: str | None) -> KnownGood:
+def _known_good(span: InProduction, state: ProductionState) -> KnownGood:
     since = f"{span.since:%d %b %Y %H:%M}"
-    if span.until is None or span.version == last:
-        sentence = f"Version {span.version} is live since {since} UTC, without an alert."
-        return KnownGood(span.version, span.since, span.until, sentence)
-    until = f"{span.until:%d %b %Y %H:%M}"
-    sentence = f"Version {span.version} was live from {since} to {until} UTC, without an alert in that time."
+    if span.until is not None:
+        until = f"{span.until:%d %b %Y %H:%M}"
+        sentence = f"Version {span.version} was live from {since} to {until} UTC, without an alert in that time."
+    elif state.champion == span.version:
+        sentence = f"Version {span.version} is the champion since {since} UTC, without an alert."
+    else:
+        sentence = (
+            f"Version {span.version} was live from {since} UTC, without an alert, until something outside of Lakehelm "
+            "took its place."
+        )
     return KnownGood(span.version, span.since, span.until, sentence)
 
 
