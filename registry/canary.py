@@ -170,16 +170,19 @@ def _first_plan(
     from registry.production import production_state
 
     state = production_state(settings, client, endpoint)
-    if state.champion is None or state.traffic.get(state.champion) != 100:
+    has = 0 if entity_version is None else state.traffic.get(entity_version, 0)
+    if state.champion is None or state.traffic.get(state.champion, 0) + has != 100:
         raise RegistryError(
-            f"A ramp starts from a champion with all the traffic, and {endpoint} has none: end the split of the "
-            "traffic first, or promote a version."
+            f"A ramp starts where the champion has all the traffic but its canary's, which {endpoint} does not: end "
+            "the split of the traffic first, or promote a version."
         )
     if source_version is not None:
         return plan_promotion(settings, client, source_version, share=share, endpoint=endpoint, of_change=of_change)
     version = str(entity_version)
     if version == state.champion:
-        raise RegistryError(f"Version {version} has all the traffic of {endpoint} already.")
+        raise RegistryError(f"Version {version} is the champion of {endpoint} already.")
+    if has >= share:
+        raise RegistryError(f"Version {version} has {has} % of the traffic already: begin the ramp with more.")
     traffic = {version: share} if share == 100 else {version: share, state.champion: 100 - share}
     return plan_split(settings, client, traffic, endpoint=endpoint)
 

@@ -48,18 +48,19 @@ class Finding:
 
     @property
     def evidence(self) -> dict[str, Any]:
-        """The numbers behind the sentence, as they are kept with an alert."""
+        """The numbers behind the sentence, as they are kept with an alert. None for what is no number."""
+        own, before = self.measured, self.before
         return {
             "rule": self.rule,
             "version": self.version,
             "status": self.status,
             "sentence": self.sentence,
-            "n": self.measured.n if self.measured else 0,
-            "value": self.measured.value if self.measured else None,
-            "at_least": self.measured.at_least if self.measured else None,
+            "n": own.n if own else 0,
+            "value": _finite(own.value if own else None),
+            "at_least": _finite(own.at_least if own else None),
             "limit": self.limit,
-            "compared_n": self.before.n if self.before else None,
-            "compared_value": self.before.value if self.before else None,
+            "compared_n": before.n if before else None,
+            "compared_value": _finite(before.value if before else None),
         }
 
 
@@ -70,15 +71,23 @@ class TrafficChange:
     change_id: str
     action: str
     actor: str
+    started_at: datetime
     ended_at: datetime
     before: dict[str, int]
     after: dict[str, int]
     champion_before: str | None
     champion_after: str | None = None
-    succeeded: bool = True
+    outcome: str = "succeeded"
     reason: str = ""
     of_change: str = ""
-    """The change that this one undoes, finishes, approves, or, where the guard made it, acts on."""
+    """The change that this one undoes, finishes or approves."""
+    acts_on: str = ""
+    """Of a change by the guard: the change that it reacts to."""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it did what it was to do, verified or not."""
+        return self.outcome.startswith("succeeded")
 
 
 @dataclass(frozen=True)
@@ -243,6 +252,10 @@ def figure_text(name: str, value: float) -> str:
     if name == "cost":
         return f"{value:.6f} USD"
     return f"{value:,.1f}"
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _title(name: str) -> str:

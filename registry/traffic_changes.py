@@ -31,11 +31,6 @@ def traffic_history(settings: Settings, endpoint: str) -> TrafficHistory:
     return TrafficHistory(tuple(ended), any(is_under_way(one) for one in found))
 
 
-def has_succeeded(change: Change) -> bool:
-    """Whether a change has done what it was to do, verified or not."""
-    return (change.outcome or "").startswith(("succeeded", "finished"))
-
-
 def _traffic_change(change: Change) -> TrafficChange | None:
     """None for a change that is under way, and for one that says nothing about the traffic (a simulated past)."""
     before = from_evidence(change.evidence.get("state_before"))
@@ -46,14 +41,16 @@ def _traffic_change(change: Change) -> TrafficChange | None:
         change_id=change.change_id,
         action=change.action,
         actor=change.actor,
+        started_at=change.started_at.astimezone(UTC),
         ended_at=_ended_at(change),
         before={version: share for version, share in before.traffic.items() if share},
         after={version: share for version, share in after.traffic.items() if share},
         champion_before=before.champion,
         champion_after=after.champion,
-        succeeded=has_succeeded(change),
+        outcome=change.outcome or "",
         reason=change.reason,
         of_change=str(change.evidence.get("of_change") or ""),
+        acts_on=str(change.evidence.get("acts_on") or ""),
     )
 
 
