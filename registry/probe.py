@@ -41,7 +41,7 @@ def probe(client: EndpointClient, endpoint: str, served: str, change_id: str, se
     asking = threading.Thread(target=ask, name="probe", daemon=True)
     asking.start()
     asking.join(seconds)
-    return found[0] if found else _seen(False, f"{served} did not answer the probe within {seconds:.0f} seconds.")
+    return found[0] if found else _seen(False, f"{served} did not answer the probe within {seconds:g} seconds.")
 
 
 def _asked(client: EndpointClient, endpoint: str, served: str, request_id: str, deadline: float) -> Verification:
@@ -61,10 +61,10 @@ def _asked(client: EndpointClient, endpoint: str, served: str, request_id: str, 
                     )
                     return _seen(False, told)
                 continue
-            if error.status_code not in (429, 502, 503) or time.monotonic() > deadline:
+            if error.status_code not in (429, 502, 503) or time.monotonic() + _PAUSE_SECONDS > deadline:
                 return _seen(False, f"{served} answered the probe with an error ({error.status_code}): {error}")
         except GatewayDown as error:
-            if time.monotonic() > deadline:
+            if time.monotonic() + _PAUSE_SECONDS > deadline:
                 return _seen(False, f"The probe did not reach {served}: {error}")
         except ServingError as error:
             return _seen(False, f"The probe did not reach {served}: {error}")
