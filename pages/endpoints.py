@@ -17,7 +17,7 @@ def live() -> None:
     """What needs a person, and what is served."""
     state = endpoint.endpoint_state(name)
     with widgets.guarded("Alerts"):
-        rollback.alerts(production.open_alerts(name), production.ways_back(name))
+        rollback.alerts(production.live_alerts(name), production.ways_back(name))
     with widgets.guarded("Interrupted changes"):
         rollback.interrupted(production.interrupted_changes())
     with widgets.panel("Live now", "The share of the traffic of each version, and how it did in the last minute."):

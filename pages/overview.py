@@ -27,7 +27,7 @@ def health_line() -> None:
 def alerts() -> None:
     """What is wrong with a version, beside the click that takes it away."""
     with widgets.guarded("Alerts"):
-        rollback.alerts(production.open_alerts(name), production.ways_back(name))
+        rollback.alerts(production.live_alerts(name), production.ways_back(name))
     with widgets.guarded("Interrupted changes"):
         rollback.interrupted(production.interrupted_changes())
 
@@ -41,16 +41,17 @@ def figures() -> None:
 def operation() -> None:
     """What is live and the way back, what changed, and what runs."""
     left, right = st.columns(2)
-    with left, widgets.panel("Live now", f"What the endpoint {plain(name)} serves; traffic in %."):
-        status.live(endpoint.endpoint_state(name), name)
+    with left:
+        with widgets.panel("Live now", f"What the endpoint {plain(name)} serves; traffic in %."):
+            status.live(endpoint.endpoint_state(name), name)
+        with widgets.panel("Last changes", "Who changed what, when and why; the five newest."):
+            status.changes(operations.last_changes(5))
     with right, widgets.panel("Roll back", "What one click brings back, and what will differ then."):
         rollback.way_back(production.ways_back(name), "rollback")
     left, right = st.columns(2)
-    with left, widgets.panel("Last changes", "Who changed what, when and why; the five newest."):
-        status.changes(operations.last_changes(5))
-    with right, widgets.panel("Metrics job", "The last five runs that scored new requests. Rows are requests."):
+    with left, widgets.panel("Metrics job", "The last five runs that scored new requests. Rows are requests."):
         status.last_runs(operations.metrics_runs()[:5])
-    with widgets.panel("Processes", "What make run started and keeps running."):
+    with right, widgets.panel("Processes", "What make run started and keeps running."):
         status.processes(operations.processes())
 
 

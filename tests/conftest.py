@@ -2,11 +2,16 @@
 
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from settings import Settings
+
+if TYPE_CHECKING:
+    from tests.serving.gateway_process import GatewayProcess
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -56,3 +61,16 @@ def trained_chatbots(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     for kind in RECIPES:
         train(settings, kind)
     return settings
+
+
+@pytest.fixture(scope="session")
+def echo_gateway(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[GatewayProcess]":
+    """One gateway with echo models for every test that changes production (`tests.registry.echo_production`).
+
+    A test that stops it starts it again.
+    """
+    from tests.serving.gateway_process import GatewayProcess
+
+    gateway = GatewayProcess(tmp_path_factory.mktemp("echo"))
+    yield gateway
+    gateway.stop()

@@ -15,12 +15,14 @@ from dashboard.auth import current_actor
 from dashboard.change_words import action_words
 from dashboard.queries.watch import EXPECTED
 from dashboard.widgets import table
-from dashboard.wording import NOTHING, duration, number, plain, sentence, signed
+from dashboard.wording import NOTHING, duration, milliseconds, number, plain, sentence, signed
 from registry.errors import ChangeConflict
 from registry.interrupted import Interrupted
 from registry.plans import ChangePlan, ChangeReport, Expectation, ProductionState
 
+_SCORED_BY = ", scored by "
 _GOOD = ":material/check_circle:"
+_RAMP_STARTED = "**The ramp has taken its first step.** The scheduler takes the others."
 WAIT_SECONDS = 3.0
 """How long a click waits for its report before the page goes on and shows the progress instead."""
 
@@ -54,7 +56,9 @@ def shares(before: ProductionState, after: ProductionState, target: str) -> None
 def warmth(plan: ChangePlan) -> str:
     """Whether the target answers already, and what follows from it."""
     version = f"v{plain(plan.target_version)}"
-    if plan.target_version == "new" or plan.warm is None:
+    if plan.target_version == "new":
+        return ":orange-badge[:material/ac_unit: cold] The new version is started first and gets no traffic until then."
+    if plan.warm is None:
         return f":gray-badge[:material/help: not known to be warm] {version} is started first if it does not run yet."
     if plan.warm:
         return f":green-badge[:material/bolt: warm] {version} answers already: the switch takes less than a second."
@@ -115,14 +119,16 @@ def click(place: str, begin: Callable[[], Running[Any]], wait: bool = True) -> N
         running.wait(WAIT_SECONDS)
 
 
-def mine(place: str) -> bool:
+def mine(place: str, done: str = _RAMP_STARTED) -> bool:
     """The change that this person made at `place`: its progress, its report or why it failed.
 
+    `done` is what is said, in Markdown, of one that ends without a report.
     Returns: whether there is one, so that the next plan waits until this one has been seen.
     """
     kept = st.session_state.get(_key(place))
     if kept is None:
         return False
+    undoable = None
     if isinstance(kept, Exception):
         _failed(kept)
     elif not kept.done:
@@ -131,10 +137,15 @@ def mine(place: str) -> bool:
     elif kept.error is not None:
         _failed(kept.error)
     elif isinstance(kept.value, ChangeReport):
-        report(kept.value, place)
+        report(kept.value)
+        undoable = kept.value.change_id
     else:
-        st.success("**The ramp has taken its first step.** The scheduler takes the others.", icon=_GOOD)
-    st.button("Close", key=f"close {place}", type="tertiary", icon=":material/close:", on_click=_forget, args=(place,))
+        st.success(done, icon=_GOOD)
+    with st.container(horizontal=True):
+        if undoable is not None:
+            _undo_button(undoable, place, help="Brings back what was live before this change.")
+        label, icon = "Close", ":material/close:"
+        st.button(label, key=f"close {place}", type="tertiary", icon=icon, on_click=_forget, args=(place,))
     return True
 
 
@@ -143,27 +154,17 @@ def is_kept(place: str) -> bool:
     return _key(place) in st.session_state
 
 
-def report(found: ChangeReport, place: str) -> None:
-    """How a change ended: what was verified, how long it took, and the click that undoes it."""
+def report(found: ChangeReport) -> None:
+    """How a change ended: what was verified, and how long it took."""
     good = found.outcome == "succeeded"
     (st.success if good else st.warning)(
         f"**{plain(action_words(found.action).title)}: {plain(found.outcome)}.** {sentence(found.sentence)}",
         icon=_GOOD if good else ":material/warning:",
     )
-    st.markdown("\n".join(f"- {_checked(check.passed)} {plain(check.sentence)}" for check in found.verified))
+    st.markdown("  \n".join(f"{_checked(check.passed)} {plain(check.sentence)}" for check in found.verified))
     st.caption(
-        f"Traffic switched after {duration(found.switch_seconds)}; the whole change took {duration(found.seconds)}. "
-        f"It stands in the ledger as {plain(found.change_id[:8])}."
-    )
-    why_not = current_actor().why_not("undo")
-    st.button(
-        "Undo",
-        key=f"undo {place} {found.change_id}",
-        icon=":material/undo:",
-        disabled=bool(why_not),
-        help=why_not or "Brings back what was live before this change.",
-        on_click=click,
-        args=(place, lambda: production.begin_undo(found.change_id)),
+        f"The traffic switched within {_took(found.switch_seconds)}; the whole change took {_took(found.seconds)}. It "
+        f"stands in the ledger as {plain(found.change_id[:8])}."
     )
 
 
@@ -184,15 +185,21 @@ def interrupted(found: Sequence[Interrupted], place: str) -> None:
                     on_click=click,
                     args=(place, lambda id_=change_id: production.begin_finish(id_)),
                 )
-                st.button(
-                    "Undo",
-                    key=f"undo {place} {change_id}",
-                    icon=":material/undo:",
-                    disabled=not entry.can_undo or not actor.may("undo"),
-                    help=actor.why_not("undo") or (None if entry.can_undo else "There is nothing to take back."),
-                    on_click=click,
-                    args=(place, lambda id_=change_id: production.begin_undo(id_)),
-                )
+                help_ = "Brings back what was live before it." if entry.can_undo else "There is nothing to take back."
+                _undo_button(change_id, place, help=help_, possible=entry.can_undo)
+
+
+def _undo_button(change_id: str, place: str, *, help: str, possible: bool = True) -> None:
+    why_not = current_actor().why_not("undo")
+    st.button(
+        "Undo",
+        key=f"undo {place} {change_id}",
+        icon=":material/undo:",
+        disabled=bool(why_not) or not possible,
+        help=why_not or help,
+        on_click=click,
+        args=(place, lambda: production.begin_undo(change_id)),
+    )
 
 
 def _under_way(running: Running[Any]) -> None:
@@ -233,6 +240,10 @@ def _share_after(share: int | None, before: int | None) -> str:
     return f"**{share} %**" if share else "0 %, stays warm"
 
 
+def _took(seconds: float) -> str:
+    return milliseconds(seconds * 1000) if seconds < 10 else duration(seconds)
+
+
 def _figure(entry: Expectation) -> str:
     return plain(entry.figure) + (f", {plain(entry.unit)}" if entry.unit else "")
 
@@ -256,9 +267,13 @@ def _difference(entry: Expectation) -> str:
 def _evidence(entries: Sequence[Expectation]) -> str:
     """Where the figures come from: what several share is said once."""
     figures: dict[str, list[str]] = {}
+    scorers: list[str] = []
     for entry in entries:
-        figures.setdefault(entry.evidence, []).append(entry.figure)
-    return " ".join(f"{plain(', '.join(names))}: {plain(evidence)}." for evidence, names in figures.items())
+        counted, _, scorer = entry.evidence.partition(_SCORED_BY)
+        figures.setdefault(counted, []).append(entry.figure)
+        scorers += [scorer] if scorer and scorer not in scorers else []
+    said = " ".join(f"{plain(', '.join(names))}: {plain(counted)}." for counted, names in figures.items())
+    return f"{said} Scored by {plain(', '.join(scorers))}." if scorers else said
 
 
 def _decimals(value: float | None) -> int:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _QUESTIONS = "questions to the endpoint"
 _MOST_QUESTIONS = 5
 _LOG_LINES = 200
+_LOG_HEIGHT = 240
 _ANY = "the version that is due"
 _STATES = {
     "DEPLOYMENT_CREATING": "starting",
@@ -103,7 +104,8 @@ def worker_logs(endpoint: Endpoint | None) -> None:
     if endpoint is None:
         empty("The endpoint is not known yet.")
         return
-    names = [served.name for served in [*endpoint.served, *([endpoint.warm] if endpoint.warm else [])]]
+    served = sorted(endpoint.served, key=lambda served: -served.traffic)
+    names = [entity.name for entity in [*served, *([endpoint.warm] if endpoint.warm else [])]]
     if not names:
         empty("No version is served, so no worker has written anything.")
         return
@@ -113,7 +115,7 @@ def worker_logs(endpoint: Endpoint | None) -> None:
         st.warning(sentence(seen.error), icon=":material/warning:")
     if seen.value:
         lines = seen.value.splitlines()
-        st.code("\n".join(lines[-_LOG_LINES:]), language=None, height=280, wrap_lines=True)
+        st.code("\n".join(lines[-_LOG_LINES:]), language=None, height=_LOG_HEIGHT, wrap_lines=True)
         left_out = f", the last {_LOG_LINES} of those that the endpoint keeps" if len(lines) > _LOG_LINES else ""
         st.caption(f"{plural(min(len(lines), _LOG_LINES), 'line')}{left_out}, seen {age(seen.seen_at)}.")
     elif seen.error is None:

@@ -8,10 +8,11 @@ from dashboard.panels import changes
 from dashboard.queries import production
 from dashboard.queries.production import WaysBack
 from dashboard.queries.watch import Seen
-from dashboard.widgets import empty
+from dashboard.widgets import empty, local
 from dashboard.wording import age, plain, sentence
 from registry.alerts import Alert
 from registry.interrupted import Interrupted
+from registry.known_good import KnownGood
 from registry.plans import ChangePlan
 
 
@@ -51,11 +52,11 @@ def way_back(ways: Seen[WaysBack], place: str) -> None:
     if ways.error is not None:
         st.warning(f"{sentence(ways.error)} The plan below was made {age(ways.seen_at)}.", icon=":material/warning:")
     if found.abort is not None:
-        _abort(found.abort, place)
-    if found.rollback is None:
+        _abort(found.abort, place, alone=found.rollback is None)
+    if found.rollback is not None:
+        _rollback(found, found.rollback, place)
+    elif found.why_not:
         empty(sentence(found.why_not))
-        return
-    _rollback(found, found.rollback, place)
 
 
 def interrupted(seen: Seen[list[Interrupted]]) -> None:
@@ -96,16 +97,19 @@ def picked(endpoint: str, versions: Seen[list[str]], place: str) -> None:
         changes.plan_shown(seen.value)
 
 
-def _abort(plan: ChangePlan, place: str) -> None:
+def _abort(plan: ChangePlan, place: str, *, alone: bool) -> None:
     champion = f"v{plain(plan.target_version)}"
-    st.markdown(f"**The traffic is split.** One click gives all of it back to {champion}, which was live before.")
-    changes.shares(plan.before, plan.after, plan.target_version)
+    st.markdown(f"**The traffic is split.** One click gives all of it back to {champion}, which had all of it before.")
     label = f"Stop the canary: all traffic to {champion}"
     changes.button(label, plan, place, reason="canary stopped with one click", key=f"abort {place}", icon="block")
+    if alone:
+        changes.plan_shown(plan)
+    else:
+        changes.shares(plan.before, plan.after, plan.target_version)
 
 
 def _rollback(found: WaysBack, plan: ChangePlan, place: str) -> None:
-    why = sentence(found.known_good.sentence) if found.known_good else ""
+    why = _why_good(found.known_good)
     with st.container(horizontal=True, vertical_alignment="center"):
         changes.button(
             f"Roll back to v{plain(plan.target_version)}",
@@ -118,6 +122,18 @@ def _rollback(found: WaysBack, plan: ChangePlan, place: str) -> None:
         )
         st.markdown(why, width="stretch")
     changes.plan_shown(plan)
+
+
+def _why_good(good: KnownGood | None) -> str:
+    """Why a version is the last known good one, in the times of the page."""
+    if good is None:
+        return ""
+    if good.since is None or good.until is None:
+        return sentence(good.sentence)
+    span = " to ".join(f"{local(time):%d %b %Y, %H:%M}" for time in (good.since, good.until))
+    return (
+        f"**The last known good version:** v{plain(good.version)} was live from {span}, without an alert in that time."
+    )
 
 
 def _way_out(alert: Alert, ways: Seen[WaysBack]) -> ChangePlan | None:

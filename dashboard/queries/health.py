@@ -23,5 +23,5 @@ def current_health(endpoint: str) -> Health:
         delivery_problem=operations.delivery_problem(),
         interval_seconds=operations.metrics_interval_seconds(),
         now=datetime.now(UTC),
-        open_alerts=len(production.open_alerts(endpoint)),
+        open_alerts=len(production.live_alerts(endpoint)),
     )

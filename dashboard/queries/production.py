@@ -12,6 +12,7 @@ import streamlit as st
 
 from dashboard.queries import registry_ready
 from dashboard.queries.client import watching_client
+from dashboard.queries.endpoint import endpoint_state
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, snapshot_key
 from dashboard.queries.watch import Seen, Watch
 from registry import alerts as alert_table
@@ -44,7 +45,7 @@ class WaysBack:
     """The version that a rollback goes to unless another is picked, and why it is the last known good one."""
     rollback: ChangePlan | None
     why_not: str
-    """Why there is no plan for a rollback; empty if there is one."""
+    """Why there is no plan for a rollback; empty if there is one, or if `abort` does the same."""
     abort: ChangePlan | None
     """While the traffic is split: all of it back to the champion."""
 
@@ -88,6 +89,18 @@ def open_alerts(endpoint: str) -> list[Alert]:
     return found
 
 
+def live_alerts(endpoint: str) -> list[Alert]:
+    """The open alerts about versions that have traffic now; all of them where the endpoint is not known.
+
+    Raises: LakehouseError.
+    """
+    found, known = open_alerts(endpoint), endpoint_state(endpoint).endpoint
+    if known is None:
+        return found
+    live = {(served.entity_name, served.entity_version) for served in known.served if served.traffic}
+    return [alert for alert in found if (alert.entity_name, alert.entity_version) in live]
+
+
 def active_ramp(endpoint: str) -> "Ramp | None":
     """The canary ramp that is under way on an endpoint.
 
@@ -125,7 +138,7 @@ def _ways_back_watch(host: str, home: str, endpoint: str) -> Watch[WaysBack]:
             # The version that the sentence is about, also if somebody changes production in between.
             plan = changes.plan_rollback(settings, client, to_version=good.version if good else None, endpoint=endpoint)
             if abort is not None and abort.after == plan.after:
-                abort = None
+                return WaysBack(good, None, "", abort)
         except RegistryError as error:
             return WaysBack(None, None, str(error), abort)
         return WaysBack(good, plan, "", abort)

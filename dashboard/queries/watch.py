@@ -132,6 +132,7 @@ def look_again() -> None:
 
 
 @atexit.register
-def _close_all() -> None:
+def close_all() -> None:
+    """End every watch, so that the process can end cleanly."""
     for watch in list(_WATCHES):
         watch.close()

@@ -8,6 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from dashboard.queries import watch
 from settings import Settings, get_settings
 from tests.dashboard import workspace
 
@@ -26,6 +27,8 @@ class Month:
 
 def use(monkeypatch: pytest.MonkeyPatch, home: Path, **environment: str) -> Settings:
     """Make `home` the workspace of this process, with nothing remembered from another."""
+    # What another test watches would read these settings, or leave its own behind.
+    watch.close_all()
     monkeypatch.setenv("LAKEHELM_HOME", str(home))
     # Port 9 is nobody's: a page that asks the gateway is refused at once.
     for name, value in {"GATEWAY_PORT": "9", **environment}.items():

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from itertools import count
 
 import pytest
@@ -7,14 +6,6 @@ from tests.registry.echo_production import EchoProduction, echo_production
 from tests.serving.gateway_process import GatewayProcess
 
 NUMBERS = count(1)
-
-
-@pytest.fixture(scope="session")
-def echo_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    """One gateway with echo models for every test here. A test that stops it starts its own instead."""
-    gateway = GatewayProcess(tmp_path_factory.mktemp("echo"))
-    yield gateway
-    gateway.stop()
 
 
 @pytest.fixture
