@@ -2,7 +2,8 @@
 
 APScheduler says when something is due; this process then runs one child after the other, so two runs never overlap.
 A child ends with the scheduler, however the scheduler ends. Runs that were missed are caught up by the next one: a
-run takes everything that is new.
+run takes everything that is new. Beside that it keeps `python -m jobs watch` running, which looks after canary ramps
+and the guard, in a lane of its own that no run makes wait.
 """
 
 import logging
@@ -19,6 +20,7 @@ from typing import Any
 from jobs.child_runs import Wish, refuse, run_child, wish_of_request
 from jobs.errors import JobError
 from jobs.one_at_a_time import one_at_a_time
+from jobs.processes import Supervised
 from lakehouse.errors import LakehouseError
 from lakehouse.runs import pending_requests, runs
 from lakehouse.status import write_status
@@ -43,12 +45,19 @@ class Scheduler:
         self.stopping = False
         self.running: Wish | None = None
         self.error = ""
+        self.watch = Supervised(
+            "watch",
+            ["jobs", "watch"],
+            settings.home / "logs" / "watch.log",
+            environment={"LAKEHELM_HOME": str(settings.home)},
+        )
         self._looked = self._status_written = 0.0
         self._clock = self._start_clock()
 
     def run_until_stopped(self) -> None:
         """Run what is due until `stopping` is set. An unreadable lake is reported and tried again."""
         pause = _PAUSE_SECONDS
+        self.watch.start()
         while not self.stopping:
             try:
                 self.error = ""
@@ -60,9 +69,10 @@ class Scheduler:
                 self.error = str(error)
                 log.error("%s", error)
                 pause = min(max(2 * pause, 1.0), _LONGEST_PAUSE_SECONDS)
-            self._write_status()
+            self._tend()
             self._sleep(pause)
         self._clock.shutdown(wait=False)
+        self.watch.end()
         self._write_status(at_once=True)
 
     def _start_clock(self) -> Any:
@@ -113,7 +123,7 @@ class Scheduler:
         self.running = wish
         self._write_status(at_once=True)
         try:
-            run_child(self.settings, wish, lambda: self.stopping, self._write_status)
+            run_child(self.settings, wish, lambda: self.stopping, self._tend)
         finally:
             self.running = None
             self._looked = 0.0
@@ -122,6 +132,12 @@ class Scheduler:
         end = time.monotonic() + seconds
         while not self.stopping and time.monotonic() < end:
             time.sleep(min(_PAUSE_SECONDS, seconds))
+            self._tend()
+
+    def _tend(self) -> None:
+        """What is done a few times a second, whatever else runs: the watch is kept alive, the status is told."""
+        self.watch.watch()
+        self._write_status()
 
     def _write_status(self, at_once: bool = False) -> None:
         if not at_once and time.monotonic() - self._status_written < STATUS_SECONDS:
@@ -139,6 +155,7 @@ class Scheduler:
                 "since": self.running.since.isoformat() if self.running else None,
                 "next_run_at": next_run.isoformat() if next_run else None,
                 "error": self.error,
+                "watch": self.watch.report(),
             },
         )
 
