@@ -224,14 +224,7 @@ def _catalog_page(
     settings: Settings, registry: "MlflowClient", name: str, limit: int, page_token: str | None
 ) -> VersionPage:
     """A page of Unity Catalog's versions: the whole list as far as it is read, sorted here, then one look at each."""
-    numbers: set[int] = set()
-    token: str | None = None
-    for _ in range(_MOST_LISTINGS):
-        found = registry.search_model_versions(f"name='{name}'", _ROWS_A_LISTING, None, token)
-        numbers.update(int(row.version) for row in found)
-        token = found.token or None
-        if token is None:
-            break
+    numbers, complete = _numbers_listed(registry, name)
     newest = sorted(numbers, reverse=True)
     start = int(page_token or 0)
     wanted = newest[start : start + limit]
@@ -239,7 +232,26 @@ def _catalog_page(
         rows = [row for row in pool.map(lambda number: _row(registry, name, str(number)), wanted) if row is not None]
     following = str(start + limit) if start + limit < len(newest) else None
     shown = [_model_version(settings, row, tuple(sorted(row.aliases or ()))) for row in rows]
-    return VersionPage(shown, following, complete=token is None)
+    return VersionPage(shown, following, complete)
+
+
+def _numbers_listed(registry: "MlflowClient", name: str) -> tuple[set[int], bool]:
+    """Numbers of a model's versions, and whether these are all; none if there is no such model."""
+    from mlflow.exceptions import MlflowException
+
+    numbers: set[int] = set()
+    token: str | None = None
+    try:
+        for _ in range(_MOST_LISTINGS):
+            found = registry.search_model_versions(f"name='{name}'", _ROWS_A_LISTING, None, token)
+            numbers.update(int(row.version) for row in found)
+            token = found.token or None
+            if token is None:
+                break
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+    return numbers, token is None
 
 
 def _row(registry: "MlflowClient", name: str, version: str) -> Any:
