@@ -31,6 +31,22 @@ LEAST_ROLE: dict[str, Role] = {
 }
 """Every action that a person can take, as the ledger calls it. Looking is for everybody who is let in."""
 
+_WORDS = {
+    "run_job": "run a job",
+    "evaluate": "ask for an evaluation",
+    "ask_endpoint": "ask the endpoint",
+    "set_challenger": "put a version into Staging",
+    "split": "split the traffic",
+    "start_ramp": "start a canary",
+    "abort": "take a canary back",
+    "rollback": "roll back",
+    "undo": "undo a change",
+    "finish": "finish an interrupted change",
+    "request_promotion": "ask for a promotion",
+    "override_gate": "override the gate",
+    "reveal": "show people's words",
+}
+
 
 @dataclass(frozen=True)
 class Actor:
@@ -50,7 +66,7 @@ class Actor:
         needed = LEAST_ROLE.get(action)
         if needed is None:
             return f"There is no action called {action}."
-        words = action.replace("_", " ")
+        words = _WORDS.get(action, action.replace("_", " "))
         return f"To {words} takes the role {needed}; {self.name} is {self.role}. Ask an administrator (LAKEHELM_ROLES)."
 
     def require(self, action: str) -> None:

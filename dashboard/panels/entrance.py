@@ -76,7 +76,7 @@ def _sign_in(refusal: NotSignedIn) -> None:
     if get_settings().identity != "oidc":
         return
     if oidc.is_elsewhere(st.context.url):
-        st.info(f"Sign-ins are for {plain(oidc.home_address())} only: open Lakehelm there.", icon=":material/link:")
+        st.info(f"People sign in at {plain(oidc.home_address())} only.", icon=":material/link:")
         st.link_button("Open Lakehelm there", oidc.home_address(), type="primary", width="stretch")
         return
     st.button("Sign in", type="primary", icon=":material/login:", width="stretch", key="sign_in", on_click=st.login)
