@@ -15,7 +15,7 @@ from settings import Settings
 from tests.dashboard import workspace
 from tests.dashboard.conftest import PAGES, Month
 
-TITLES = {"overview": "Overview", "quality": "Quality", "jobs": "Jobs"}
+TITLES = {"overview": "Overview", "endpoints": "Endpoints", "quality": "Quality", "jobs": "Jobs"}
 Opener = Callable[..., AppTest]
 
 
@@ -96,7 +96,7 @@ def test_the_quality_page_says_how_old_its_data_is(month: Month, page: Opener) -
 
 def test_a_page_loads_nothing_that_is_slow_to_import() -> None:
     slow = ["mlflow", "torch", "transformers", "databricks", "scipy", "openvino"]
-    panels = ", ".join(f"dashboard.panels.{name}" for name in ("status", "quality", "jobs"))
+    panels = ", ".join(f"dashboard.panels.{name}" for name in ("status", "endpoints", "canary", "quality", "jobs"))
     program = f"import sys, dashboard.navigation, {panels}; print([name for name in {slow} if name in sys.modules])"
     found = subprocess.run(
         [sys.executable, "-c", program], cwd=PAGES.parent, capture_output=True, text=True, check=True
