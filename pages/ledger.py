@@ -2,7 +2,8 @@
 
 from dashboard import widgets
 from dashboard.panels import ledger as panels
-from dashboard.queries import changes
+from dashboard.panels import rollback
+from dashboard.queries import production
 from dashboard.queries.changes import LedgerFilter
 
 widgets.header("Ledger", "Who changed what, when and why. Rows are added and never changed.")
@@ -11,7 +12,7 @@ widgets.header("Ledger", "Who changed what, when and why. Rows are added and nev
 def timeline() -> None:
     """What was interrupted, where changes lie in time, and each of them."""
     with widgets.guarded("Interrupted changes"):
-        panels.interrupted(changes.unfinished())
+        rollback.interrupted(production.interrupted_changes())
     with widgets.panel("When", "Every change that fits, by its kind and how it ended."):
         panels.strip(wanted)
     with widgets.panel("Changes", "Newest first. Open one for its evidence."):

@@ -74,7 +74,7 @@ def expected(plan: ChangePlan) -> None:
         {
             "Expected": [_figure(entry) for entry in plan.expected],
             "Live": [_value(entry.live) for entry in plan.expected],
-            f"v{plain(plan.target_version)}": [_value(entry.target) for entry in plan.expected],
+            _target(plan): [_value(entry.target) for entry in plan.expected],
             "Difference": [_difference(entry) for entry in plan.expected],
         },
         alt="Expected differences between the live version and the target",
@@ -223,6 +223,10 @@ def _forget(place: str) -> None:
 
 def _key(place: str) -> str:
     return f"change at {place}"
+
+
+def _target(plan: ChangePlan) -> str:
+    return "New version" if plan.target_version == "new" else f"v{plain(plan.target_version)}"
 
 
 def _version_cell(version: str, target: str) -> str:

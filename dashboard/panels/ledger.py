@@ -1,6 +1,5 @@
 """Panels of the Ledger page: what to show, where changes lie in time, and each change with its evidence."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -115,20 +114,6 @@ def headline(change: Change) -> str:
     old = (datetime.now(UTC) - change.started_at).days > 300
     day = f"{local(change.started_at):%d %b %Y}" if old else f"{local(change.started_at):%d %b %H:%M}"
     return f":gray[{day}] {what}{badge} :gray[:small[{about}]]"
-
-
-def interrupted(entries: Sequence[Change]) -> None:
-    """Changes that were begun by a process that is gone."""
-    broken = [change for change in entries if _ending(change) == "interrupted"]
-    if not broken:
-        return
-    newest = broken[0]
-    st.warning(
-        f"**{plural(len(broken), 'change')} began and never ended.** The process behind it is gone. The newest: "
-        f"{action_words(newest.action).title} {plain(newest.target)}, {local(newest.started_at):%d %b %H:%M}, "
-        f"{plain(newest.actor)}. Look at the Endpoints page, finish it there, or undo it.",
-        icon=":material/warning:",
-    )
 
 
 def _export_button(wanted: LedgerFilter) -> None:

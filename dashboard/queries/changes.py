@@ -77,14 +77,6 @@ def all_changes(wanted: LedgerFilter) -> list[Change]:
     return changes_in(_matching_rows(newest("ledger"), wanted))
 
 
-def unfinished() -> list[Change]:
-    """Changes that were begun and have no outcome, newest first: they run, or they were interrupted.
-
-    Raises: QueryFailed, LakehouseError.
-    """
-    return changes_in(_unfinished(newest("ledger")))
-
-
 def ledger_choices() -> LedgerChoices:
     """What stands in the ledger to filter by.
 
@@ -171,13 +163,6 @@ def _matching_rows(snapshot: Snapshot, wanted: LedgerFilter) -> list[dict[str, A
 
 def _rows_of(snapshot: Snapshot, change_ids: tuple[str, ...]) -> list[dict[str, Any]]:
     return _records(select(snapshot, "SELECT * FROM this WHERE change_id = ANY($ids)", ids=list(change_ids)))
-
-
-@st.cache_data(max_entries=4, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _unfinished(snapshot: Snapshot) -> list[dict[str, Any]]:
-    sql = """SELECT * FROM this WHERE phase = 'intent'
-             AND change_id NOT IN (SELECT change_id FROM this WHERE phase = 'outcome' AND change_id IS NOT NULL)"""
-    return _records(select(snapshot, sql))
 
 
 @st.cache_data(max_entries=4, show_spinner=False, hash_funcs=HASH_FUNCS)
