@@ -65,6 +65,7 @@ def test_a_dashboard_that_would_be_open_to_strangers_or_to_nobody_is_not_started
     given = {"HOME": str(tmp_path / "home"), "IDENTITY": identity, "DASHBOARD_ADDRESS": address, "ROLES": roles}
     for name, value in given.items():
         monkeypatch.setenv(f"LAKEHELM_{name}", value)
+    monkeypatch.setattr("jobs.up._run", lambda *_: pytest.fail("it was started"))
     get_settings.cache_clear()
     status = main([])
     get_settings.cache_clear()
