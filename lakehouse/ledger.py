@@ -44,6 +44,8 @@ class Change:
     started_at: datetime
     outcome: str | None
     seconds: float | None
+    ended_at: datetime | None = None
+    """When its outcome was written; None while there is none."""
 
 
 def record_intent(
@@ -240,6 +242,7 @@ def _change(intent: dict[str, Any], outcome: dict[str, Any] | None, overdue_afte
         started_at=intent["time"],
         outcome=outcome["outcome"] if outcome else _unfinished(intent, evidence, overdue_after_seconds),
         seconds=outcome["seconds"] if outcome else None,
+        ended_at=outcome["time"] if outcome else None,
     )
 
 

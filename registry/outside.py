@@ -114,8 +114,8 @@ def differences(last: Seen, now: Seen) -> list[Difference]:
     for name in sorted({*last.endpoints, *now.endpoints} - now.unknown):
         before, after = last.endpoints.get(name), now.endpoints.get(name)
         # One that was there before is only looked at for the first time; the same may be so where nobody tells.
-        old = before is None and not (name in now.made and now.made[name] >= last.judged_at(name))
-        if before != after and not old:
+        first_seen = before is None and not (name in now.made and now.made[name] >= last.judged_at(name))
+        if before != after and not first_seen:
             evidence = {
                 "state_before": _state(name, before or (), last),
                 "state_after": _state(name, after or (), now),
@@ -183,7 +183,7 @@ def _is_moving(target: str, ledger: Sequence[Change], looked_at: datetime) -> bo
     return any(
         change.action != OUTSIDE
         and (change.target == target or from_evidence(change.evidence.get("state_after")) is not None)
-        and (is_under_way(change) or (change.seconds is not None and _ended_at(change) >= looked_at))
+        and (is_under_way(change) or (change.ended_at is not None and _ended_at(change) >= looked_at))
         for change in ledger
     )
 
@@ -201,8 +201,8 @@ def _counts(change: Change, since: datetime) -> bool:
 
 
 def _ended_at(change: Change) -> datetime:
-    """At the latest; rounding and the two writes of an outcome are allowed for."""
-    return change.started_at + timedelta(seconds=(change.seconds or 0.0) + _CLOCK_SECONDS)
+    """At the latest: the clock of another machine may be a little off."""
+    return (change.ended_at or change.started_at) + timedelta(seconds=_CLOCK_SECONDS)
 
 
 def _explains(change: Change, difference: Difference) -> bool:

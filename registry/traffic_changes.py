@@ -1,7 +1,7 @@
 """The changes of an endpoint's traffic as the ledger tells them, for guard, ramps and looks from outside."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 
 from lakehouse.claims import is_under_way, view
 from lakehouse.ledger import Change
@@ -42,7 +42,7 @@ def _traffic_change(change: Change) -> TrafficChange | None:
         action=change.action,
         actor=change.actor,
         started_at=change.started_at.astimezone(UTC),
-        ended_at=_ended_at(change),
+        ended_at=(change.ended_at or change.started_at).astimezone(UTC),
         before={version: share for version, share in before.traffic.items() if share},
         after={version: share for version, share in after.traffic.items() if share},
         champion_before=before.champion,
@@ -52,7 +52,3 @@ def _traffic_change(change: Change) -> TrafficChange | None:
         of_change=str(change.evidence.get("of_change") or ""),
         acts_on=str(change.evidence.get("acts_on") or ""),
     )
-
-
-def _ended_at(change: Change) -> datetime:
-    return change.started_at.astimezone(UTC) + timedelta(seconds=change.seconds or 0.0)
