@@ -339,5 +339,10 @@ def main(arguments: list[str]) -> int:
         print(f"{settings.home} is a demo workspace already.")
         return 0
     build(settings, small)
-    print(f"The demo workspace {settings.home} is ready.")
+    print(f"The demo workspace {settings.home} is ready.", flush=True)
+    if not (plan.small if plan else small):
+        from jobs.demo_evaluations import evaluate_demo
+
+        # The first screen shows the workspace already; the evidence for the promotion gate follows.
+        evaluate_demo(settings)
     return 0
