@@ -15,7 +15,14 @@ from settings import Settings
 from tests.dashboard import workspace
 from tests.dashboard.conftest import PAGES, Month
 
-TITLES = {"overview": "Overview", "endpoints": "Endpoints", "quality": "Quality", "jobs": "Jobs"}
+TITLES = {
+    "overview": "Overview",
+    "endpoints": "Endpoints",
+    "promotion": "Promotion",
+    "quality": "Quality",
+    "ledger": "Ledger",
+    "jobs": "Jobs",
+}
 Opener = Callable[..., AppTest]
 
 
@@ -96,7 +103,8 @@ def test_the_quality_page_says_how_old_its_data_is(month: Month, page: Opener) -
 
 def test_a_page_loads_nothing_that_is_slow_to_import() -> None:
     slow = ["mlflow", "torch", "transformers", "databricks", "scipy", "openvino"]
-    panels = ", ".join(f"dashboard.panels.{name}" for name in ("status", "endpoints", "canary", "quality", "jobs"))
+    names = ("status", "endpoints", "canary", "promotion", "promote", "answers", "quality", "ledger", "jobs")
+    panels = ", ".join(f"dashboard.panels.{name}" for name in names)
     program = f"import sys, dashboard.navigation, {panels}; print([name for name in {slow} if name in sys.modules])"
     found = subprocess.run(
         [sys.executable, "-c", program], cwd=PAGES.parent, capture_output=True, text=True, check=True
