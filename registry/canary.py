@@ -67,13 +67,7 @@ def start_ramp(
         step=0,
         shares=tuple(shares),
         hold_seconds=float(hold_seconds),
-        actor=actor.name,
-        role=actor.role,
-        reason=reason,
-        change_id="",
-        note="",
-        started_at=datetime.now(UTC),
-        since=datetime.now(UTC),
+        **_begun_by(actor, reason),
     )
     _write(settings, ramp)
     # Two starts at once both stand in the table now; the exclusive change lets one of them through.
@@ -155,6 +149,13 @@ def active_ramp(settings: Settings, endpoint: str | None = None) -> Ramp | None:
     """The ramp of an endpoint (the settings' own unless named) that may still change it; None if there is none."""
     name = endpoint or settings.endpoint
     return next((ramp for ramp in ramps(settings, name) if ramp.active), None)
+
+
+def _begun_by(actor: Actor, reason: str) -> dict[str, Any]:
+    """The columns of a ramp that begins now."""
+    now = datetime.now(UTC)
+    who = {"actor": actor.name, "role": actor.role, "reason": reason}
+    return {**who, "change_id": "", "note": "", "started_at": now, "since": now}
 
 
 def _first_plan(
