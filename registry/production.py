@@ -1,7 +1,6 @@
 """What production is, and how it is brought into another state: an endpoint's served versions and the aliases."""
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -166,18 +165,19 @@ def bring_up(settings: Settings, client: EndpointClient, wanted: ProductionState
     Raises: ChangeConflict: somebody else's update runs. ChangeFailed: a version did not become ready, or nothing
     answers any more. ServingError.
     """
-    endpoint = _patiently(lambda: client.get(wanted.endpoint))
+    endpoint = _patiently(client, wanted.endpoint)
+    problem: ServingError | None = None
     for attempt in (1, 2):
         if serves(endpoint, wanted) and (endpoint is None or endpoint.updating != "IN_PROGRESS"):
             break
         if not _is_coming(endpoint, wanted):
-            _ask_for(client, endpoint, wanted)
+            problem = _ask_for(client, endpoint, wanted)
         endpoint = _awaited(settings, client, wanted)
         lost = endpoint is not None and endpoint.updating in ("NOT_UPDATING", "UPDATE_CANCELED")
         if serves(endpoint, wanted) or not lost or attempt == 2:
             break
     if endpoint is None or not serves(endpoint, wanted):
-        raise ChangeFailed(_why_not(endpoint, wanted))
+        raise ChangeFailed(_why_not(endpoint, wanted, problem))
     return endpoint
 
 
@@ -198,7 +198,8 @@ def set_aliases(settings: Settings, wanted: ProductionState) -> None:
         raise RegistryError(f"The aliases of {name} could not be moved: {error.message}") from error
 
 
-def _ask_for(client: EndpointClient, endpoint: Endpoint | None, wanted: ProductionState) -> None:
+def _ask_for(client: EndpointClient, endpoint: Endpoint | None, wanted: ProductionState) -> ServingError | None:
+    """Ask for the new configuration. Returns the error after which nobody knows whether it was taken, or None."""
     served = [Served(share.name, share.entity_name, share.entity_version) for share in wanted.served]
     traffic = {share.name: share.traffic for share in wanted.served}
     try:
@@ -207,14 +208,17 @@ def _ask_for(client: EndpointClient, endpoint: Endpoint | None, wanted: Producti
         else:
             client.update(wanted.endpoint, served, traffic, wait=False)
     except UpdateInProgress as error:
+        if _is_coming(_patiently(client, wanted.endpoint), wanted):
+            return None
         raise ChangeConflict(
             f"Endpoint {wanted.endpoint} is being updated by somebody else, and takes one update at a time: "
             "wait until that has ended, then look again."
         ) from error
     except (GatewayDown, RequestRejected) as error:
-        # A server's error or none at all: it may have been done or not, and the endpoint tells.
         if isinstance(error, RequestRejected) and error.status_code < 500:
             raise
+        return error
+    return None
 
 
 def _awaited(settings: Settings, client: EndpointClient, wanted: ProductionState) -> Endpoint | None:
@@ -222,9 +226,8 @@ def _awaited(settings: Settings, client: EndpointClient, wanted: ProductionState
     longest = _DATABRICKS_UPDATE_SECONDS if settings.on_databricks else settings.worker_start_seconds + 60
     deadline = time.monotonic() + longest
     while True:
-        endpoint = _patiently(lambda: client.get(wanted.endpoint))
-        first = endpoint is not None and not endpoint.served and endpoint.updating == "NOT_UPDATING"
-        if endpoint is None or (endpoint.updating != "IN_PROGRESS" and not first):
+        endpoint = _patiently(client, wanted.endpoint)
+        if endpoint is None or endpoint.updating != "IN_PROGRESS":
             return endpoint
         if time.monotonic() > deadline:
             raise ChangeFailed(
@@ -234,16 +237,14 @@ def _awaited(settings: Settings, client: EndpointClient, wanted: ProductionState
         time.sleep(_POLL_SECONDS if not settings.on_databricks else 10 * _POLL_SECONDS)
 
 
-def _patiently(ask: Callable[[], Endpoint | None]) -> Endpoint | None:
-    """What `ask` returns, asked again while a gateway is on its way back."""
+def _patiently(client: EndpointClient, name: str) -> Endpoint | None:
+    """The endpoint, asked for again while a gateway is on its way back or has too much to do."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
-            return ask()
-        except ServingError as error:
-            passing = isinstance(error, GatewayDown) or (
-                isinstance(error, RequestRejected) and error.status_code in (429, 500, 502, 503, 504)
-            )
+            return client.get(name)
+        except (GatewayDown, RequestRejected) as error:
+            passing = isinstance(error, GatewayDown) or error.status_code == 429 or error.status_code >= 500
             if not passing or time.monotonic() > deadline:
                 raise
         time.sleep(5 * _POLL_SECONDS)
@@ -256,14 +257,13 @@ def _is_coming(endpoint: Endpoint | None, wanted: ProductionState) -> bool:
     return _shares(endpoint.pending) == {(s.name, s.entity_name, s.entity_version, s.traffic) for s in wanted.served}
 
 
-def _why_not(endpoint: Endpoint | None, wanted: ProductionState) -> str:
+def _why_not(endpoint: Endpoint | None, wanted: ProductionState, problem: ServingError | None) -> str:
+    told = f"Endpoint {wanted.endpoint} did not take the new configuration:"
     if endpoint is None:
-        return f"Endpoint {wanted.endpoint} is gone: somebody deleted it meanwhile."
-    messages = [one.message for one in endpoint.pending or [] if one.message]
-    reason = " ".join(messages) or endpoint.update_message or "No reason was given."
-    if endpoint.updating == "NOT_UPDATING":
-        reason = "Its configuration was changed by somebody else meanwhile."
-    return f"Endpoint {wanted.endpoint} did not take the new configuration: {reason}"
+        return f"{told} {problem}" if problem else f"Endpoint {wanted.endpoint} is gone: somebody deleted it meanwhile."
+    if endpoint.updating in ("UPDATE_FAILED", "UPDATE_CANCELED"):
+        return f"{told} {endpoint.update_message or 'no reason was given.'}"
+    return f"{told} {problem or 'somebody else has changed it meanwhile.'}"
 
 
 def _served(endpoint: Endpoint | None) -> list[Any]:

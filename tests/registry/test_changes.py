@@ -1,3 +1,4 @@
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from registry.changes import carry_out, plan_promotion, plan_rollback, plan_spli
 from registry.errors import ChangeConflict, ChangeFailed, GateNotPassed, NotAllowed, RegistryError, VersionMissing
 from registry.versions import CHAMPION, PREVIOUS, client
 from serving.client import Served
-from serving.errors import UpdateInProgress
+from serving.errors import CreatorLeft, NotAvailable, UpdateInProgress
 from tests.registry.echo_production import ANN, BOB, OVERRIDE, EchoProduction
 
 
@@ -195,6 +196,72 @@ def test_who_claims_between_look_and_claim_wins_and_the_other_learns_who_it_was(
     let_go(won)
     production.do(plan)
     assert production.traffic["1"] == 100
+
+
+def test_of_two_who_click_at_the_same_moment_exactly_one_wins(production: EchoProduction) -> None:
+    plans = {"ann": rollback(production), "bob": plan_split(production.settings, production.client, {"1": 5, "2": 95})}
+    together, ended = threading.Barrier(2), {}
+
+    def click(name: str) -> None:
+        together.wait()
+        try:
+            ended[name] = production.do(plans[name], Actor(name, "operator")).outcome
+        except ChangeConflict as error:
+            ended[name] = str(error)
+
+    clicks = [threading.Thread(target=click, args=(name,)) for name in plans]
+    for one in clicks:
+        one.start()
+    for one in clicks:
+        one.join()
+    (winner,) = [name for name, outcome in ended.items() if outcome == "succeeded"]
+    (loser,) = set(plans) - {winner}
+    assert f"{winner} " in ended[loser] or "is not as it was when this was planned" in ended[loser]
+    assert production.traffic == plans[winner].after.traffic
+    assert [change.actor for change in ledger(production)] == [winner]
+
+
+def test_who_may_no_longer_change_the_endpoint_is_told_and_nothing_has_changed(
+    production: EchoProduction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def left(*_: Any, **__: Any) -> None:
+        raise CreatorLeft("The creator of chatbot has left.", status_code=403, error_code="PERMISSION_DENIED")
+
+    monkeypatch.setattr(production.client, "update", left)
+    with pytest.raises(ChangeFailed, match=r"The creator of chatbot has left\. Nothing has changed"):
+        production.do(rollback(production))
+    (change,) = ledger(production)
+    assert (change.outcome, change.evidence["error"]) == ("failed", "The creator of chatbot has left.")
+    assert production.aliases == ("2", "1")
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_an_answer_that_got_lost_is_settled_by_what_the_endpoint_serves(
+    production: EchoProduction, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    """A time-out of the one call that changes the endpoint: it may have been taken or not."""
+    update, calls = production.client.update, []
+
+    def lost(*given: Any, **more: Any) -> Any:
+        calls.append(given)
+        if taken or len(calls) > 1:
+            update(*given, **more)
+        if len(calls) == 1:
+            raise NotAvailable("It took too long.", status_code=504, error_code="DEADLINE_EXCEEDED")
+
+    monkeypatch.setattr(production.client, "update", lost)
+    assert production.do(rollback(production)).outcome == "succeeded"
+    assert production.traffic["1"] == 100
+    assert len(calls) == (1 if taken else 2)
+
+
+def test_an_endpoint_that_refuses_twice_says_why(production: EchoProduction, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise NotAvailable("The workspace cannot be written.", status_code=503, error_code="TEMPORARILY_UNAVAILABLE")
+
+    monkeypatch.setattr(production.client, "update", full)
+    with pytest.raises(ChangeFailed, match=r"did not take .*: The workspace cannot be written\. Nothing has changed"):
+        production.do(rollback(production))
 
 
 def test_an_update_by_somebody_else_is_waited_for_and_not_overrun(
