@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from registry.alias_lookup import aliases_of
 from registry.errors import RegistryError, VersionMissing
 from settings import Settings
 
@@ -122,7 +123,7 @@ def versions(settings: Settings, name: str, limit: int = 50, page_token: str | N
         if in_unity_catalog(settings):
             return _catalog_page(settings, registry, name, limit, page_token)
         found = registry.search_model_versions(f"name='{name}'", limit, ["version_number DESC"], page_token)
-        aliases = _aliases(registry, name) if found else {}
+        aliases = _aliases(settings, registry, name) if found else {}
         rows = [_model_version(settings, row, aliases.get(str(row.version), ())) for row in found]
         return VersionPage(rows, found.token or None)
 
@@ -266,15 +267,18 @@ def _row(registry: "MlflowClient", name: str, version: str) -> Any:
         raise
 
 
-def _aliases(registry: "MlflowClient", name: str) -> dict[str, tuple[str, ...]]:
+def _aliases(settings: Settings, registry: "MlflowClient", name: str) -> dict[str, tuple[str, ...]]:
     """Version → its aliases. `search_model_versions` does not always tell them.
 
-    Searched for, because MLflow's databases read every version of a model that is asked for by name.
+    A model is never asked for by its name alone: MLflow's databases read every version of it for that.
     """
+    if settings.registry_uri.startswith("sqlite:///"):
+        pointed = aliases_of(settings, [name])[name]
+    else:
+        pointed = dict(next(iter(registry.search_registered_models(f"name='{name}'", 1))).aliases)
     of_version: dict[str, tuple[str, ...]] = {}
-    for model in registry.search_registered_models(f"name='{name}'", 1):
-        for alias, version in sorted(model.aliases.items()):
-            of_version[str(version)] = (*of_version.get(str(version), ()), alias)
+    for alias, version in sorted(pointed.items()):
+        of_version[str(version)] = (*of_version.get(str(version), ()), alias)
     return of_version
 
 

@@ -102,7 +102,8 @@ def _schema(found: VersionDetails) -> None:
         return
     signature = found.signature
     if signature.is_empty:
-        empty("Its MLmodel file tells no input and output schema.")
+        what = "Its MLmodel file tells" if found.mlmodel else "Without an MLmodel file there is"
+        empty(f"{what} no input and output schema.")
         return
     left, right = st.columns(2)
     with left:
@@ -138,7 +139,7 @@ def _files(found: VersionDetails) -> None:
         return
     tree = found.artifacts
     if not tree.files:
-        empty("It has no files.")
+        empty("There are no files where its artifacts should be.")
         return
     more = "" if tree.complete else " More were not listed."
     st.caption(f"{plural(len(tree.files), 'file')}, {size(tree.size)} in all.{more} Choose one to read it.")
