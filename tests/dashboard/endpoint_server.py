@@ -33,9 +33,10 @@ def endpoint_server(endpoint: dict[str, Any]) -> Iterator[int]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found = self.path == f"/api/2.0/serving-endpoints/{endpoint['name']}"
+            place = "/api/2.0/serving-endpoints"
+            found = {place: {"endpoints": [endpoint]}, f"{place}/{endpoint['name']}": endpoint}.get(self.path)
             missing = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "There is no such thing."}
-            body = json.dumps(endpoint if found else missing).encode()
+            body = json.dumps(found or missing).encode()
             self.send_response(200 if found else 404)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
