@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 
 from lakehouse.appends import append_once, from_records, position
-from lakehouse.ledger import Change, changes_in, intent_row
-from lakehouse.store import open_table, read_rows
+from lakehouse.ledger import Change, changes_of, intent_row
+from lakehouse.store import open_table
 from lakehouse.tables import LEDGER
 from settings import Settings
 
@@ -47,9 +47,7 @@ def is_under_way(change: Change) -> bool:
 def view(settings: Settings, target: str) -> LedgerView:
     """The changes to `target` in the newest snapshot of the ledger. Raises: LakehouseError."""
     table = open_table(settings, LEDGER.name)
-    # Outcomes do not say of what: their change does.
-    rows = read_rows(table, where=(pc.field("target") == target) | (pc.field("phase") == "outcome"))
-    return LedgerView(target, changes_in(rows.to_pylist()), table)
+    return LedgerView(target, changes_of(table, pc.field("target") == target), table)
 
 
 def claim(seen: LedgerView, evidence: dict[str, Any], **intent: Any) -> str:

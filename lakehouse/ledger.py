@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
@@ -20,6 +20,10 @@ from lakehouse.appends import append
 from lakehouse.liveness import process_is_gone
 from lakehouse.store import open_table, read_rows
 from settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
+    from deltalake import DeltaTable
 
 INTERRUPTED_AFTER_SECONDS = 900.0
 """A change without an outcome after this long is taken for interrupted, unless its intent gives it longer."""
@@ -116,9 +120,15 @@ def record_outcome(
     evidence: dict[str, Any] | None = None,
     seconds: float | None = None,
     time: datetime | None = None,
+    action: str | None = None,
+    target: str | None = None,
 ) -> None:
-    """Write down how a change ended: `succeeded`, `failed`, or a word that says more. `seconds` is how long it took."""
-    append(settings, "ledger", [outcome_row(change_id, outcome, evidence, seconds, time)])
+    """Write down how a change ended: `succeeded`, `failed`, or a word that says more. `seconds` is how long it took.
+
+    `action` and `target` are those of the intent: by them readers find the row without reading the others'.
+    """
+    row = outcome_row(change_id, outcome, evidence, seconds, time=time, action=action, target=target)
+    append(settings, "ledger", [row])
 
 
 def outcome_row(
@@ -126,7 +136,10 @@ def outcome_row(
     outcome: str,
     evidence: dict[str, Any] | None = None,
     seconds: float | None = None,
+    *,
     time: datetime | None = None,
+    action: str | None = None,
+    target: str | None = None,
     after: str | None = None,
 ) -> dict[str, Any]:
     """The row of an outcome, for who appends several at once. Arguments as of `record_outcome`.
@@ -137,6 +150,8 @@ def outcome_row(
         "change_id": change_id,
         "phase": "outcome",
         "time": time or datetime.now(UTC),
+        "action": action,
+        "target": target,
         "after": after,
         "evidence": _as_json(evidence),
         "outcome": outcome,
@@ -150,7 +165,9 @@ def record_done(settings: Settings, **intent: Any) -> str:
     Arguments as of `record_intent`.
     """
     row = intent_row(**intent)
-    outcome = outcome_row(row["change_id"], "succeeded", None, 0.0, row["time"])
+    outcome = outcome_row(
+        row["change_id"], "succeeded", None, 0.0, time=row["time"], action=row["action"], target=row["target"]
+    )
     append(settings, "ledger", [row, outcome])
     return str(row["change_id"])
 
@@ -191,7 +208,16 @@ def recorded(
     def ended(outcome: str) -> None:
         seconds = clock.monotonic() - started
         at = time + timedelta(seconds=seconds) if time else None
-        record_outcome(settings, change_id, outcome=outcome, evidence=found, seconds=seconds, time=at)
+        record_outcome(
+            settings,
+            change_id,
+            outcome=outcome,
+            evidence=found,
+            seconds=seconds,
+            time=at,
+            action=action,
+            target=target,
+        )
 
     try:
         yield found
@@ -211,9 +237,33 @@ def changes(
 ) -> list[Change]:
     """The last `limit` changes, newest first. `since` keeps those begun at or after it, `target` those to one thing."""
     table = open_table(settings, "ledger")
-    rows = read_rows(table, where=None if since is None else pc.field("time") >= since).to_pylist()
-    found = changes_in(rows, interrupted_after_seconds)
-    return [change for change in found if target is None or change.target == target][:limit]
+    where = None if target is None else pc.field("target") == target
+    if since is not None:
+        recent = pc.field("time") >= since
+        where = recent if where is None else where & recent
+    return changes_of(table, where, interrupted_after_seconds)[:limit]
+
+
+def find_change(settings: Settings, change_id: str) -> Change | None:
+    """The change with this id, or None."""
+    found = changes_of(open_table(settings, "ledger"), pc.field("change_id") == change_id)
+    return found[0] if found else None
+
+
+def changes_of(
+    table: "DeltaTable",
+    where: "ds.Expression | None",
+    interrupted_after_seconds: float = INTERRUPTED_AFTER_SECONDS,
+) -> list[Change]:
+    """The changes in a snapshot of the ledger whose intents fulfil `where`, newest first. Other rows are not read."""
+    rows = read_rows(table, where=where).to_pylist()
+    ended = {row["change_id"] for row in rows if row["phase"] == "outcome"}
+    open_ids = [row["change_id"] for row in rows if row["phase"] == "intent" and row["change_id"] not in ended]
+    if where is not None and open_ids:
+        # An outcome may have been written without saying of what.
+        rest = (pc.field("phase") == "outcome") & pc.field("change_id").isin(open_ids)
+        rows += read_rows(table, where=rest).to_pylist()
+    return changes_in(rows, interrupted_after_seconds)
 
 
 def changes_in(

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lakehouse.ledger import GIVES_UP_AFTER, Change, changes, record_intent, record_outcome
+import pyarrow.compute as pc
+
+from lakehouse.ledger import GIVES_UP_AFTER, Change, changes_of, find_change, record_intent, record_outcome
+from lakehouse.store import open_table
 from registry.actors import Actor
 from registry.errors import GateNotPassed, NotAllowed, RegistryError
 from registry.plans import ChangePlan
@@ -20,8 +23,6 @@ from settings import Settings
 REQUEST = "request_promotion"
 REQUEST_SECONDS = 7 * 86_400.0
 """A request that nobody approved in this time has lapsed."""
-
-_MOST_CHANGES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def pending_requests(settings: Settings) -> list[PromotionRequest]:
             reason=change.reason,
             asked_at=change.started_at,
         )
-        for change in changes(settings, _MOST_CHANGES)
+        for change in changes_of(open_table(settings, "ledger"), pc.field("action") == REQUEST)
         if _waits(change)
     ]
 
@@ -88,7 +89,8 @@ def decline_request(settings: Settings, change_id: str, actor: Actor, reason: st
     own = request.actor.casefold() == actor.name.casefold()
     actor.require(REQUEST if own else "promote")
     outcome = "withdrawn" if own else "declined"
-    record_outcome(settings, change_id, outcome=outcome, evidence={"by": actor.name, "because": reason})
+    evidence = {"by": actor.name, "because": reason}
+    record_outcome(settings, change_id, outcome=outcome, evidence=evidence, action=REQUEST, target=request.target)
 
 
 def permission(settings: Settings, plan: ChangePlan, actor: Actor, override_reason: str) -> dict[str, Any]:
@@ -142,7 +144,7 @@ def _by_two(settings: Settings, plan: ChangePlan, actor: Actor) -> dict[str, Any
 
 
 def _request(settings: Settings, change_id: str) -> Change:
-    found = next((one for one in changes(settings, _MOST_CHANGES) if one.change_id == change_id), None)
+    found = find_change(settings, change_id)
     if found is None or found.action != REQUEST:
         raise RegistryError(f"There is no request {change_id} in the ledger.")
     if not _waits(found):

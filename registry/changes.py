@@ -6,6 +6,7 @@ the endpoint, a probe, the aliases, the outcome in the ledger. Every step can be
 
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from lakehouse.appends import append
@@ -14,7 +15,7 @@ from lakehouse.crash_points import crash_point
 from lakehouse.errors import CommitConflict, LakehouseError
 from lakehouse.ledger import GIVES_UP_AFTER, Change, outcome_row, record_done
 from registry.actors import Actor
-from registry.approvals import permission
+from registry.approvals import REQUEST, permission
 from registry.copies import copy_for
 from registry.errors import ChangeConflict, ChangeFailed, RegistryError
 from registry.interrupted import PARTLY, PRODUCTION_ACTIONS, is_interrupted, origin_of
@@ -274,17 +275,18 @@ class _Change:
         """The outcome; of a change that succeeded (`after` says to what) in the same commit also the end of what it
         finishes, undoes, approves or replaces.
         """
-        rows = [outcome_row(self.change_id, outcome, evidence=self.evidence, seconds=seconds, after=after or None)]
+        target, action = self.plan.before.endpoint, self.plan.action
+        ended = partial(outcome_row, target=target)
+        rows = [ended(self.change_id, outcome, self.evidence, seconds, action=action, after=after or None)]
         by = {"by": self.change_id, "actor": self.actor.name}
         if after:
-            words = {"finish": "finished", "undo": "undone"}
-            tried = self._tried_before()
+            word, tried = {"finish": "finished", "undo": "undone"}.get(action, "superseded"), self._tried_before()
             for change in self.ledger:
                 if change.action in PRODUCTION_ACTIONS and is_interrupted(change):
-                    word = words.get(self.plan.action, "superseded") if change.change_id in tried else "superseded"
-                    rows.append(outcome_row(change.change_id, f"interrupted, {word}", evidence=by))
-            if self.plan.action == "promote" and self.plan.of_change:
-                rows.append(outcome_row(self.plan.of_change, "approved", evidence=by))
+                    end = word if change.change_id in tried else "superseded"
+                    rows.append(ended(change.change_id, f"interrupted, {end}", by, action=change.action))
+            if action == "promote" and self.plan.of_change:
+                rows.append(ended(self.plan.of_change, "approved", by, action=REQUEST))
         append(self.settings, "ledger", rows)
 
     def _tried_before(self) -> set[str]:

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import get_args
 
+import pyarrow.compute as pc
+
 from lakehouse.claims import is_under_way
-from lakehouse.ledger import Change, changes
+from lakehouse.ledger import Change, changes_of
+from lakehouse.store import open_table
 from registry.errors import RegistryError
 from registry.plans import Action, ProductionState
 from registry.production import NEW, from_evidence, in_words, state_of, with_version
@@ -18,8 +21,6 @@ PRODUCTION_ACTIONS: tuple[str, ...] = get_args(Action)
 
 PARTLY = "unfinished"
 """The outcome of a change that had moved something when it could not go on, and whose process could still say so."""
-
-_MOST_CHANGES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,7 @@ def interrupted_changes(settings: Settings, client: EndpointClient) -> list[Inte
 
     Raises: LakehouseError, RegistryError. An endpoint that does not answer is told in the sentence.
     """
-    ledger = changes(settings, _MOST_CHANGES)
-    of_production = [change for change in ledger if change.action in PRODUCTION_ACTIONS]
+    of_production = changes_of(open_table(settings, "ledger"), pc.field("action").isin(PRODUCTION_ACTIONS))
     found = []
     for target in dict.fromkeys(change.target for change in of_production):
         own = (change for change in of_production if change.target == target and _counts(change))

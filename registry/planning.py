@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from lakehouse.claims import LedgerView, view
-from lakehouse.ledger import Change
+from lakehouse.ledger import Change, find_change
 from registry.errors import RegistryError, VersionMissing
 from registry.expectations import expected_differences
 from registry.interrupted import is_interrupted, origin_of, superseded
@@ -182,9 +182,7 @@ def _look(settings: Settings, client: EndpointClient, endpoint: str | None) -> t
 
 
 def _change_of(settings: Settings, change_id: str) -> tuple[Change, LedgerView]:
-    from lakehouse.ledger import changes
-
-    found = next((change for change in changes(settings, limit=1_000_000) if change.change_id == change_id), None)
+    found = find_change(settings, change_id)
     if found is None:
         raise VersionMissing(f"The ledger has no change {change_id}.")
     return found, view(settings, found.target)
