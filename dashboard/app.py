@@ -11,6 +11,8 @@ if str(ROOT) not in sys.path:
 from dashboard.navigation import current_page  # noqa: E402
 from dashboard.queries import registry_ready  # noqa: E402
 
-current_page().run()
+page = current_page()
+if page is not None:
+    page.run()
 # After the first page has been drawn: the import takes seconds of a processor that the page needs.
 registry_ready.start()

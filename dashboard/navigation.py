@@ -30,8 +30,8 @@ _SHOWN = (
 """File, title, icon and help of each page; the first is the first screen."""
 
 
-def current_page() -> "StreamlitPage":
-    """Set up the frame that all pages share and return the page that was asked for."""
+def current_page() -> "StreamlitPage | None":
+    """Set up the frame that all pages share and return the page that was asked for, or None to who may not see it."""
     # A favicon by the name of a Material icon would be fetched from the internet: ours is a file.
     st.set_page_config(page_icon=str(_ASSETS / "icon.svg"), layout="wide", initial_sidebar_state=230)
     dark = st.context.theme.type == "dark"
@@ -45,5 +45,4 @@ def current_page() -> "StreamlitPage":
     comer = entrance.who_comes()
     # Whoever is turned away stays at the address that they asked for, but is shown no page and no link to one.
     page = st.navigation(pages, position="sidebar" if isinstance(comer, Actor) else "hidden")
-    entrance.let_in(comer)
-    return page
+    return page if entrance.let_in(comer) else None

@@ -22,13 +22,17 @@ def who_comes() -> Actor | NotAllowed:
         return refusal
 
 
-def let_in(comer: Actor | NotAllowed) -> None:
-    """Say in the sidebar who is there. Whoever may not come in gets a way to sign in or a sentence, and no page."""
+def let_in(comer: Actor | NotAllowed) -> bool:
+    """Say in the sidebar who is there. Whoever may not come in gets a way to sign in or a sentence, and no page.
+
+    Returns whether a page may be drawn. The script has to end by itself then: after `st.stop()` Streamlit keeps the
+    parts of the page before alive, and they would go on refreshing.
+    """
     if isinstance(comer, NotAllowed):
         _turned_away(comer)
-        st.stop()
-    else:
-        _welcome(comer)
+        return False
+    _welcome(comer)
+    return True
 
 
 def _welcome(actor: Actor) -> None:
