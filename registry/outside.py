@@ -121,7 +121,8 @@ def differences(last: Seen, now: Seen) -> list[Difference]:
                 "state_after": _state(name, after or (), now),
             }
             found.append(Difference(name, _served_words(before), _served_words(after), evidence))
-    for model in sorted({*last.aliases, *now.aliases} - now.unknown):
+    # One that is not looked at any more (another name in the settings) has not lost its aliases by that.
+    for model in sorted({*now.aliases} - now.unknown):
         old, new = dict(last.aliases.get(model, {})), dict(now.aliases.get(model, {}))
         if old != new and model in last.aliases:
             evidence = {"aliases_before": old, "aliases_after": new}

@@ -180,6 +180,15 @@ def _killed(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def test_other_models_in_the_settings_are_no_change(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    notice(settings, Seen(NOON, {}, {"prod.chatbot": {"champion": "2"}}))
+    other = Seen(NOON + timedelta(minutes=1), {}, {"prod.other": {"champion": "7"}})
+    assert notice(settings, other) == []
+    gone = Seen(NOON + timedelta(minutes=2), {}, {"prod.other": {}})
+    assert [one.after for one in notice(settings, gone)] == ["no alias"]
+
+
 def test_a_damaged_memory_is_begun_anew(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     notice(settings, Seen(NOON, {"chatbot": SERVED}))
