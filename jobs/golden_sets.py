@@ -87,7 +87,7 @@ def _of_file(file: Path) -> GoldenSet:
     items = [_item(setting, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
     if not items:
         raise JobError(f"{setting} are empty: write one JSON object a line.")
-    return GoldenSet(file.name, tuple(items), "they hold every expected phrase", "the sources of its question")
+    return GoldenSet(file.name, tuple(items), "with every expected phrase", "the sources of its question")
 
 
 def _item(setting: str, number: int, text: str) -> GoldenItem:

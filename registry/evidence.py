@@ -54,7 +54,7 @@ class Golden(_Part):
     right: int = 0
     refused: int = 0
     rightness: str = ""
-    """What counts as right, as a clause: `the answer comes from the right page`."""
+    """What counts as right, as a clause: `from the right page of the handbook`."""
     source: str = ""
     run_id: str = ""
 

@@ -100,7 +100,7 @@ def _failures(evidence: Evidence, rules: GateRules, live: str) -> Found:
 def _golden_answers(evidence: Evidence, rules: GateRules, live: str) -> Found:
     found = evidence.golden_answers
     refused = f" It turned down {found.refused}." if found.refused else ""
-    return _golden(found, rules.golden_answers, f"were answered rightly ({found.rightness})", refused)
+    return _golden(found, rules.golden_answers, f"were answered rightly, {found.rightness}", refused)
 
 
 def _golden_refusals(evidence: Evidence, rules: GateRules, live: str) -> Found:

@@ -50,7 +50,7 @@ def test_a_good_version_passes_every_check() -> None:
         (
             "golden_answers",
             {"right": 20},
-            "20 of 30 golden questions were answered rightly (from the right page) (67%)",
+            "20 of 30 golden questions were answered rightly, from the right page (67%)",
         ),
         ("golden_refusals", {"right": 0}, "0 of 8 golden questions that have no answer were turned down (0%)"),
         ("grounding", {"mean": 0.08}, "On average 8% of what an answer says stands in the handbook"),
