@@ -30,7 +30,9 @@ def live() -> None:
 def way_back() -> None:
     """One click to the last known good version, and any other to pick."""
     with widgets.panel("Roll back", "What one click brings back, what will differ, and whether it answers already."):
-        rollback.way_back(production.ways_back(name), "rollback")
+        # What is above a control must not move it while somebody uses it.
+        with st.container():
+            rollback.way_back(production.ways_back(name), "rollback")
         rollback.picked(name, production.production_versions(), "rollback")
 
 
@@ -39,7 +41,8 @@ def shares() -> None:
     with widgets.panel("Share the traffic", "A second version gets part of the traffic: at once, or in steps."):
         known = endpoint.endpoint_state(name).endpoint
         ramp = production.active_ramp(name)
-        canary.ramp_under_way(ramp)
+        with st.container():
+            canary.ramp_under_way(ramp)
         canary.share_control(known, production.production_versions(), ramp)
 
 

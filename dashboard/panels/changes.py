@@ -23,7 +23,7 @@ from registry.plans import ChangePlan, ChangeReport, Expectation, ProductionStat
 _SCORED_BY = ", scored by "
 _GOOD = ":material/check_circle:"
 _RAMP_STARTED = "**The ramp has taken its first step.** The scheduler takes the others."
-WAIT_SECONDS = 3.0
+WAIT_SECONDS = 2.0
 """How long a click waits for its report before the page goes on and shows the progress instead."""
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard.panels import changes
 from dashboard.queries import production
 from dashboard.queries.production import WaysBack
+from dashboard.queries.registry_ready import RegistryStarting
 from dashboard.queries.watch import Seen
 from dashboard.widgets import empty, local
 from dashboard.wording import age, plain, sentence
@@ -64,7 +65,7 @@ def interrupted(seen: Seen[list[Interrupted]]) -> None:
     place = "interrupted"
     if changes.mine(place):
         return
-    if seen.error is not None and seen.value is None:
+    if seen.error is not None and seen.value is None and not isinstance(seen.error, RegistryStarting):
         st.caption(f":orange[:material/warning: Interrupted changes are not known: {sentence(seen.error)}]")
     elif not seen.looking:
         changes.interrupted(seen.value or [], place)
@@ -149,7 +150,7 @@ def _way_out(alert: Alert, ways: Seen[WaysBack]) -> ChangePlan | None:
 
 
 def _nothing_yet(ways: Seen[WaysBack]) -> None:
-    if ways.error is not None:
+    if ways.error is not None and not isinstance(ways.error, RegistryStarting):
         empty(f"A way back is not known: {sentence(ways.error)}")
     else:
         empty("Looking for the last known good version … The registry's client takes some seconds to start.")

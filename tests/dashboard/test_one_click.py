@@ -65,6 +65,11 @@ def shown(app: AppTest, there: Callable[[AppTest], bool]) -> AppTest:
     return app
 
 
+def said(app: AppTest, text: str) -> AppTest:
+    """The page once it says this; a click waits for its report for two seconds only, and goes on then."""
+    return shown(app, lambda app: text in texts(app))
+
+
 def tables(app: AppTest) -> str:
     return "\n".join(table.value.to_string() for table in app.table)
 
@@ -90,15 +95,15 @@ def test_the_plan_stands_beside_the_button_before_the_click(world: EchoProductio
 def test_one_click_rolls_back_and_one_click_undoes_it(world: EchoProduction, page: Opener) -> None:
     app = shown(page(), lambda app: has_button(app, "roll_back rollback"))
     app.button(key="roll_back rollback").click().run()
+    said(app, "**Rollback: succeeded.**")
     assert world.traffic == {"1": 100, "2": 0}
-    assert "**Rollback: succeeded.**" in texts(app)
     assert "clicks\\-1 answered the probe" in texts(app)
     done = last_change(world)
     assert (done.action, done.outcome, done.actor) == ("rollback", "succeeded", current_actor().name)
     # The next plan would stand where the last click was: it waits until the report has been seen.
     assert not has_button(app, "roll_back rollback")
     app.button(key=f"undo rollback {done.change_id}").click().run()
-    assert "**Undo: succeeded.**" in texts(app)
+    said(app, "**Undo: succeeded.**")
     assert world.traffic == {"1": 0, "2": 100}
     app.button(key="close rollback").click().run()
     shown(app, lambda app: has_button(app, "roll_back rollback"))
@@ -108,7 +113,7 @@ def test_a_plan_that_somebody_overtook_changes_nothing(world: EchoProduction, pa
     app = shown(page(), lambda app: has_button(app, "roll_back rollback"))
     world.do(registry_changes.plan_split(world.settings, world.client, {"2": 80, "1": 20}))
     app.button(key="roll_back rollback").click().run()
-    assert "**Nothing was changed.**" in texts(app)
+    said(app, "**Nothing was changed.**")
     assert world.traffic == {"1": 20, "2": 80}
 
 
@@ -118,7 +123,7 @@ def test_an_alert_brings_its_own_button(world: EchoProduction, page: Opener) -> 
     alert = open_alert(world.settings, rule="errors", sentence=sentence, **about)
     app = shown(page(), lambda app: has_button(app, f"alert {alert}"))
     assert "An alert is open" in texts(app)
-    app.button(key=f"alert {alert}").click().run()
+    said(app.button(key=f"alert {alert}").click().run(), "**Rollback: succeeded.**")
     assert world.traffic == {"1": 100, "2": 0}
     assert last_change(world).reason == f"alert: {sentence}"
     # The version that it is about has no traffic any more.
@@ -132,10 +137,10 @@ def test_a_canary_is_set_with_the_slider_and_stopped_with_one_click(world: EchoP
     app = shown(page("endpoints"), lambda app: bool(app.slider))
     app.slider(key="share_1").set_value(10).run()
     app = shown(app, lambda app: has_button(app, "set_split"))
-    app.button(key="set_split").click().run()
+    said(app.button(key="set_split").click().run(), "**Traffic split: succeeded.**")
     assert world.traffic == {"1": 10, "2": 90}
     app = shown(app, lambda app: has_button(app, "abort rollback"))
-    app.button(key="abort rollback").click().run()
+    said(app.button(key="abort rollback").click().run(), "**Canary taken back: succeeded.**")
     assert world.traffic == {"1": 0, "2": 100}
     assert last_change(world).action == "abort"
 
@@ -146,7 +151,7 @@ def test_a_ramp_takes_its_first_step_and_can_be_stopped(world: EchoProduction, p
     app.text_input(key="ramp_steps").set_value("25, 5").run()
     assert "put them in order" in texts(app)
     app.text_input(key="ramp_steps").set_value("5, 100").run()
-    app.button(key="start_ramp").click().run()
+    said(app.button(key="start_ramp").click().run(), "taken its first step")
     assert world.traffic == {"1": 5, "2": 95}
     app = shown(app, lambda app: "Step 1 of 2: running" in progress(app))
     stop = next(button for button in app.button if button.label == "Take no further step")
@@ -161,7 +166,7 @@ def test_any_version_can_be_picked(world: EchoProduction, page: Opener) -> None:
     app = shown(app, lambda app: "nothing would change" in texts(app))
     app.selectbox(key="pick rollback").set_value("1").run()
     app = shown(app, lambda app: has_button(app, "roll_back_picked rollback"))
-    app.button(key="roll_back_picked rollback").click().run()
+    said(app.button(key="roll_back_picked rollback").click().run(), "**Rollback: succeeded.**")
     assert world.traffic == {"1": 100, "2": 0}
 
 
@@ -214,7 +219,7 @@ def test_an_interrupted_change_is_explained_and_ended_with_one_click(
     app = shown(page(), lambda app: has_button(app, f"finish interrupted {change_id}"))
     assert "The rollback of clicks by ben" in texts(app)
     app.button(key=f"{button} interrupted {change_id}").click().run()
-    assert f"**{'Finish of an interrupted change' if button == 'finish' else 'Undo'}: succeeded.**" in texts(app)
+    said(app, f"**{'Finish of an interrupted change' if button == 'finish' else 'Undo'}: succeeded.**")
     assert world.traffic == after
     assert production_state(world.settings, world.client).champion == next(v for v, share in after.items() if share)
     app.button(key="close interrupted").click().run()
@@ -243,7 +248,7 @@ def test_a_gateway_that_is_down_is_one_sentence_and_no_change(
     before = last_change(world).change_id
     echo_gateway.kill()
     try:
-        app.button(key="roll_back rollback").click().run()
+        said(app.button(key="roll_back rollback").click().run(), "Nothing answers at")
         assert any("Nothing answers at" in error.value and "\n" not in error.value for error in app.error)
         assert last_change(world).change_id == before
     finally:
