@@ -208,16 +208,8 @@ def recorded(
     def ended(outcome: str) -> None:
         seconds = clock.monotonic() - started
         at = time + timedelta(seconds=seconds) if time else None
-        record_outcome(
-            settings,
-            change_id,
-            outcome=outcome,
-            evidence=found,
-            seconds=seconds,
-            time=at,
-            action=action,
-            target=target,
-        )
+        row = outcome_row(change_id, outcome, found, seconds, time=at, action=action, target=target)
+        append(settings, "ledger", [row])
 
     try:
         yield found
