@@ -18,7 +18,7 @@ from settings import Settings
 from tests.browser.conftest import Visit, running_app
 from tests.browser.screenshots import take
 from tests.dashboard import workspace
-from tests.dashboard.raw_visit import shown_to
+from tests.dashboard.raw_visit import shown_after, shown_to
 
 pytestmark = pytest.mark.browser
 Opener = Callable[..., Visit]
@@ -130,13 +130,25 @@ def test_at_another_address_people_are_sent_to_the_one_that_sign_ins_are_for(app
     expect(page.get_by_role("button", name="Sign in")).to_have_count(0)
 
 
+def signed_in_cookie(app: SignInApp, secret: str, signed_in_at: float) -> str:
+    told = {"origin": app.home, "is_logged_in": True, "iat": int(signed_in_at), "email": "otto@example.com"}
+    return create_signed_value(secret, USER_COOKIE_NAME, json.dumps(told)).decode()
+
+
 def test_neither_forged_headers_nor_a_forged_cookie_sign_anybody_in(app: SignInApp) -> None:
-    told = {"origin": app.home, "is_logged_in": True, "iat": int(time.time()), "email": "otto@example.com"}
-    cookies = {
-        secret: create_signed_value(secret, USER_COOKIE_NAME, json.dumps(told)).decode()
-        for secret in (COOKIE_SECRET, "not the dashboard's own secret, but as long")
-    }
-    assert "· operator" in shown_to(app.home, user_cookie=cookies.pop(COOKIE_SECRET), until="· operator")
-    forged = shown_to(app.home, {"X-Forwarded-Email": "otto@example.com"}, user_cookie=cookies.popitem()[1])
+    right = signed_in_cookie(app, COOKIE_SECRET, time.time())
+    assert "· operator" in shown_to(app.home, user_cookie=right, until="· operator")
+    wrong = signed_in_cookie(app, "not the dashboard's own secret, but as long", time.time())
+    forged = shown_to(app.home, {"X-Forwarded-Email": "otto@example.com"}, user_cookie=wrong)
     assert "Sign in to see this page" in forged
     assert "· operator" not in forged
+
+
+@pytest.mark.soak
+def test_a_page_that_is_open_sends_nothing_more_once_the_sign_in_is_over(app: SignInApp) -> None:
+    end = int(time.time()) + 20
+    cookie = signed_in_cookie(app, COOKIE_SECRET, end - app.settings.sign_in_hours * 3600)
+    after, late = shown_after(app.home, cookie, end)
+    assert "sign in again" in after
+    assert "delta" in after
+    assert "delta" not in late

@@ -1,6 +1,7 @@
 """Nobody comes in who may not: what the app itself says and shows, whatever a visitor sends."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,13 @@ def test_no_page_opens_without_a_sign_in_that_still_lasts(oidc: Opener, user: di
         assert [button.key for button in app.button] == ["sign_in"]
         assert "sign in" in words(app).lower()
     assert not Path(get_settings().lake).exists()
+
+
+def test_nothing_ends_a_run_half_way() -> None:
+    # After st.stop() Streamlit keeps what refreshed by itself on the page before, and goes on sending it.
+    files = [*PAGES.glob("*.py"), *APP.parent.rglob("*.py")]
+    assert len(files) > 30
+    assert [file.name for file in files if re.search(r"^\s*st\.stop\(", file.read_text("utf-8"), re.MULTILINE)] == []
 
 
 def test_a_viewer_sees_who_they_are_and_why_a_button_is_off(oidc: Opener) -> None:
