@@ -38,7 +38,7 @@ def judged() -> None:
     ):
         number = chosen.version
         panels.evaluation(number, promotion.evaluation(number), promotion.evaluation_run(number))
-        panels.gate(promotion.gate(number), number)
+        panels.gate(promotion.gate(number), number, (promotion.environments().value or found).production)
 
 
 def promotion_plan() -> None:

@@ -109,13 +109,19 @@ def evaluation(version: str, found: Evaluation | None, run: EvaluationRun | None
     )
 
 
-def gate(seen: Seen[GateVerdict], version: str) -> None:
-    """The verdict, then every check in words: what keeps the version back first."""
+def gate(seen: Seen[GateVerdict], version: str, live: ModelVersion | None = None) -> None:
+    """The verdict, then every check in words: what keeps the version back first. `live`: the one in Production."""
     verdict = seen.value
     if verdict is None or verdict.entity_version != version:
         empty(sentence(seen.error) if seen.error is not None else "Asking the gate …")
         return
-    if verdict.passed:
+    if live is not None and live.copied_from is not None and live.copied_from[1] == version:
+        st.info(
+            f"**v{plain(version)} is in Production already**, as version {plain(live.version)}. What follows is about "
+            "promoting it once more.",
+            icon=":material/check_circle:",
+        )
+    elif verdict.passed:
         st.success(f"**v{plain(version)} passes the gate.**", icon=":material/check_circle:")
     else:
         stopped = plural(len(verdict.reasons), "reason")

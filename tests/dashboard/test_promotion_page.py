@@ -89,17 +89,29 @@ def test_a_version_that_passes_is_promoted_by_one_click_of_an_approver(
     assert "vera is operator" in off.help
 
 
+def test_a_plan_that_is_looked_at_again_stays_in_sight_but_cannot_be_carried_out(
+    workspace_of: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = promoting(monkeypatch, gate_of(PASSED))
+    app.text_input(key="promotion reason 3").input("better answers").run()
+    old = promotion.plan("chatbot", "3", 100)
+    monkeypatch.setattr(promotion, "plan", lambda *_: Seen(True, old.value, datetime.now(UTC)))
+    app.run()
+    assert app.button(key="promote").disabled
+    assert app.text_input(key="promotion reason 3").value == "better answers"
+
+
 def test_a_version_that_the_gate_stops_needs_a_reason_and_the_right_to_override(
     workspace_of: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = promoting(monkeypatch, gate_of(FAILED))
     assert app.button(key="promote").disabled
-    app.text_input(key="override ").input("   ").run()
+    app.text_input(key="override 3").input("   ").run()
     assert app.button(key="promote").disabled
-    app.text_input(key="override ").input("the handbook is wrong").run()
+    app.text_input(key="override 3").input("the handbook is wrong").run()
     assert not app.button(key="promote").disabled
     assert "Override the gate" in app.button(key="promote").label
-    assert promoting(monkeypatch, gate_of(FAILED), "operator").text_input(key="override ").disabled
+    assert promoting(monkeypatch, gate_of(FAILED), "operator").text_input(key="override 3").disabled
 
 
 def test_the_role_is_asked_for_where_it_is_done(workspace_of: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +135,7 @@ def test_with_four_eyes_one_asks_and_another_approves(workspace_of: Settings, mo
     app = promoting(monkeypatch, gate_of(PASSED))
     assert "promote" not in {button.key for button in app.button}
     assert app.button(key="request_promotion").disabled, "the other person is told why"
-    app.text_input(key="promotion_reason").input("better answers").run()
+    app.text_input(key="promotion reason 3").input("better answers").run()
     assert not app.button(key="request_promotion").disabled
     for name, own in (("vera", True), ("ana", False)):
         request = PromotionRequest("id", "3", "chatbot", name, "better", datetime.now(UTC))
