@@ -1,5 +1,6 @@
 """Panels of the Models page: the choice of model and version, and the versions of test and production side by side."""
 
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -143,11 +144,9 @@ def _versions(model: RegisteredModel, chosen: ModelVersion | None, places: Seque
 def _table(name: str, page: VersionPage, chosen: ModelVersion | None, places: Sequence[ServingPlace]) -> None:
     import pandas as pd
 
-    key = f"versions {name} {len(st.session_state[f'{_PLACE} {name}'])}"
     numbers = [version.version for version in page]
     mine = chosen is not None and chosen.name == name and chosen.version in numbers
     wanted = [numbers.index(chosen.version)] if mine and chosen is not None else []
-    _select(key, wanted)
     rows = [
         {
             "Version": f"v{version.version}",
@@ -161,6 +160,9 @@ def _table(name: str, page: VersionPage, chosen: ModelVersion | None, places: Se
         }
         for version in page
     ]
+    # Rows that change under a table would take its selection away: other rows are another table.
+    key = f"versions {name} {zlib.crc32(repr(rows).encode())}"
+    _select(key, wanted)
     time = st.column_config.DatetimeColumn(format="DD MMM YY, HH:mm", width=125)
     st.dataframe(
         pd.DataFrame(rows),
