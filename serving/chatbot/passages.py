@@ -15,6 +15,8 @@ from typing import Any
 import bm25s
 import numpy as np
 
+_INTRODUCTION = "chatbot"
+"""The handbook page that says what can be asked."""
 _WORD = re.compile(r"[^\W_]+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9`\"@])")
 _COMMON_WORDS = """
@@ -101,6 +103,7 @@ class PassageIndex:
 
     def __init__(self, passages: Sequence[Passage], terms: Sequence[Sequence[str]], weights: bm25s.BM25) -> None:
         self._passages = list(passages)
+        self._introduction = next((one for one in self._passages if one.page == _INTRODUCTION), self._passages[0])
         self._terms = [frozenset(own) for own in terms]
         self._headings = [frozenset(terms_of(passage.heading)) for passage in self._passages]
         self._weights = weights
@@ -140,8 +143,8 @@ class PassageIndex:
         return cls([Passage(**row) for row in rows], terms, bm25s.BM25.load(folder / "bm25", show_progress=False))
 
     def best(self, question: str) -> Hit:
-        """The passage that fits best. A question without any word to look for gets the first one, as does one whose
-        words are all unknown, with coverage 0.
+        """The passage that fits best. A question without any word to look for gets the introduction, as does one
+        whose words are all unknown, with coverage 0.
 
         BM25 is multiplied by one plus the likeness of question and heading (Jaccard, 0 to 1): of all passages that
         speak of spools, "What the spool is" answers "What is a spool?".
@@ -149,7 +152,7 @@ class PassageIndex:
         asked = terms_of(question)
         known = [term for term in asked if term in self._rarity]
         if not known:
-            return Hit(self._passages[0], 0.0, 0.0 if asked else 1.0)
+            return Hit(self._introduction, 0.0, 0.0 if asked else 1.0)
         words = frozenset(asked)
         likeness = np.array([len(words & heading) / len(words | heading) for heading in self._headings])
         scores = self._weights.get_scores(known) * (1 + likeness)
