@@ -17,6 +17,7 @@ from registry.artifacts import Artifact, ArtifactTree
 from registry.details import Part, TrainingRun, VersionDetails
 from registry.schema_fields import SchemaField
 from registry.versions import ModelVersion
+from settings import get_settings
 
 _STAGE_COLORS = {"Production": "green", "Staging": "blue", "None": "gray", "Archived": "orange"}
 _MOST_CHARACTERS = 100_000
@@ -68,9 +69,12 @@ def _summary(found: VersionDetails, places: Seen[list[ServingPlace]]) -> None:
     if problem := found.problems.get("chain"):
         st.warning(sentence(problem), icon=":material/warning:")
     with st.container(horizontal=True):
-        if version.stage in ("None", "Staging"):
+        if version.name == get_settings().test_model:
             page_link("promotion", "Evaluate and promote", "upgrade", version=version.version)
-        page_link("ledger", "Its changes", "history_edu", target=version.name)
+        # What changes production stands in the ledger under the endpoint's name.
+        settings = get_settings()
+        target = settings.endpoint if version.name == settings.prod_model else version.name
+        page_link("ledger", f"Changes of {plain(target)}", "history_edu", target=target)
 
 
 def _training(found: VersionDetails) -> None:
