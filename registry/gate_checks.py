@@ -135,13 +135,15 @@ def _perplexity(evidence: Evidence, rules: GateRules, live: str) -> Found:
     found, rule = evidence.perplexity, rules.perplexity
     if problem := _not_comparable(found, rule.least_prompts):
         return problem
-    ratio, low, high = found.difference or 0.0, found.low or 0.0, found.high or 0.0
+    ratio, low, high, own = (value or 0.0 for value in (found.difference, found.low, found.high, found.candidate))
     sentence = (
-        f"Its answers are {_times(ratio)} as surprising as those of {live} (perplexity {found.candidate:.1f} "
+        f"Its answers are {_times(ratio)} as surprising as those of {live} (perplexity {own:.1f} "
         f"and {found.live:.1f}, geometric means of {found.n} answers to the same prompts; 95 % interval {low:.2f} to "
-        f"{high:.2f} times); up to {rule.most_times_the_live:g} times is allowed."
+        f"{high:.2f} times); up to {rule.most_times_the_live:g} times is allowed, and any perplexity up to "
+        f"{rule.calm_perplexity:g}."
     )
-    return "failed" if ratio > rule.most_times_the_live and low > 1 else "passed", sentence
+    worse = ratio > rule.most_times_the_live and low > 1 and own > rule.calm_perplexity
+    return "failed" if worse else "passed", sentence
 
 
 def _readability(evidence: Evidence, rules: GateRules, live: str) -> Found:

@@ -60,10 +60,11 @@ class GroundingRule(CheckRule):
 
 
 class PerplexityRule(CheckRule):
-    """How many times the live answers' perplexity is allowed."""
+    """How many times the live answers' perplexity is allowed, above `calm_perplexity`."""
 
     least_prompts: int = Field(ge=2)
     most_times_the_live: float = Field(gt=0)
+    calm_perplexity: float = Field(ge=0)
 
 
 class ReadabilityRule(CheckRule):

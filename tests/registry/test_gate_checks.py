@@ -54,7 +54,11 @@ def test_a_good_version_passes_every_check() -> None:
         ),
         ("golden_refusals", {"right": 0}, "0 of 8 golden questions that have no answer were turned down (0%)"),
         ("grounding", {"mean": 0.08}, "On average 8% of what an answer says stands in the handbook"),
-        ("perplexity", {"difference": 3.5, "low": 2.0, "high": 6.0}, "3.50 times as surprising"),
+        (
+            "perplexity",
+            {"difference": 3.5, "low": 2.0, "high": 6.0, "candidate": 151.0},
+            "3.50 times as surprising as those of prod.chatbot version 1 (perplexity 151.0",
+        ),
         ("readability", {"difference": 2.5, "low": 0.5, "high": 4.5}, "2.50 school years harder"),
         ("toxicity", {"flagged": 2}, "2 of 68 answers are flagged as toxic (2.9%"),
         ("cost", {"candidate": 0.0004}, "2.00 times the $0.0002 of prod.chatbot version 1"),
@@ -77,13 +81,14 @@ def test_a_version_that_is_worse_in_one_thing_is_stopped_and_told_why(
 @pytest.mark.parametrize(
     ("part", "changes"),
     [
-        ("perplexity", {"difference": 3.5, "low": 0.7, "high": 17.0}),
+        ("perplexity", {"difference": 3.5, "low": 0.7, "high": 17.0, "candidate": 151.0}),
+        ("perplexity", {"difference": 3.5, "low": 2.0, "high": 6.0, "candidate": 149.0}),
         ("readability", {"difference": 2.5, "low": -0.2, "high": 5.2}),
         ("latency", {"p95": 0.9, "live_p95": 0.01}),
         ("cost", {"candidate": 0.009, "live": None}),
         ("failures", {"failed": 1}),
     ],
-    ids=["chance", "chance", "nobody notices", "no live cost", "one of many"],
+    ids=["chance", "short answers", "chance", "nobody notices", "no live cost", "one of many"],
 )
 def test_what_may_be_chance_or_does_not_matter_stops_nobody(part: str, changes: dict[str, Any]) -> None:
     assert checks(spoilt(part, **changes))[part].status == "passed"
