@@ -47,7 +47,7 @@ def measured(a: ModelVersion, b: ModelVersion, names: Sequence[str]) -> None:
     unmeasured = [name for name, n in zip(names, (scores[0].requests_a, scores[0].requests_b), strict=True) if not n]
     if unmeasured:
         listed = " and ".join(plain(name) for name in unmeasured)
-        empty(f"No endpoint has been answered by {listed} in this time, so there is nothing to compare.")
+        empty(f"{listed} answered on no endpoint in this time, so there is nothing to compare.")
         return
     table(
         {

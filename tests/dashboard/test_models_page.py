@@ -69,7 +69,7 @@ def test_a_link_opens_a_version_and_what_it_is_compared_with(workspace: Settings
     assert "test.chatbot v2 beside prod.models-page v1" in "\n".join(str(one.value) for one in app.subheader)
     assert "**sentences**" in tables(app)
     assert "**passage**" in tables(app)
-    assert "No endpoint has been answered by test\\.chatbot v2 and prod\\.models\\-page v1" in texts(app)
+    assert "test\\.chatbot v2 and prod\\.models\\-page v1 answered on no endpoint" in texts(app)
 
 
 def test_an_alias_in_a_link_means_the_version_that_has_it_now(workspace: Settings, page: Opener) -> None:
