@@ -26,6 +26,10 @@ from registry.evidence import (
 
 Pairs = Sequence[tuple[float, float]]
 
+LIKE_LENGTH = 2.0
+"""Perplexity falls with length, so that a brief answer has more of it than a long one and is no worse. Two answers are
+compared if neither has more than twice the other's tokens."""
+
 NOTHING_ASKED = "The version does not start, so it could not be asked anything."
 NO_GOLDEN_SET = "No golden questions are set: give your own (LAKEHELM_GOLDEN_QUESTIONS_FILE)."
 NO_PERPLEXITY = "No perplexity model is in use (LAKEHELM_PERPLEXITY_MODEL)."
@@ -68,12 +72,13 @@ def evidence_of(found: Found, threshold: float, seconds: dict[str, float]) -> Ev
         golden_answers=golden(found, "golden", no_set),
         golden_refusals=golden(found, "off_topic", no_set),
         grounding=grounding(found, no_set),
-        perplexity=_paired(replayed, "response_perplexity", paired_ratio, no_pairs or no_perplexity),
+        perplexity=perplexity(replayed, no_pairs or no_perplexity),
         readability=_paired(replayed, "response_fk_grade", paired_difference, no_pairs),
         toxicity=toxicity(found.asked, threshold, nothing or found.not_scored),
         cost=costs(replayed, found.price, no_pairs),
         latency=Latency(not_run=nothing) if nothing else latency(found.asked),
         replayed=len(replayed),
+        no_replay=nothing or found.no_replay,
         replay_refused=sum(one.refused for one in replayed),
         live_refused=sum(one.live_refused for one in replayed),
         seconds=seconds,
@@ -116,6 +121,17 @@ def grounding(found: Found, not_run: str) -> Grounding:
         return Grounding(source=chosen.sources_name)
     mean = sum(shares) / len(shares)
     return Grounding(answers=len(shares), mean=mean, least=min(shares), source=chosen.sources_name)
+
+
+def perplexity(replayed: Sequence[Asked], not_run: str) -> PairedFigure:
+    """The perplexity of answers over that of live ones of about the same length."""
+    alike = [one for one in replayed if _of_like_length(one.row.get("perplexity_tokens"), one.live_tokens)]
+    figure = _paired(alike, "response_perplexity", paired_ratio, not_run)
+    return figure if not_run else figure.model_copy(update={"left_out": len(replayed) - len(alike)})
+
+
+def _of_like_length(own: int | None, live: int | None) -> bool:
+    return bool(own and live and max(own, live) <= LIKE_LENGTH * min(own, live))
 
 
 def _paired(

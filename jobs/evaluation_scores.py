@@ -33,8 +33,8 @@ class Asked:
     """One question that was asked: what it was, what came back, and what was found out about that.
 
     kind: `golden`, `off_topic` or `replay`. row: the answer's row of `request_metrics`, had it been logged.
-    live_scores: of the live answer, by the scorers that scored `row`. live_again: the scores among them that were not
-    the stored ones, and whose name the stored ones have.
+    live_scores: of the live answer, by the scorers that scored `row`. live_tokens: how many its perplexity is over.
+    live_again: the scores among them that were not the stored ones, and whose name the stored ones have.
     """
 
     kind: str
@@ -48,6 +48,7 @@ class Asked:
     live_refused: bool = False
     row: dict[str, Any] = field(default_factory=dict)
     live_scores: dict[str, float | None] = field(default_factory=dict)
+    live_tokens: int | None = None
     live_again: dict[str, str] = field(default_factory=dict)
 
 
@@ -101,6 +102,8 @@ def _score_live(replayed: Sequence[Asked], tools: ScoringTools) -> None:
         for metric in SCORER_OF:
             source = again[logged.request_id] if metric in one.live_again else logged.metrics
             one.live_scores[metric] = source[metric]
+            if metric == "response_perplexity":
+                one.live_tokens = source["perplexity_tokens"]
 
 
 def scorer_names(scorers: Scorers) -> dict[str, str | None]:

@@ -18,7 +18,8 @@ _MOST_ROWS = 20_000
 _ROWS_AT_ONCE = 400
 _COLUMNS = (
     "databricks_request_id", "request_date", "request_time", "execution_duration_ms", "response_perplexity",
-    "perplexity_scorer", "response_fk_grade", "readability_scorer", "response_toxicity", "toxicity_scorer", "cost_usd",
+    "perplexity_scorer", "perplexity_tokens", "response_fk_grade", "readability_scorer", "response_toxicity",
+    "toxicity_scorer", "cost_usd",
 )  # fmt: skip
 
 

@@ -87,6 +87,8 @@ class PairedFigure(_Part):
     scorer: str = ""
     scored_again: int = 0
     """Live answers whose stored score came from another scorer (or that had none), so that they were scored again."""
+    left_out: int = 0
+    """Of perplexity: pairs of answers that are not compared, as their lengths differ too much."""
 
 
 class Flags(_Part):
@@ -123,6 +125,14 @@ class Latency(_Part):
     live_p95: float | None = None
 
 
+class Replay(_Part):
+    """How many logged prompts were asked again, and how many of them each version turned down."""
+
+    prompts: int = 0
+    refused: int = 0
+    live_refused: int = 0
+
+
 _NOT_MEASURED = "This evaluation did not measure it; ask for a new one."
 
 
@@ -145,8 +155,20 @@ class Evidence(BaseModel):
     latency: Latency = Latency(not_run=_NOT_MEASURED)
     replayed: int = 0
     """Logged prompts that were asked again."""
+    no_replay: str = ""
+    """Why none were, as a sentence."""
     replay_refused: int = 0
     live_refused: int = 0
     """How many of them the evaluated version turned down, and how many the live one did."""
     seconds: dict[str, float] = {}
     """How long each part of the evaluation took."""
+
+    @property
+    def replay(self) -> Replay:
+        """The replay as a part of its own."""
+        return Replay(
+            not_run=self.no_replay,
+            prompts=self.replayed,
+            refused=self.replay_refused,
+            live_refused=self.live_refused,
+        )

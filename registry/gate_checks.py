@@ -131,19 +131,26 @@ def _grounding(evidence: Evidence, rules: GateRules, live: str) -> Found:
     return ("passed", sentence) if found.mean >= rule.least_mean else ("failed", f"{sentence} The rest is invented.")
 
 
+def _replay(evidence: Evidence, rules: GateRules, live: str) -> Found:
+    found, least = evidence.replay, rules.replay.least_prompts
+    if found.prompts < least:
+        return "could_not_run", _too_few(found.prompts, "logged prompts that could be asked again", least)
+    declined = f"it turned down {found.refused} of them, {live} {found.live_refused}"
+    return "passed", f"{found.prompts} of the last logged prompts were asked again; {declined}."
+
+
 def _perplexity(evidence: Evidence, rules: GateRules, live: str) -> Found:
     found, rule = evidence.perplexity, rules.perplexity
+    length = f" {found.left_out} more answers differ too much in length to be compared." if found.left_out else ""
     if problem := _not_comparable(found, rule.least_prompts):
-        return problem
-    ratio, low, high, own = (value or 0.0 for value in (found.difference, found.low, found.high, found.candidate))
+        return problem[0], problem[1] + length
+    ratio, low, high = found.difference or 0.0, found.low or 0.0, found.high or 0.0
     sentence = (
-        f"Its answers are {_times(ratio)} as surprising as those of {live} (perplexity {own:.1f} "
+        f"Its answers are {_times(ratio)} as surprising as those of {live} (perplexity {found.candidate:.1f} "
         f"and {found.live:.1f}, geometric means of {found.n} answers to the same prompts; 95 % interval {low:.2f} to "
-        f"{high:.2f} times); up to {rule.most_times_the_live:g} times is allowed, and any perplexity up to "
-        f"{rule.calm_perplexity:g}."
+        f"{high:.2f} times); up to {rule.most_times_the_live:g} times is allowed.{length}"
     )
-    worse = ratio > rule.most_times_the_live and low > 1 and own > rule.calm_perplexity
-    return "failed" if worse else "passed", sentence
+    return "failed" if ratio > rule.most_times_the_live and low > 1 else "passed", sentence
 
 
 def _readability(evidence: Evidence, rules: GateRules, live: str) -> Found:
@@ -210,13 +217,14 @@ _CHECKS: tuple[tuple[str, str, Callable[[Evidence, GateRules, str], Found]], ...
     ("golden_answers", "Golden answers", _golden_answers),
     ("golden_refusals", "Golden refusals", _golden_refusals),
     ("grounding", "Grounding", _grounding),
+    ("replay", "Replay", _replay),
     ("perplexity", "Perplexity", _perplexity),
     ("readability", "Readability", _readability),
     ("toxicity", "Toxicity", _toxicity),
     ("cost", "Cost", _cost),
     ("latency", "Latency", _latency),
 )
-_COMPARISONS = frozenset({"signature", "perplexity", "readability", "cost", "latency"})
+_COMPARISONS = frozenset({"signature", "replay", "perplexity", "readability", "cost", "latency"})
 
 
 def _not_comparable(found: PairedFigure, least: int) -> Found | None:

@@ -59,12 +59,17 @@ class GroundingRule(CheckRule):
     least_mean: float = Field(ge=0, le=1)
 
 
+class ReplayRule(CheckRule):
+    """How many logged prompts must have been asked again."""
+
+    least_prompts: int = Field(ge=1)
+
+
 class PerplexityRule(CheckRule):
-    """How many times the live answers' perplexity is allowed, above `calm_perplexity`."""
+    """How many times the live answers' perplexity is allowed."""
 
     least_prompts: int = Field(ge=2)
     most_times_the_live: float = Field(gt=0)
-    calm_perplexity: float = Field(ge=0)
 
 
 class ReadabilityRule(CheckRule):
@@ -109,6 +114,7 @@ class GateRules(_Section):
     golden_answers: GoldenRule
     golden_refusals: GoldenRule
     grounding: GroundingRule
+    replay: ReplayRule
     perplexity: PerplexityRule
     readability: ReadabilityRule
     toxicity: ToxicityRule

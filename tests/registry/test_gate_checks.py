@@ -54,11 +54,7 @@ def test_a_good_version_passes_every_check() -> None:
         ),
         ("golden_refusals", {"right": 0}, "0 of 8 golden questions that have no answer were turned down (0%)"),
         ("grounding", {"mean": 0.08}, "On average 8% of what an answer says stands in the handbook"),
-        (
-            "perplexity",
-            {"difference": 3.5, "low": 2.0, "high": 6.0, "candidate": 151.0},
-            "3.50 times as surprising as those of prod.chatbot version 1 (perplexity 151.0",
-        ),
+        ("perplexity", {"difference": 3.5, "low": 2.0, "high": 6.0}, "3.50 times as surprising"),
         ("readability", {"difference": 2.5, "low": 0.5, "high": 4.5}, "2.50 school years harder"),
         ("toxicity", {"flagged": 2}, "2 of 68 answers are flagged as toxic (2.9%"),
         ("cost", {"candidate": 0.0004}, "2.00 times the $0.0002 of prod.chatbot version 1"),
@@ -81,14 +77,13 @@ def test_a_version_that_is_worse_in_one_thing_is_stopped_and_told_why(
 @pytest.mark.parametrize(
     ("part", "changes"),
     [
-        ("perplexity", {"difference": 3.5, "low": 0.7, "high": 17.0, "candidate": 151.0}),
-        ("perplexity", {"difference": 3.5, "low": 2.0, "high": 6.0, "candidate": 149.0}),
+        ("perplexity", {"difference": 3.5, "low": 0.7, "high": 17.0}),
         ("readability", {"difference": 2.5, "low": -0.2, "high": 5.2}),
         ("latency", {"p95": 0.9, "live_p95": 0.01}),
         ("cost", {"candidate": 0.009, "live": None}),
         ("failures", {"failed": 1}),
     ],
-    ids=["chance", "short answers", "chance", "nobody notices", "no live cost", "one of many"],
+    ids=["chance", "chance", "nobody notices", "no live cost", "one of many"],
 )
 def test_what_may_be_chance_or_does_not_matter_stops_nobody(part: str, changes: dict[str, Any]) -> None:
     assert checks(spoilt(part, **changes))[part].status == "passed"
@@ -117,6 +112,19 @@ def test_what_too_little_is_known_about_could_not_run_and_says_why(part: str, ch
     assert check.blocking == (getattr(RULES, part).if_it_could_not_run == "stop")
 
 
+@pytest.mark.parametrize(("replayed", "reason"), [(9, ""), (0, "prod.chatbot version 1 has no logged answer yet.")])
+def test_nothing_passes_without_a_replay_while_something_is_live(replayed: int, reason: str) -> None:
+    check = checks(GOOD.model_copy(update={"replayed": replayed, "no_replay": reason}))["replay"]
+    assert (check.status, check.blocking) == ("could_not_run", True)
+    assert reason in check.sentence
+
+
+def test_answers_that_are_too_different_in_length_are_counted() -> None:
+    check = checks(spoilt("perplexity", n=3, left_out=27))["perplexity"]
+    assert (check.status, check.blocking) == ("could_not_run", False)
+    assert "27 more answers differ too much in length" in check.sentence
+
+
 def test_a_rule_that_only_warns_does_not_stop() -> None:
     warning = RULES.model_copy(update={"cost": RULES.cost.model_copy(update={"if_failed": "warn"})})
     check = checks(spoilt("cost", candidate=1.0), rules=warning)["cost"]
@@ -127,9 +135,9 @@ def test_while_nothing_is_live_no_comparison_stops_the_first_version() -> None:
     parts = ("signature", "perplexity", "readability", "cost")
     first = GOOD.model_copy(
         update={part: getattr(GOOD, part).model_copy(update={"not_run": NOTHING_LIVE}) for part in parts}
-    )
+    ).model_copy(update={"replayed": 0, "no_replay": NOTHING_LIVE})
     found = checks(first, live=None)
-    assert {name for name, check in found.items() if check.status == "could_not_run"} == set(parts)
+    assert {name for name, check in found.items() if check.status == "could_not_run"} == {*parts, "replay"}
     assert not any(check.blocking for check in found.values())
 
 
