@@ -35,6 +35,7 @@ def asked(answer: str = "Wait for a moment, and then look at the log again.", **
     metrics = {
         "response_perplexity": 12.0,
         "perplexity_scorer": "lm/1",
+        "perplexity_tokens": 30,
         "response_fk_grade": 99.0,
         "readability_scorer": READABILITY,
         "response_toxicity": 0.123,
@@ -53,6 +54,7 @@ def test_stored_scores_of_the_same_scorers_are_taken_as_they_are() -> None:
     score_asked([one], tools(), Pricing("prod.chatbot", "1", ""))
     assert one.live_scores["response_fk_grade"] == 99.0
     assert one.live_scores["response_toxicity"] == 0.123
+    assert one.live_tokens == 30
     assert one.live_again == {}
     assert one.row["response_toxicity"] is not None
     assert one.row["cost_usd"] == pytest.approx((5 * 1.0 + 7 * 2.0) / 1e6)
