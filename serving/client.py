@@ -119,8 +119,19 @@ class EndpointClient:
             raise EndpointExists(str(error)) from error
         return self._settled(endpoint_of(made), wait)
 
-    def update(self, name: str, served: Sequence[Served], traffic: dict[str, int], wait: bool = True) -> Endpoint:
+    def update(
+        self,
+        name: str,
+        served: Sequence[Served],
+        traffic: dict[str, int],
+        wait: bool = True,
+        present: Endpoint | None = None,
+    ) -> Endpoint:
         """Give an endpoint a new configuration; with `wait`, return when it serves. The old one serves until then.
+
+        Args:
+            present: the endpoint as `get` told it: its entities keep the size and environment that they have on
+                Databricks, which the new configuration would take away.
 
         Raises:
             UpdateInProgress: another update runs.
@@ -130,7 +141,7 @@ class EndpointClient:
             EndpointMissing, RequestRejected, GatewayDown.
         """
         try:
-            changed = self._call("PUT", f"{_path(name)}/config", body=config_body(served, traffic))
+            changed = self._call("PUT", f"{_path(name)}/config", body=config_body(served, traffic, present))
         except NotAllowed as error:
             raise self._why_not_allowed(name, error) from error
         return self._settled(endpoint_of(changed), wait)

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -63,6 +63,10 @@ class Endpoint:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     """When a person or a program last changed the endpoint."""
+    compute: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
+    """Size and environment of each served entity by its name, as an update must send them again. Never shown: an
+    environment may hold secrets.
+    """
 
     @property
     def live(self) -> ServedState | None:
@@ -104,16 +108,40 @@ def answer_text(body: dict[str, Any]) -> str:
     return ""
 
 
-def config_body(served: Sequence[Served], traffic: dict[str, int]) -> dict[str, Any]:
-    """The body of an endpoint's configuration. A served entity that `traffic` does not name gets 0 per cent."""
+_COMPUTE = (
+    "workload_size",
+    "workload_type",
+    "scale_to_zero_enabled",
+    "min_provisioned_concurrency",
+    "max_provisioned_concurrency",
+    "min_provisioned_throughput",
+    "max_provisioned_throughput",
+    "provisioned_model_units",
+    "burst_scaling_enabled",
+    "environment_vars",
+    "instance_profile_arn",
+)
+"""What else people set of a served entity on Databricks. A configuration that leaves one out takes it away."""
+
+_USUAL_COMPUTE = {"workload_size": "Small", "scale_to_zero_enabled": True}
+
+
+def config_body(served: Sequence[Served], traffic: dict[str, int], present: Endpoint | None = None) -> dict[str, Any]:
+    """The body of an endpoint's configuration. A served entity that `traffic` does not name gets 0 per cent.
+
+    What the endpoint serves at `present` keeps its size and environment; what is new gets those of the entity with the
+    most traffic.
+    """
+    known = present.compute if present is not None else {}
+    live = present.live if present is not None else None
+    usual = known.get(live.name if live else "", _USUAL_COMPUTE)
     return {
         "served_entities": [
             {
                 "name": entity.name,
                 "entity_name": entity.entity_name,
                 "entity_version": str(entity.entity_version),
-                "workload_size": "Small",
-                "scale_to_zero_enabled": True,
+                **known.get(entity.name, usual),
             }
             for entity in served
         ],
@@ -161,7 +189,15 @@ def endpoint_of(entry: dict[str, Any]) -> Endpoint:
         permission_level=str(entry.get("permission_level") or ""),
         created_at=_time(entry.get("creation_timestamp")),
         updated_at=_time(entry.get("last_updated_timestamp")),
+        compute={str(one.get("name")): _compute(one) for one in config.get("served_entities") or []},
     )
+
+
+def _compute(entity: dict[str, Any]) -> dict[str, Any]:
+    found = {key: entity[key] for key in _COMPUTE if entity.get(key) is not None}
+    if "min_provisioned_concurrency" in found or "max_provisioned_concurrency" in found:
+        found.pop("workload_size", None)  # Databricks takes one or the other.
+    return found
 
 
 def _served_states(config: dict[str, Any]) -> list[ServedState]:

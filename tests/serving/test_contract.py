@@ -281,6 +281,26 @@ def test_a_creator_who_has_left_is_told_apart_from_a_caller_who_may_not(workspac
     assert workspace.client.get("support-bot").live.name == "support-bot-7"
 
 
+def test_a_change_keeps_size_and_environment_that_others_have_set(workspace):
+    entry = shape("endpoint")
+    own = {
+        **{"workload_type": "GPU_SMALL", "scale_to_zero_enabled": False},
+        "min_provisioned_concurrency": 4,
+        "max_provisioned_concurrency": 16,
+        "environment_vars": {"API_KEY": "{{secrets/support/key}}"},
+    }
+    entry["config"]["served_entities"][0] |= (
+        own  # beside its workload_size, which Databricks would not take together with a concurrency
+    )
+    workspace.endpoints["support-bot"] = entry
+    present = workspace.client.get("support-bot")
+    assert "secrets" not in repr(present)
+    workspace.client.update("support-bot", served("support-bot", 7, 8), {"support-bot-8": 100}, present=present)
+    (body,) = [body for method, _, body in workspace.calls if method == "PUT"]
+    for entity, version in zip(body["served_entities"], ("7", "8"), strict=True):
+        assert entity == {"name": f"support-bot-{version}", "entity_name": MODEL, "entity_version": version, **own}
+
+
 def test_a_server_that_does_not_answer_in_time_is_said_and_the_change_is_not_repeated(workspace):
     workspace.endpoints["support-bot"] = shape("endpoint")
     workspace.seconds = 0.6
