@@ -28,8 +28,8 @@ from registry.production import (
     bring_up,
     expects_other_update,
     in_words,
+    is_coming,
     production_aliases,
-    production_state,
     set_aliases,
     shares_in_words,
     state_of,
@@ -127,7 +127,6 @@ def _claimed(
         "target_version": plan.target_version,
         "copy_of": plan.copy_of,
         "of_change": plan.of_change,
-        "undone_action": _undone_action(plan, seen.changes),
         "steps": plan.steps,
         GIVES_UP_AFTER: _LONGEST_ON_DATABRICKS if settings.on_databricks else settings.worker_start_seconds + 180,
     }
@@ -146,11 +145,6 @@ def _claimed(
         rival = next((one for one in view(settings, seen.target).changes if one.action in PRODUCTION_ACTIONS), None)
         told = _who_is_at_it(rival) if rival else f"Somebody else has just begun to change {seen.target}."
         raise ChangeConflict(told) from error
-
-
-def _undone_action(plan: ChangePlan, ledger: list[Change]) -> str:
-    undone = next((one for one in ledger if one.change_id == plan.of_change), None)
-    return origin_of(undone, ledger).action if undone is not None and plan.action == "undo" else ""
 
 
 def _who_is_at_it(change: Change) -> str:
@@ -175,12 +169,15 @@ class _Change:
     evidence: dict[str, Any] = field(default_factory=dict)
     switch_seconds: float = 0.0
     started: float = field(default_factory=time.monotonic)
+    wanted: ProductionState | None = None
+    """The state to reach, once the version of a promotion's copy is known."""
 
     def carry_out(self) -> ChangeReport:
         """Go through the steps."""
         plan = self.plan
         crash_point("intent")
         wanted, target = self._made_real()
+        self.wanted = wanted
         crash_point("copy")
         begun = time.monotonic()
         endpoint = bring_up(self.settings, self.client, wanted)
@@ -229,10 +226,14 @@ class _Change:
         told = str(error) or type(error).__name__
         outcome, now = PARTLY, "What production is now cannot be told: look at the endpoint, then finish or undo this."
         try:
-            state = production_state(self.settings, self.client, self.plan.before.endpoint)
+            endpoint = self.client.get(self.plan.before.endpoint)
+            state = state_of(self.settings, self.plan.before.endpoint, endpoint)
             self.evidence["state_now"] = as_evidence(state)
             now = f"{state.endpoint} serves {in_words(state)}."
-            if state == self.plan.before:
+            if self.wanted is not None and is_coming(endpoint, self.wanted):
+                # The endpoint goes on by itself: what is as before now will not stay so.
+                now = f"{now} It still brings the new configuration up: finish or undo this change after that."
+            elif state == self.plan.before:
                 outcome, now = "failed", f"Nothing has changed: {now}"
             else:
                 now = f"{now} Finish or undo this change."
@@ -285,9 +286,18 @@ class _Change:
                 if change.action in PRODUCTION_ACTIONS and is_interrupted(change):
                     end = word if change.change_id in tried else "superseded"
                     rows.append(ended(change.change_id, f"interrupted, {end}", by, action=change.action))
-            if action == "promote" and self.plan.of_change:
-                rows.append(ended(self.plan.of_change, "approved", by, action=REQUEST))
+            if request := self._request():
+                rows.append(ended(request, "approved", by, action=REQUEST))
         append(self.settings, "ledger", rows)
+
+    def _request(self) -> str:
+        """The request that still waits for this promotion, or for the one that this change finishes; empty if none."""
+        known = {change.change_id: change for change in self.ledger}
+        request = self.plan.of_change if self.plan.action == "promote" else ""
+        if self.plan.action == "finish" and self.plan.of_change in known:
+            request = str(origin_of(known[self.plan.of_change], self.ledger).evidence.get("of_change") or "")
+        found = known.get(request)
+        return request if found is not None and found.action == REQUEST and found.outcome is None else ""
 
     def _tried_before(self) -> set[str]:
         """The interrupted change that this one is about, with the tries to finish it that were interrupted too."""

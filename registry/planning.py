@@ -44,6 +44,8 @@ def plan_promotion(
     """
     from registry.verdict import verdict
 
+    if not 1 <= share <= 100:
+        raise RegistryError(f"The share of a promoted version is 1 to 100 % of the traffic, not {share} %.")
     seen, before = _look(settings, client, endpoint)
     source = get(settings, settings.test_model, source_number(settings, source_version))
     if share < 100 and not any(before.traffic.values()):

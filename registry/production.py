@@ -151,9 +151,16 @@ def serves(endpoint: Endpoint | None, wanted: ProductionState) -> bool:
     return _shares(_served(endpoint)) == {(s.name, s.entity_name, s.entity_version, s.traffic) for s in wanted.served}
 
 
+def is_coming(endpoint: Endpoint | None, wanted: ProductionState) -> bool:
+    """Whether exactly this update runs already: asked for by a process that died, for example."""
+    if endpoint is None or endpoint.updating != "IN_PROGRESS" or endpoint.pending is None:
+        return False
+    return _shares(endpoint.pending) == {(s.name, s.entity_name, s.entity_version, s.traffic) for s in wanted.served}
+
+
 def expects_other_update(endpoint: Endpoint, wanted: ProductionState) -> bool:
     """Whether an update runs on the endpoint that leads elsewhere than to the wanted state."""
-    return endpoint.updating == "IN_PROGRESS" and not _is_coming(endpoint, wanted)
+    return endpoint.updating == "IN_PROGRESS" and not is_coming(endpoint, wanted)
 
 
 def bring_up(settings: Settings, client: EndpointClient, wanted: ProductionState) -> Endpoint:
@@ -167,12 +174,15 @@ def bring_up(settings: Settings, client: EndpointClient, wanted: ProductionState
     """
     endpoint = _patiently(client, wanted.endpoint)
     problem: ServingError | None = None
+    longest = _DATABRICKS_UPDATE_SECONDS if settings.on_databricks else settings.worker_start_seconds + 60
+    # One time for both attempts: a change that took longer would be taken for interrupted while it lives.
+    deadline = time.monotonic() + longest
     for attempt in (1, 2):
         if serves(endpoint, wanted) and (endpoint is None or endpoint.updating != "IN_PROGRESS"):
             break
-        if not _is_coming(endpoint, wanted):
+        if not is_coming(endpoint, wanted):
             problem = _ask_for(client, endpoint, wanted)
-        endpoint = _awaited(settings, client, wanted)
+        endpoint = _awaited(settings, client, wanted, deadline)
         lost = endpoint is not None and endpoint.updating in ("NOT_UPDATING", "UPDATE_CANCELED")
         if serves(endpoint, wanted) or not lost or attempt == 2:
             break
@@ -206,9 +216,9 @@ def _ask_for(client: EndpointClient, endpoint: Endpoint | None, wanted: Producti
         if endpoint is None:
             client.create(wanted.endpoint, served, traffic, wait=False)
         else:
-            client.update(wanted.endpoint, served, traffic, wait=False)
+            client.update(wanted.endpoint, served, traffic, wait=False, present=endpoint)
     except UpdateInProgress as error:
-        if _is_coming(_patiently(client, wanted.endpoint), wanted):
+        if is_coming(_patiently(client, wanted.endpoint), wanted):
             return None
         raise ChangeConflict(
             f"Endpoint {wanted.endpoint} is being updated by somebody else, and takes one update at a time: "
@@ -221,17 +231,15 @@ def _ask_for(client: EndpointClient, endpoint: Endpoint | None, wanted: Producti
     return None
 
 
-def _awaited(settings: Settings, client: EndpointClient, wanted: ProductionState) -> Endpoint | None:
+def _awaited(settings: Settings, client: EndpointClient, wanted: ProductionState, deadline: float) -> Endpoint | None:
     """The endpoint once no update runs any more."""
-    longest = _DATABRICKS_UPDATE_SECONDS if settings.on_databricks else settings.worker_start_seconds + 60
-    deadline = time.monotonic() + longest
     while True:
         endpoint = _patiently(client, wanted.endpoint)
         if endpoint is None or endpoint.updating != "IN_PROGRESS":
             return endpoint
         if time.monotonic() > deadline:
             raise ChangeFailed(
-                f"Endpoint {wanted.endpoint} was still being updated after {longest:.0f} seconds: "
+                f"Endpoint {wanted.endpoint} was not brought up in time, and is still being updated: "
                 "look at its state, then finish or undo this change."
             )
         time.sleep(_POLL_SECONDS if not settings.on_databricks else 10 * _POLL_SECONDS)
@@ -248,13 +256,6 @@ def _patiently(client: EndpointClient, name: str) -> Endpoint | None:
             if not passing or time.monotonic() > deadline:
                 raise
         time.sleep(5 * _POLL_SECONDS)
-
-
-def _is_coming(endpoint: Endpoint | None, wanted: ProductionState) -> bool:
-    """Whether exactly this update runs already: asked for by a process that died, for example."""
-    if endpoint is None or endpoint.updating != "IN_PROGRESS" or endpoint.pending is None:
-        return False
-    return _shares(endpoint.pending) == {(s.name, s.entity_name, s.entity_version, s.traffic) for s in wanted.served}
 
 
 def _why_not(endpoint: Endpoint | None, wanted: ProductionState, problem: ServingError | None) -> str:

@@ -3,9 +3,10 @@ import pytest
 from lakehouse.ledger import changes
 from registry.actors import Actor
 from registry.approvals import decline_request, pending_requests, request_promotion
-from registry.changes import plan_promotion
+from registry.changes import plan_finish, plan_promotion
 from registry.errors import NotAllowed, RegistryError
 from registry.plans import ChangePlan
+from tests.registry.broken_off import broken_off
 from tests.registry.echo_production import ANN, BOB, EchoProduction
 
 OLA = Actor("ola@example.org", "operator")
@@ -79,4 +80,14 @@ def test_a_request_can_be_declined_by_who_may_promote_and_withdrawn_by_who_asked
 def test_who_may_only_look_asks_for_nothing(production: EchoProduction) -> None:
     with pytest.raises(NotAllowed, match="takes the role operator"):
         asked(production, Actor("eve", "viewer"))
+    assert waiting(production) == []
+
+
+def test_a_promotion_that_had_to_be_finished_fulfils_its_request(
+    production: EchoProduction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken_off(monkeypatch, production, planned(production, asked(production)), "copy")
+    ledger = changes(production.settings, 10_000, target=production.settings.endpoint)
+    (promotion,) = [one for one in ledger if one.action == "promote"]
+    production.do(plan_finish(production.settings, production.client, promotion.change_id), BOB)
     assert waiting(production) == []

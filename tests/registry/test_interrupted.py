@@ -164,3 +164,24 @@ def test_an_intent_of_a_process_that_is_gone_reads_interrupted_at_once(productio
         )
         (change,) = changes(production.settings, 10_000, target=f"process {process_id}")
         assert change.outcome == expected
+
+
+def test_a_change_that_is_given_up_while_the_endpoint_goes_on_is_not_said_to_have_changed_nothing(
+    production: EchoProduction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def give_up(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("registry.production._awaited", give_up)
+        with pytest.raises(KeyboardInterrupt):
+            production.do(plan_promotion(production.settings, production.client, "3"))
+    assert outcomes(production) == [("promote", "unfinished")]
+    (left,) = interrupted(production)
+    production.do(plan_finish(production.settings, production.client, left.change.change_id))
+    assert production.aliases == ("3", "2")
+
+
+def test_a_promotion_without_a_share_is_refused(production: EchoProduction) -> None:
+    with pytest.raises(RegistryError, match="is 1 to 100 % of the traffic, not 0 %"):
+        plan_promotion(production.settings, production.client, "3", share=0)
