@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from lakehouse.claims import view
 from lakehouse.ledger import Change
 from registry.alerts import Alert, alerts
+from registry.interrupted import origin_of
 from registry.plans import ProductionState
 from registry.production import from_evidence, production_state
 from registry.versions import find
@@ -57,7 +58,8 @@ def last_known_good(settings: Settings, client: EndpointClient, endpoint: str | 
 
 def known_good_for(settings: Settings, state: ProductionState) -> KnownGood | None:
     """`last_known_good` of a state that was read already."""
-    spans = times_in_production(view(settings, state.endpoint).changes)
+    ledger = view(settings, state.endpoint).changes
+    spans = times_in_production(ledger)
     warned = alerts(settings, state.endpoint, open_only=False)
     whole = next((version for version, share in state.traffic.items() if share == 100), None)
     seen: set[str] = set() if whole is None else {whole}
@@ -66,7 +68,8 @@ def known_good_for(settings: Settings, state: ProductionState) -> KnownGood | No
             continue
         seen.add(span.version)
         own = [one for one in spans if one.version == span.version]
-        if _was_left_for_cause(span) or any(_had_alert(settings, one, warned) for one in own):
+        left_for_cause = span.left_by is not None and _goes_back(span.left_by, ledger)
+        if left_for_cause or any(_had_alert(settings, one, warned) for one in own):
             continue
         if find(settings, settings.prod_model, span.version) is not None:
             return _known_good(span, state)
@@ -92,15 +95,14 @@ def times_in_production(changes: list[Change]) -> list[InProduction]:
     return spans
 
 
-def _was_left_for_cause(span: InProduction) -> bool:
-    """Whether people (or the guard) went away from this version because of it, and not because of a newer one."""
-    change = span.left_by
-    if change is None:
-        return False
-    if change.action == "undo":
-        # To undo a rollback is to correct it; to undo anything else is to go back.
-        return change.evidence.get("undone_action") != "rollback"
-    return change.action in ("rollback", "abort")
+def _goes_back(change: Change, ledger: list[Change]) -> bool:
+    """Whether people (or the guard) left a version by this because of what it was, and not for a newer one."""
+    change = origin_of(change, ledger)
+    if change.action != "undo":
+        return change.action in ("rollback", "abort")
+    # To undo a step back is to correct it; to undo anything else is a step back.
+    undone = next((one for one in ledger if one.change_id == change.evidence.get("of_change")), None)
+    return undone is None or not _goes_back(undone, ledger)
 
 
 def _had_alert(settings: Settings, span: InProduction, warned: list[Alert]) -> bool:

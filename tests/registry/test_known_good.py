@@ -4,7 +4,7 @@ from itertools import count
 import pytest
 
 from lakehouse.claims import view
-from lakehouse.ledger import record_done
+from lakehouse.ledger import record_done, record_intent
 from registry.alerts import close_alert, open_alert
 from registry.known_good import KnownGood, known_good_for, times_in_production
 from registry.plans import ProductionState, ServedShare
@@ -37,12 +37,13 @@ class History:
         self.settings = workspace.model_copy(update={"endpoint": f"remembered-{next(NUMBERS)}"})
         self.state = ProductionState(self.settings.endpoint, (), None, None)
         self.day = 0
+        self.change_id = ""
 
     def __call__(self, action: str, traffic: dict[str, int], champion: str, **evidence: str) -> "History":
         served = tuple(ServedShare(f"x-{version}", MODEL, version, share) for version, share in traffic.items())
         previous = self.state.champion if champion != self.state.champion else self.state.previous
         self.state = ProductionState(self.settings.endpoint, served, champion, previous)
-        record_done(
+        self.change_id = record_done(
             self.settings,
             action=action,
             target=self.settings.endpoint,
@@ -115,11 +116,25 @@ def test_what_was_rolled_back_is_not_gone_back_to(history: History) -> None:
 
 
 def test_a_promotion_that_was_undone_counts_as_rolled_back_and_an_undone_rollback_does_not(history: History) -> None:
-    history.all_to("1").all_to("2").all_to("1", "undo", undone_action="promote").all_to("3")
+    history.all_to("1").all_to("2")
+    history.all_to("1", "undo", of_change=history.change_id).all_to("3")
     assert history.version == "1"
     again = History(history.settings).all_to("1").all_to("2").all_to("1", "rollback")
-    again.all_to("2", "undo", undone_action="rollback").all_to("3")
+    again.all_to("2", "undo", of_change=again.change_id).all_to("3")
     assert again.version == "2"
+
+
+def test_an_undo_that_is_undone_speaks_against_nothing(history: History) -> None:
+    history.all_to("1").all_to("2").all_to("3")
+    history.all_to("2", "undo", of_change=history.change_id)
+    history.all_to("3", "undo", of_change=history.change_id)
+    assert history.version == "2"
+
+
+def test_a_rollback_that_had_to_be_finished_is_a_rollback(history: History) -> None:
+    history.all_to("1").all_to("2").all_to("3")
+    begun = record_intent(history.settings, action="rollback", target=history.settings.endpoint, actor="ann")
+    assert history.all_to("2", "finish", of_change=begun).version == "1"
 
 
 def test_a_version_that_was_deleted_is_passed_over(history: History) -> None:
