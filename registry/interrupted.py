@@ -115,7 +115,7 @@ def _how_far(
         return f"The endpoint still brings the new configuration up; until then {serves}"
     if before is not None and state == before:
         return f"Nothing of it has reached production: {serves}"
-    reached = _with_number(after, before, state)
+    reached = with_number(after, before, state)
     if reached is not None and reached.traffic == state.traffic:
         if (state.champion, state.previous) == (reached.champion, reached.previous):
             return f"All of it is done, only its end is not recorded: {serves}"
@@ -123,7 +123,7 @@ def _how_far(
     return f"Production is neither as before nor as planned: {serves}"
 
 
-def _with_number(
+def with_number(
     after: ProductionState | None, before: ProductionState | None, state: ProductionState
 ) -> ProductionState | None:
     """The planned state with the number of what was `new` in it: the one that is served now and was not before."""

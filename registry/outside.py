@@ -15,9 +15,9 @@ from typing import Any
 from lakehouse.appends import append
 from lakehouse.claims import is_under_way
 from lakehouse.ledger import Change, changes, intent_row, outcome_row
-from registry.interrupted import PARTLY
-from registry.production import from_evidence
-from registry.traffic_changes import OUTSIDE
+from registry.interrupted import PARTLY, with_number
+from registry.production import NEW, from_evidence
+from registry.traffic_changes import CHANGES_TRAFFIC, OUTSIDE
 from registry.versions import CHAMPION, PREVIOUS
 from settings import Settings
 
@@ -26,6 +26,9 @@ _MOST_CHANGES = 1_000_000
 _CLOCK_SECONDS = 1.0
 _LONGEST_CHANGE = timedelta(days=1)
 _MODEL_ALIASES = (CHAMPION, PREVIOUS)
+
+_MOVES = (*CHANGES_TRAFFIC, "set_challenger")
+"""The actions that may move an endpoint's traffic or an alias; a request that waits for days moves nothing."""
 
 Share = tuple[str, str, str, int]
 """Served entity's name, registered model, version, whole per cent."""
@@ -72,7 +75,8 @@ def notice(settings: Settings, now: Seen) -> list[Difference]:
         return []
     # The ledger is read after the world: what had moved it stands there.
     first = min([last.time, *last.times.values()])
-    ledger = changes(settings, _MOST_CHANGES, since=first - _LONGEST_CHANGE)
+    found = changes(settings, _MOST_CHANGES, since=first - _LONGEST_CHANGE)
+    ledger = [change for change in found if change.action in _MOVES or change.action == OUTSIDE]
     differing = differences(as_the_ledger_says(settings, last, ledger), now)
     waiting = {one.target for one in differing if _is_moving(one.target, ledger, now.time)}
     settled = [one for one in differing if one.target not in waiting]
@@ -213,20 +217,26 @@ def _explains(change: Change, difference: Difference) -> bool:
         return change.target == difference.target
     if (change.outcome or "").startswith("succeeded"):
         return False
-    states = (before, after)
     if "state_after" in difference.evidence:
         seen = from_evidence(difference.evidence["state_after"])
-        return seen is not None and any(
-            change.target == difference.target
-            and sorted(state.served, key=_by_name) == sorted(seen.served, key=_by_name)
-            for state in states
+        if seen is None or change.target != difference.target:
+            return False
+        reached = with_number(after, before, seen) or after
+        return any(
+            sorted(state.served, key=_by_name) == sorted(seen.served, key=_by_name) for state in (before, reached)
         )
+    states = (before, after)
     old, new = difference.evidence["aliases_before"], difference.evidence["aliases_after"]
     moved = {alias for alias in {*old, *new} if old.get(alias) != new.get(alias)}
     if not moved <= set(_MODEL_ALIASES):
         return False
     possible = {CHAMPION: {s.champion for s in states}, PREVIOUS: {s.previous for s in states}}
-    return all(new.get(alias) in possible[alias] for alias in moved)
+    return all(
+        new.get(alias) in possible[alias]
+        # A copy whose number nobody could write down any more: any version that production did not know.
+        or (NEW in possible[alias] and new.get(alias) not in (None, before.champion, before.previous, *before.traffic))
+        for alias in moved
+    )
 
 
 def _by_name(share: Any) -> str:

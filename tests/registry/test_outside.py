@@ -12,7 +12,8 @@ from lakehouse.status import write_status
 from registry.alias_lookup import aliases_of
 from registry.changes import plan_promotion, plan_rollback, plan_split, plan_undo
 from registry.outside import OUTSIDE, OUTSIDE_ACTOR, Seen, notice, read_seen
-from registry.production import as_evidence, from_evidence, production_state
+from registry.plans import ProductionState, ServedShare
+from registry.production import NEW, as_evidence, from_evidence, production_state, with_traffic
 from registry.versions import CHAMPION, client
 from serving.client import EndpointClient, Served
 from settings import Settings
@@ -121,6 +122,28 @@ def test_an_interrupted_change_explains_what_it_has_moved(production: EchoProduc
     )
     assert look(production) == []
     assert noticed(production) == []
+
+
+def test_an_interrupted_promotion_explains_a_copy_whose_number_it_could_not_write_down(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, endpoint="chatbot")
+    before = ProductionState("chatbot", (ServedShare("chatbot-2", "prod.chatbot", "2", 100),), "2", "1")
+    after = with_traffic(settings, before, {NEW: 100})
+    notice(settings, Seen(NOON, {"chatbot": SERVED}, {"prod.chatbot": {"champion": "2", "previous": "1"}}))
+    evidence = {"state_before": as_evidence(before), "state_after": as_evidence(after), "gives_up_after_seconds": 0}
+    record_intent(settings, action="promote", target="chatbot", actor="ann", evidence=evidence, time=NOON)
+    served = (("chatbot-2", "prod.chatbot", "2", 0), ("chatbot-3", "prod.chatbot", "3", 100))
+    reached = Seen(
+        NOON + timedelta(minutes=1), {"chatbot": served}, {"prod.chatbot": {"champion": "3", "previous": "2"}}
+    )
+    assert notice(settings, reached) == []
+
+
+def test_a_request_that_waits_explains_nothing(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    notice(settings, Seen(NOON, {"chatbot": SERVED}))
+    record_intent(settings, action="request_promotion", target="chatbot", actor="ann", time=datetime.now(UTC))
+    other = (("chatbot-1", "prod.chatbot", "1", 100),)
+    assert len(notice(settings, Seen(NOON + timedelta(minutes=1), {"chatbot": other}))) == 1
 
 
 def test_endpoints_that_others_make_and_delete_are_noticed(production: EchoProduction) -> None:
