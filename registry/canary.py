@@ -17,7 +17,7 @@ from lakehouse.ledger import recorded
 from lakehouse.store import open_table, read_rows
 from registry.actors import Actor, Role
 from registry.errors import ChangeConflict, RegistryError
-from registry.plans import ChangePlan, ChangeReport
+from registry.plans import ChangePlan
 from registry.ramp_steps import ACTIVE, Move, Ramp, RampState, check_plan
 from serving.client import EndpointClient
 from settings import Settings
@@ -89,6 +89,10 @@ def advance(settings: Settings, client: EndpointClient, ramp: Ramp, step: int) -
     except RegistryError as error:
         _write(settings, replace(ramp, state="failed", note=str(error)))
         raise
+    now = next((one for one in ramps(settings, ramp.endpoint_name) if one.ramp_id == ramp.ramp_id), None)
+    if now is None or not now.active:
+        # To plan takes seconds in a new process: somebody may have stopped the ramp meanwhile.
+        raise ChangeConflict(f"No further step of {ramp.mark}: {now.note if now else 'it is gone.'}")
     return _carry_out_step(settings, client, ramp, plan, step, _planner(ramp))
 
 
@@ -226,19 +230,13 @@ def _carry_out_step(
         ramp,
         state=state if report.outcome == "succeeded" else "failed",
         step=step,
-        entity_version=ramp.entity_version or _canary_of(report),
+        entity_version=ramp.entity_version or str(report.evidence["target_version"]),
         change_id=report.change_id,
         note=report.sentence,
         since=datetime.now(UTC),
     )
     _write(settings, done)
     return done
-
-
-def _canary_of(report: ChangeReport) -> str:
-    """The version that a promotion made: the only one that the champion's copy is not, and the newest."""
-    versions = [share.entity_version for share in report.state.served if share.traffic]
-    return max(versions, key=int, default="")
 
 
 def _refuse_a_second(settings: Settings, endpoint: str) -> None:

@@ -11,12 +11,13 @@ from jobs.watch_look import Look, Looker
 from lakehouse.ledger import Change, changes
 from registry.actors import Actor
 from registry.alerts import alerts
-from registry.canary import active_ramp, ramps, start_ramp, stop_ramp
+from registry.canary import active_ramp, advance, ramps, start_ramp, stop_ramp
 from registry.changes import plan_promotion, plan_rollback, plan_split, plan_undo
 from registry.errors import ChangeConflict, GateNotPassed, NotAllowed, RegistryError
 from registry.ramp_steps import Ramp
 from serving.client import EndpointClient
 from serving.errors import RequestRejected
+from tests.registry.broken_off import broken_off
 from tests.registry.echo_production import ANN, OVERRIDE, EchoProduction
 
 RULES = "[guard]\nwatch_minutes = 60.0\n[guard.errors]\nleast_samples = 10\n"
@@ -246,3 +247,21 @@ def test_an_old_change_is_not_watched(watched: EchoProduction) -> None:
     rules.write_text(RULES.replace("60.0", "0.0000001"))
     assert not look(watched).guard[0]["watching"]
     assert report.outcome == "succeeded"
+
+
+def test_a_step_that_was_due_is_not_taken_after_the_ramp_was_stopped(production: EchoProduction) -> None:
+    ramp = start(production)
+    stop_ramp(production.settings, ramp.ramp_id, actor=ANN, reason="not today")
+    with pytest.raises(ChangeConflict, match="Stopped by ann: not today"):
+        advance(production.settings, production.client, ramp, 1)
+    assert production.traffic == {"1": 5, "2": 95}
+
+
+def test_a_ramp_knows_its_version_also_where_an_older_copy_is_taken(
+    production: EchoProduction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, client = production.settings, production.client
+    broken_off(monkeypatch, production, plan_promotion(settings, client, "3"), "copy")
+    production.do(plan_promotion(settings, client, "4"))
+    ramp = start(production, entity_version=None, source_version="3", override_reason=OVERRIDE)
+    assert (ramp.entity_version, production.traffic["3"]) == ("3", 5)
