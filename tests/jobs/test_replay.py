@@ -39,7 +39,11 @@ def test_the_newest_distinct_prompts_come_first(settings: Settings) -> None:
         asked(3, "new", 5),
         asked(4, "twice", 1),
     )
-    assert [one.prompt for one in found(settings, 10)] == ["twice", "new", "old"]
+    assert [(one.prompt, one.request_id) for one in found(settings, 10)] == [
+        ("twice", "r4"),
+        ("new", "r3"),
+        ("old", "r1"),
+    ]
     assert [one.request_id for one in found(settings, 2)] == ["r4", "r3"]
     assert found(settings, 0) == []
     newest = found(settings, 1)[0]

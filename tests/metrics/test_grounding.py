@@ -55,6 +55,11 @@ def test_a_refusal_begins_like_one(answer: str, refused: bool) -> None:
     assert is_refusal(answer, PHRASES) is refused
 
 
+@pytest.mark.parametrize(("before", "refused"), [(59, True), (60, False)])
+def test_a_refusal_begins_within_sixty_characters(before: int, refused: bool) -> None:
+    assert is_refusal("x" * before + "I don't know", PHRASES) is refused
+
+
 def test_without_phrases_nothing_is_a_refusal() -> None:
     assert not is_refusal("I don't know.", ())
 
