@@ -234,7 +234,7 @@ def _not_comparable(found: PairedFigure, least: int) -> Found | None:
 
 
 def _too_few(n: int, what: str, least: int) -> str:
-    return f"There are {n} {what}, and {least} are needed to judge."
+    return f"At least {least} {what} are needed to judge; this evaluation has {n}."
 
 
 def _most(share: float) -> str:
