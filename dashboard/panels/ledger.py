@@ -1,6 +1,7 @@
 """Panels of the Ledger page: what to show, where changes lie in time, and each change with its evidence."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import streamlit as st
 
@@ -147,9 +148,27 @@ def _facts(change: Change) -> str:
         "After": plain(change.after),
         "Reason": plain(change.reason),
         "Why not": plain(change.evidence.get("error") or ""),
+        **_told(change.evidence),
         "Change id": plain(change.change_id),
     }
     return "  \n".join(f":gray[{name}:] {value}" for name, value in facts.items() if value)
+
+
+def _told(evidence: dict[str, Any]) -> dict[str, str]:
+    """What of the evidence people ask for first, in words: evidence of others may have any shape."""
+    gate = evidence.get("gate")
+    passed = gate.get("passed") if isinstance(gate, dict) else None
+    return {
+        "Gate": {True: "passed", False: ":orange[stopped it]"}.get(passed, "") if isinstance(passed, bool) else "",
+        "Overridden because": plain(evidence.get("override_reason") or ""),
+        "Asked for by": plain(evidence.get("requested_by") or ""),
+        "Verified": " ".join(plain(sentence) for sentence in _sentences(evidence.get("verified"))),
+    }
+
+
+def _sentences(entries: object) -> list[str]:
+    found = [entry.get("sentence") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return [str(sentence) for sentence in found if sentence]
 
 
 def _ending(change: Change) -> str:

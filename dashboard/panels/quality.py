@@ -77,7 +77,8 @@ def readability(endpoint: str, a: VersionSeen, b: VersionSeen, period: Period) -
         return
     scorer = str(means.groupby("scorer")["n"].sum().idxmax())
     shown = means[means["scorer"] == scorer]
-    marked = changes.markers(period, endpoint)
+    first = int(shown["time"].min())
+    marked = tuple(marker for marker in changes.markers(period, endpoint) if marker.time >= first)
     figure = charts.minute_means(
         shown, time_zone(), f"{score.title}, {score.unit}", labels, score.decimals, period.bin_seconds, marked
     )

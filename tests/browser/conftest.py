@@ -21,7 +21,15 @@ from tests.dashboard.endpoint_server import described, endpoint_server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHROMIUM = Path("/usr/bin/chromium")
-PAGES = {"": "Overview", "quality": "Quality", "jobs": "Jobs"}
+PAGES = {
+    "": "Overview",
+    "endpoints": "Endpoints",
+    "models": "Models",
+    "promotion": "Promotion",
+    "quality": "Quality",
+    "ledger": "Ledger",
+    "jobs": "Jobs",
+}
 SETTLED = '[data-testid="stApp"][data-test-connection-state="CONNECTED"][data-test-script-state="notRunning"]'
 STARTED_SECONDS = 60.0
 
@@ -38,7 +46,7 @@ class Visit:
         """Go to a page of the app and wait until it has drawn itself."""
         self.page.goto(f"{self.address}/{path}")
         expect(self.page.locator("h1")).to_have_text(re.compile(f"^{title}"), timeout=30_000)
-        self.page.wait_for_selector(SETTLED, timeout=30_000)
+        self.page.wait_for_selector(SETTLED, timeout=60_000)
         return self.page
 
 
