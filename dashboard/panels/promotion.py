@@ -46,10 +46,10 @@ def candidates(found: Environments) -> list[ModelVersion]:
 def version_choice(found: Environments) -> ModelVersion:
     """The choice of a version of the test model; links keep its number as `version`."""
     by_number = {version.version: version for version in candidates(found)}
+    # No label of its own: a link would hold the label instead of the number.
     chosen = st.selectbox(
         "Version of the test model",
         list(by_number),
-        format_func=lambda number: f"v{number}, {by_number[number].stage}" if number in by_number else f"v{number}",
         key="version",
         bind="query-params",
         width=240,

@@ -21,6 +21,7 @@ from registry.approvals import PromotionRequest
 from registry.errors import NotAllowed
 from registry.gate import Check, GateVerdict
 from registry.plans import ChangePlan, ProductionState, ServedShare
+from registry.versions import Environments, ModelVersion
 from settings import Settings
 from tests.dashboard import evaluations
 
@@ -197,3 +198,19 @@ def test_an_evaluation_is_followed_from_the_wish_to_its_failure(workspace_of: Se
     app = drawn("promotion.evaluation('3', None, parts['run'])", run=run())
     assert "The version has gone." in words(app).replace("\\", "")
     assert not app.button(key="evaluate").disabled
+
+
+def test_a_link_names_the_version_by_its_number(workspace_of: Settings) -> None:
+    now = datetime.now(UTC)
+    known = [ModelVersion("test.chatbot", number, (), "None", now, now, "", "") for number in ("4", "3")]
+    app = AppTest.from_string(
+        """
+import streamlit as st
+from dashboard.panels import promotion
+st.write("chosen: " + promotion.version_choice(st.session_state["found"]).version)
+""",
+        default_timeout=30,
+    )
+    app.session_state["found"] = Environments(none=known, staging=None, production=None, archived=[])
+    app.query_params["version"] = "3"
+    assert "chosen: 3" in words(app.run())
