@@ -191,7 +191,9 @@ def register(settings: Settings, file: Path) -> None:
     if find(settings, settings.test_model, "1"):
         return
     signature = ModelSignature(Schema([ColSpec("string", "question")]), Schema([ColSpec("string")]))
-    with mlflow.start_run():
+    # The default experiment would put its artifacts into the folder that this process happens to stand in.
+    experiment = mlflow.create_experiment(settings.test_model, (settings.home / "artifacts").as_uri())
+    with mlflow.start_run(experiment_id=experiment):
         mlflow.pyfunc.log_model(
             name="model",
             python_model=str(file),
