@@ -193,6 +193,7 @@ def test_an_evaluation_is_followed_from_the_wish_to_its_failure(workspace_of: Se
     asking = {"state": "running", "version": "3", "stage": "Asking it", "questions_done": 12, "questions": 40}
     write_status(workspace_of, "evaluate", asking)
     assert (run().state, run().done, run().questions) == ("running", 12, 40)
+    assert promotion.evaluation_run("4") is None
     finish_run(workspace_of, run_id, "failed", error="The version has gone.")
     assert (run().state, run().error) == ("failed", "The version has gone.")
     app = drawn("promotion.evaluation('3', None, parts['run'])", run=run())
