@@ -9,7 +9,7 @@ from registry.verdict import verdict
 from registry.versions import versions
 from settings import Settings
 
-ASKING_SECONDS = {"retrieval-threshold": 20.0, "generative": 30.0}
+ASKING_SECONDS = {"retrieval-threshold": 20.0, "generative": 25.0}
 """Kind of version → how long it is asked. The small language model takes over a second for an answer, and the whole
 must stay under a minute: it gets as many questions as fit."""
 
