@@ -11,7 +11,8 @@ from settings import Settings
 from tests.browser.conftest import SETTLED, Visit, running_app
 from tests.dashboard.endpoint_server import described, endpoint_server
 
-pytestmark = pytest.mark.browser
+# tests/dashboard/test_models_page.py holds the page to the same in a tenth of the time, without the clicks.
+pytestmark = [pytest.mark.browser, pytest.mark.soak, pytest.mark.timeout(300)]
 TEST, PROD = "test.chatbot", "prod.chatbot"
 _HEADER, _ROW = 36, 35
 """Pixels: the tables are drawn on a canvas, so their rows are found by where they are."""

@@ -36,8 +36,16 @@ def brightness(page: Page) -> float:
     return sum(float(part) for part in re.findall(r"[\d.]+", color)[:3]) / 3
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+# The other two of the four ways to look at a page are among the long tests: each takes half a minute.
+@pytest.mark.parametrize(
+    ("theme", "width"),
+    [
+        ("light", 1280),
+        ("dark", 390),
+        pytest.param("dark", 1280, marks=pytest.mark.soak),
+        pytest.param("light", 390, marks=pytest.mark.soak),
+    ],
+)
 def test_every_page_opens_whole(month: str, visit: Opener, theme: str, width: int) -> None:
     window = visit(month, theme=theme, width=width)
     for path, title in PAGES.items():
