@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Required, TypedDict, Unpack
 
 import pyarrow.compute as pc
 
@@ -52,63 +52,43 @@ class Change:
     """When its outcome was written; None while there is none."""
 
 
-def record_intent(
-    settings: Settings,
-    *,
-    action: str,
-    target: str,
-    actor: str,
-    role: str = "admin",
-    before: str = "",
-    after: str = "",
-    reason: str = "",
-    evidence: dict[str, Any] | None = None,
-    time: datetime | None = None,
-) -> str:
-    """Write down what is about to be changed. Returns the change id for `record_outcome`.
+class Intent(TypedDict, total=False):
+    """What is about to be changed: the columns of an intent's row, as they are given.
 
-    `time` (with a time zone) is now unless given. `evidence` is kept as JSON.
+    `role` is `admin` unless given. `time` (with a time zone) is when it began: now unless given. `evidence` is kept as
+    JSON.
     """
-    row = intent_row(
-        action=action,
-        target=target,
-        actor=actor,
-        role=role,
-        before=before,
-        after=after,
-        reason=reason,
-        evidence=evidence,
-        time=time,
-    )
+
+    action: Required[str]
+    target: Required[str]
+    actor: Required[str]
+    role: str
+    before: str
+    after: str
+    reason: str
+    evidence: dict[str, Any] | None
+    time: datetime | None
+
+
+def record_intent(settings: Settings, **intent: Unpack[Intent]) -> str:
+    """Write down what is about to be changed. Returns the change id for `record_outcome`."""
+    row = intent_row(**intent)
     append(settings, "ledger", [row])
     return str(row["change_id"])
 
 
-def intent_row(
-    *,
-    action: str,
-    target: str,
-    actor: str,
-    role: str = "admin",
-    before: str = "",
-    after: str = "",
-    reason: str = "",
-    evidence: dict[str, Any] | None = None,
-    time: datetime | None = None,
-) -> dict[str, Any]:
-    """The row of an intent with a new change id, for who appends it otherwise. Arguments as of `record_intent`."""
+def intent_row(**intent: Unpack[Intent]) -> dict[str, Any]:
+    """The row of an intent with a new change id, for who appends it otherwise."""
     return {
         "change_id": uuid.uuid4().hex,
         "phase": "intent",
-        "time": time or datetime.now(UTC),
-        "actor": actor,
-        "role": role,
-        "action": action,
-        "target": target,
-        "before": before,
-        "after": after,
-        "reason": reason,
-        "evidence": _as_json(evidence),
+        "role": "admin",
+        "before": "",
+        "after": "",
+        "reason": "",
+        **intent,
+        "time": intent.get("time") or datetime.now(UTC),
+        "evidence": _as_json(intent.get("evidence")),
     }
 
 
@@ -159,11 +139,8 @@ def outcome_row(
     }
 
 
-def record_done(settings: Settings, **intent: Any) -> str:
-    """Write down something that is done already: intent and outcome `succeeded` in one commit. Returns the change id.
-
-    Arguments as of `record_intent`.
-    """
+def record_done(settings: Settings, **intent: Unpack[Intent]) -> str:
+    """Write down something that is done already: intent and outcome `succeeded` in one commit. Returns its id."""
     row = intent_row(**intent)
     outcome = outcome_row(
         row["change_id"], "succeeded", None, 0.0, time=row["time"], action=row["action"], target=row["target"]
@@ -173,43 +150,27 @@ def record_done(settings: Settings, **intent: Any) -> str:
 
 
 @contextmanager
-def recorded(
-    settings: Settings,
-    *,
-    action: str,
-    target: str,
-    actor: str,
-    role: str = "admin",
-    before: str = "",
-    after: str = "",
-    reason: str = "",
-    evidence: dict[str, Any] | None = None,
-    time: datetime | None = None,
-) -> Iterator[dict[str, Any]]:
+def recorded(settings: Settings, **intent: Unpack[Intent]) -> Iterator[dict[str, Any]]:
     """Record a change around a `with` block: `succeeded` at its end, `failed` with the error's sentence if it raises.
 
-    Yields a dictionary: what is put into it becomes evidence of the outcome. `time` is when it began: now unless given.
+    Yields a dictionary: what is put into it becomes evidence of the outcome.
     """
-    change_id = record_intent(
-        settings,
-        action=action,
-        target=target,
-        actor=actor,
-        role=role,
-        before=before,
-        after=after,
-        reason=reason,
-        evidence=evidence,
-        time=time,
-    )
+    change_id, began = record_intent(settings, **intent), intent.get("time")
     found: dict[str, Any] = {}
     started = clock.monotonic()
 
     def ended(outcome: str) -> None:
         seconds = clock.monotonic() - started
-        at = time + timedelta(seconds=seconds) if time else None
-        row = outcome_row(change_id, outcome, found, seconds, time=at, action=action, target=target)
-        append(settings, "ledger", [row])
+        record_outcome(
+            settings,
+            change_id,
+            outcome=outcome,
+            evidence=found,
+            seconds=seconds,
+            time=began + timedelta(seconds=seconds) if began else None,
+            action=intent["action"],
+            target=intent["target"],
+        )
 
     try:
         yield found
