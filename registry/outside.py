@@ -16,6 +16,7 @@ from lakehouse.appends import append
 from lakehouse.claims import is_under_way
 from lakehouse.ledger import Change, changes, intent_row, outcome_row
 from registry.interrupted import PARTLY, with_number
+from registry.plans import ProductionState
 from registry.production import NEW, from_evidence
 from registry.traffic_changes import CHANGES_TRAFFIC, OUTSIDE
 from registry.versions import CHAMPION, PREVIOUS
@@ -104,7 +105,8 @@ def as_the_ledger_says(settings: Settings, last: Seen, ledger: Sequence[Change])
             endpoints[change.target] = tuple(
                 sorted((one.name, one.entity_name, one.entity_version, one.traffic) for one in after.served)
             )
-        if _ended_at(change) >= last.judged_at(settings.prod_model) and settings.prod_model in aliases:
+        aliases_moved = settings.prod_model in aliases and _serves(after, settings.prod_model)
+        if aliases_moved and _ended_at(change) >= last.judged_at(settings.prod_model):
             for alias, version in ((CHAMPION, after.champion), (PREVIOUS, after.previous)):
                 aliases[settings.prod_model].pop(alias, None)
                 if version is not None:
@@ -187,7 +189,7 @@ def _is_moving(target: str, ledger: Sequence[Change], looked_at: datetime) -> bo
     """Whether a change that may move this endpoint, or the aliases of this model, runs or ended after the look."""
     return any(
         change.action != OUTSIDE
-        and (change.target == target or from_evidence(change.evidence.get("state_after")) is not None)
+        and (change.target == target or _serves(from_evidence(change.evidence.get("state_after")), target))
         and (is_under_way(change) or (change.ended_at is not None and _ended_at(change) >= looked_at))
         for change in ledger
     )
@@ -225,6 +227,8 @@ def _explains(change: Change, difference: Difference) -> bool:
         return any(
             sorted(state.served, key=_by_name) == sorted(seen.served, key=_by_name) for state in (before, reached)
         )
+    if not _serves(after, difference.target):
+        return False
     states = (before, after)
     old, new = difference.evidence["aliases_before"], difference.evidence["aliases_after"]
     moved = {alias for alias in {*old, *new} if old.get(alias) != new.get(alias)}
@@ -237,6 +241,11 @@ def _explains(change: Change, difference: Difference) -> bool:
         or (NEW in possible[alias] and new.get(alias) not in (None, before.champion, before.previous, *before.traffic))
         for alias in moved
     )
+
+
+def _serves(state: ProductionState | None, model: str) -> bool:
+    """Whether a state's aliases are those of this registered model: a workspace may have had another one before."""
+    return state is not None and any(share.entity_name == model for share in state.served)
 
 
 def _by_name(share: Any) -> str:

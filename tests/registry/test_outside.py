@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobs.watch_look import Looker
-from lakehouse.ledger import Change, changes, record_intent
+from lakehouse.ledger import Change, changes, record_intent, record_outcome
 from lakehouse.status import write_status
 from registry.alias_lookup import aliases_of
 from registry.changes import plan_promotion, plan_rollback, plan_split, plan_undo
@@ -136,6 +136,23 @@ def test_an_interrupted_promotion_explains_a_copy_whose_number_it_could_not_writ
         NOON + timedelta(minutes=1), {"chatbot": served}, {"prod.chatbot": {"champion": "3", "previous": "2"}}
     )
     assert notice(settings, reached) == []
+
+
+def test_a_change_of_another_production_neither_explains_nor_delays_what_is_seen(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    aliases = {"prod.chatbot": {"champion": "2", "previous": "1"}}
+    notice(settings, Seen(NOON, {"chatbot": SERVED}, aliases))
+    before = ProductionState("other", (ServedShare("other-2", "prod.other", "2", 100),), "2", "1")
+    after = ProductionState("other", (ServedShare("other-3", "prod.other", "3", 100),), "3", "2")
+    evidence = {"state_before": as_evidence(before), "state_after": as_evidence(after)}
+    minute_later = NOON + timedelta(minutes=1)
+    change_id = record_intent(
+        settings, action="promote", target="other", actor="ann", evidence=evidence, time=minute_later
+    )
+    record_outcome(settings, change_id, outcome="succeeded", seconds=0.0, time=minute_later)
+    other = (("chatbot-1", "prod.chatbot", "1", 100),)
+    (found,) = notice(settings, Seen(minute_later, {"chatbot": other}, aliases))
+    assert found.target == "chatbot"
 
 
 def test_a_request_that_waits_explains_nothing(tmp_path: Path) -> None:
