@@ -9,6 +9,9 @@ Source: Horvitz, Thompson (1952), A generalization of sampling without replaceme
 
 from hashlib import blake2b
 
+LEFT_OUT = "left out of the sample"
+"""How the reason begins for which a row that is not in the sample has no score."""
+
 _PERPLEXITIES = frozenset({"response_perplexity", "prompt_perplexity"})
 _TOXICITIES = frozenset({"response_toxicity", "prompt_toxicity"})
 _CHEAP_TOXICITY = "keyword/"
@@ -34,3 +37,13 @@ def sample_number(request_id: str) -> float:
     """
     digest = blake2b(request_id.encode("utf-8", "surrogatepass"), digest_size=8, person=_PERSON).digest()
     return float((int.from_bytes(digest, "big") >> (64 - _BITS)) / 2**_BITS)
+
+
+def in_sample(request_id: str, one_in: float) -> bool:
+    """Whether the row is in a sample of 1 in `one_in` (≥ 1). A row that is in a sample is in every larger one, too."""
+    return sample_number(request_id) * one_in < 1
+
+
+def left_out_reason(one_in: float) -> str:
+    """Why a row that is not in a sample of 1 in `one_in` has no score."""
+    return f"{LEFT_OUT} (1 in {one_in:g} was scored)"

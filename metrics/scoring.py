@@ -14,9 +14,18 @@ from metrics.bodies import Exchange, parse_exchange
 from metrics.cost import Cost, Price, cost_usd, pick_price, published_cost
 from metrics.readability import SCORER as READABILITY_SCORER
 from metrics.readability import Readability
+from metrics.sampling import in_sample, left_out_reason
 from metrics.scorers import OnProgress
 from metrics.text_cache import TextCache, text_key
-from metrics.text_scores import Scorers, TextScores, score_texts, token_counter, tokenizer_name
+from metrics.text_scores import (
+    Scorers,
+    TextScores,
+    score_texts,
+    token_counter,
+    tokenizer_name,
+    unknown_texts,
+    without_sampled,
+)
 from metrics.tokens import texts_to_count, token_counts
 
 __all__ = ["REQUEST_METRICS_COLUMNS", "Scorers", "TextCache", "score_rows"]
@@ -71,7 +80,10 @@ REQUEST_METRICS_COLUMNS = pa.schema([*_TAKEN_OVER.items(), *_COMPUTED.items()])
 class _Row:
     """One row on its way: what was read, and the columns computed so far."""
 
+    request_id: str | None
     exchange: Exchange
+    texts: dict[bytes, str]
+    """The texts that are scored, by `text_key`; an empty one has no score."""
     entity_name: str
     entity_version: str
     time: datetime
@@ -79,6 +91,8 @@ class _Row:
     """Why there is no answer to score: the request failed."""
     columns: dict[str, Any] = field(default_factory=dict)
     unscored: dict[str, str] = field(default_factory=dict)
+    weight: float = 1.0
+    """Of the scores that cost a model's time: for how many rows this one stands; 0 where it is left out."""
 
 
 def score_rows(
@@ -88,30 +102,38 @@ def score_rows(
     cache: TextCache,
     scored_at: datetime,
     on_progress: OnProgress | None = None,
+    one_in: float = 1.0,
 ) -> pa.Table:
     """One row of `REQUEST_METRICS_COLUMNS` for each of `rows` (inference rows), in the same order.
 
     cache: kept by the caller between calls, so that a text is scored once for all of them.
     on_progress: called with the texts done and in all, while perplexities, which take the time, are computed.
+    one_in: the scores that cost a model's time are given to a random sample of 1 in `one_in` rows, which must rest on
+    nothing that these rows say. A row whose texts were all scored before costs nothing and is always taken.
     """
     work = _read(rows, scored_at)
-    texts = {text_key(text): text for row in work for text in (row.exchange.prompt, row.exchange.response) if text}
-    scores = score_texts(texts, scorers, cache, on_progress)
+    texts = {key: text for row in work for key, text in row.texts.items()}
+    _draw_sample(work, unknown_texts(texts, scorers, cache), one_in)
+    sample = {key for row in work if row.weight for key in row.texts}
+    scores = score_texts(texts, scorers, cache, on_progress, sample)
+    left_out = without_sampled(scores, texts, scorers, left_out_reason(one_in))
     _add_tokens(work, scorers, cache)
     for row in work:
-        _add_scores(row, scores, scorers)
+        _add_scores(row, scores if row.weight else left_out, scorers)
         _add_cost(row, prices)
+        row.columns["score_weight"] = row.weight
         row.columns["unscored"] = list(row.unscored.items())
     taken_over = [_column(rows, name, kind) for name, kind in _TAKEN_OVER.items()]
-    constant = {"score_weight": 1.0, "scored_at": scored_at}
     computed = [
-        pa.array([constant.get(name, row.columns.get(name)) for row in work], kind) for name, kind in _COMPUTED.items()
+        pa.array([scored_at if name == "scored_at" else row.columns.get(name) for row in work], kind)
+        for name, kind in _COMPUTED.items()
     ]
     return pa.Table.from_arrays([*taken_over, *computed], schema=REQUEST_METRICS_COLUMNS)
 
 
 def _read(rows: pa.Table, scored_at: datetime) -> list[_Row]:
     names = (
+        "databricks_request_id",
         "request",
         "response",
         "logging_error_codes",
@@ -122,15 +144,27 @@ def _read(rows: pa.Table, scored_at: datetime) -> list[_Row]:
     columns = [rows[name].to_pylist() for name in names]
     times = [_time(microseconds, scored_at) for microseconds in rows["request_time"].cast(pa.int64()).to_pylist()]
     work = []
-    for request, response, codes, status, entity_name, entity_version, time in zip(*columns, times, strict=True):
+    for request_id, request, response, codes, status, entity, version, time in zip(*columns, times, strict=True):
         failure = None
         if status is not None and status >= _FIRST_ERROR_STATUS:
             failure = f"the request failed with status {status}"
         exchange = parse_exchange(request, None if failure else response, codes)
         if failure:
             exchange = replace(exchange, problems={**exchange.problems, "response": failure})
-        work.append(_Row(exchange, entity_name or "", entity_version or "", time, failure))
+        texts = {text_key(text): text for text in (exchange.prompt, exchange.response) if text}
+        work.append(_Row(request_id, exchange, texts, entity or "", version or "", time, failure))
     return work
+
+
+def _draw_sample(work: list[_Row], unknown: set[bytes], one_in: float) -> None:
+    """Give every row its weight. What was scored before this call cannot depend on what this call draws.
+
+    Source: Horvitz, Thompson (1952): a row that is taken with the chance p counts 1 / p times.
+    """
+    for row in work:
+        # A row without an id cannot be drawn.
+        if row.request_id and not unknown.isdisjoint(row.texts):
+            row.weight = one_in if in_sample(row.request_id, one_in) else 0.0
 
 
 def _time(microseconds: int | None, otherwise: datetime) -> datetime:

@@ -21,6 +21,11 @@ class TextCache:
         self._most = most
         self._scores: dict[str, dict[bytes, object]] = {}
 
+    def known(self, scorer: str, keys: Iterable[bytes]) -> set[bytes]:
+        """Those of the texts (by `text_key`) whose score by `scorer` need not be computed."""
+        known = self._scores.get(scorer, {})
+        return {key for key in keys if key in known}
+
     def scores(
         self, scorer: str, texts: Iterable[tuple[bytes, str]], compute: Callable[[list[str]], Sequence[Score]]
     ) -> dict[bytes, Score]:

@@ -5,10 +5,12 @@ A very long text is scored by its first part, so that one row cannot hold up the
 
 import math
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from metrics.readability import SCORER, Readability, readability
+from metrics.sampling import is_sampled
 from metrics.scorers import LanguageDetector, OnProgress, PerplexityScorer, ToxicityScorer
 from metrics.text_cache import TextCache, text_key
 from metrics.tokens import COUNTED_CHARACTERS
@@ -67,17 +69,54 @@ class TextScores:
 
 
 def score_texts(
-    texts: dict[bytes, str], scorers: Scorers, cache: TextCache, on_progress: OnProgress | None = None
+    texts: dict[bytes, str],
+    scorers: Scorers,
+    cache: TextCache,
+    on_progress: OnProgress | None = None,
+    sample: AbstractSet[bytes] | None = None,
 ) -> TextScores:
-    """Score every text (by `text_key`). Empty texts must have been left out."""
+    """Score every text (by `text_key`). Empty texts must have been left out.
+
+    sample: the keys of the texts that get the scores that cost a model's time; the others are in none of those. None:
+    every text gets them.
+    """
     foreign = _foreign(texts, scorers.language, cache)
     english = [(key, text) for key, text in texts.items() if foreign.get(key) is None]
     scores = TextScores()
     scores.readability = cache.scores(SCORER, english, lambda new: [readability(text) for text in new])
     scores.readability.update({key: reason for key, reason in foreign.items() if reason is not None})
-    scores.toxicity = _toxicity(texts, english, foreign, scorers.toxicity, cache)
-    scores.perplexity = _perplexity(texts, scorers.perplexity, cache, on_progress)
+    chosen = texts if sample is None else {key: text for key, text in texts.items() if key in sample}
+    judged = chosen if _is_toxicity_sampled(scorers) else texts
+    scores.toxicity = _toxicity(judged, foreign, scorers.toxicity, cache)
+    scores.perplexity = _perplexity(chosen, scorers.perplexity, cache, on_progress)
     return scores
+
+
+def unknown_texts(texts: dict[bytes, str], scorers: Scorers, cache: TextCache) -> set[bytes]:
+    """The keys of the texts for which a scorer would have to be asked that costs a model's time."""
+    unknown: set[bytes] = set()
+    if scorers.perplexity is not None:
+        unknown |= texts.keys() - cache.known(scorers.perplexity.name, texts)
+    if scorers.toxicity is not None and _is_toxicity_sampled(scorers):
+        foreign = _foreign(texts, scorers.language, cache) if scorers.toxicity.english_only else {}
+        judged = {key for key in texts if foreign.get(key) is None}
+        unknown |= judged - cache.known(scorers.toxicity.name, judged)
+    return unknown
+
+
+def without_sampled(scores: TextScores, texts: dict[bytes, str], scorers: Scorers, reason: str) -> TextScores:
+    """What a row has that is not in the sample: none of the scores that cost a model's time, for that reason."""
+    perplexity, toxicity = scores.perplexity, scores.toxicity
+    if scorers.perplexity is not None:
+        perplexity = dict.fromkeys(texts, Perplexity(None, None, reason))
+    if _is_toxicity_sampled(scorers):
+        toxicity = dict.fromkeys(texts, Toxicity(None, {}, reason))
+    return TextScores(perplexity, toxicity, scores.readability)
+
+
+def _is_toxicity_sampled(scorers: Scorers) -> bool:
+    """Whether the toxicity costs a model's time, so that it may be given to a sample."""
+    return scorers.toxicity is not None and is_sampled("response_toxicity", scorers.toxicity.name)
 
 
 def token_counter(
@@ -110,7 +149,6 @@ def _foreign(texts: dict[bytes, str], detector: LanguageDetector | None, cache: 
 
 def _toxicity(
     texts: dict[bytes, str],
-    english: list[tuple[bytes, str]],
     foreign: dict[bytes, str | None],
     scorer: ToxicityScorer | None,
     cache: TextCache,
@@ -125,12 +163,12 @@ def _toxicity(
 
     scores = cache.scores(
         scorer.name,
-        english if scorer.english_only else texts.items(),
+        [pair for pair in texts.items() if not (scorer.english_only and foreign.get(pair[0]))],
         lambda new: _one_by_one_if_need_be(
             [text[:TOXICITY_CHARACTERS] for text in new], score, lambda error: Toxicity(None, {}, _failed(error))
         ),
     )
-    unsuited = {key: reason for key, reason in foreign.items() if reason is not None and key not in scores}
+    unsuited = {key: foreign[key] for key in texts if key not in scores}
     scores.update({key: Toxicity(None, {}, reason) for key, reason in unsuited.items()})
     return scores
 
