@@ -42,6 +42,7 @@ MEASURES = (
     Measure("response_fk_grade", "readability_scorer", weighted=True),
     Measure("prompt_fk_grade", "readability_scorer", weighted=True),
     Measure("response_reading_ease", "readability_scorer", weighted=True),
+    Measure("response_ari", "readability_scorer", weighted=True),
     Measure("response_toxicity", "toxicity_scorer", weighted=True),
     Measure("prompt_toxicity", "toxicity_scorer", weighted=True),
 )

@@ -34,6 +34,7 @@ COLUMN_MEANINGS: dict[str, str] = {
     "response_fk_grade": "Flesch-Kincaid grade of the answer (US school years; can be negative)",
     "prompt_fk_grade": "Flesch-Kincaid grade of the last user turn (US school years; can be negative)",
     "response_reading_ease": "Flesch reading ease of the answer (higher is easier; at most about 121)",
+    "response_ari": "Automated Readability Index of the answer (US school years; can be negative)",
     "readability_scorer": _SCORER,
     "response_toxicity": "Toxicity of the answer, 0 to 1",
     "prompt_toxicity": "Toxicity of the last user turn, 0 to 1",

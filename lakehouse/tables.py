@@ -93,6 +93,7 @@ REQUEST_METRICS = TableSpec(
         response_fk_grade=pa.float64(),
         prompt_fk_grade=pa.float64(),
         response_reading_ease=pa.float64(),
+        response_ari=pa.float64(),
         readability_scorer=pa.string(),
         response_toxicity=pa.float64(),
         prompt_toxicity=pa.float64(),

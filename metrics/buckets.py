@@ -18,7 +18,7 @@ ZERO_BUCKET = -1_000_000
 """The bucket of exactly 0 on a logarithmic scale: below every bucket of a positive value."""
 
 _NEGATIVE_BASE = -2_000_000
-_LINEAR_SUFFIXES = ("_fk_grade", "_reading_ease")
+_LINEAR_SUFFIXES = ("_fk_grade", "_reading_ease", "_ari")
 _LINEAR_LIMIT = 2**30
 _FRACTIONS = np.exp2(np.arange(BUCKETS_PER_DOUBLING) / BUCKETS_PER_DOUBLING)
 

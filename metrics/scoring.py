@@ -61,6 +61,7 @@ _COMPUTED = {
     "response_fk_grade": pa.float64(),
     "prompt_fk_grade": pa.float64(),
     "response_reading_ease": pa.float64(),
+    "response_ari": pa.float64(),
     "readability_scorer": pa.string(),
     "response_toxicity": pa.float64(),
     "prompt_toxicity": pa.float64(),
@@ -207,7 +208,13 @@ def _add_scores(row: _Row, scores: TextScores, scorers: Scorers) -> None:
 
 _METRICS_OF_A_TEXT = {
     "prompt": ("prompt_perplexity", "prompt_fk_grade", "prompt_toxicity"),
-    "response": ("response_perplexity", "response_fk_grade", "response_reading_ease", "response_toxicity"),
+    "response": (
+        "response_perplexity",
+        "response_fk_grade",
+        "response_reading_ease",
+        "response_ari",
+        "response_toxicity",
+    ),
 }
 
 
@@ -221,6 +228,8 @@ def _add_text_scores(row: _Row, side: str, key: bytes, scores: TextScores) -> No
     if side == "response":
         ease = read.flesch_reading_ease if isinstance(read, Readability) else None
         _set(row, "response_reading_ease", ease, reason)
+        index = read.automated_readability_index if isinstance(read, Readability) else None
+        _set(row, "response_ari", index, reason)
         row.columns["perplexity_tokens"] = perplexity.tokens
         row.columns["toxicity_labels"] = list(toxicity.labels.items()) if toxicity.value is not None else None
 

@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DERIVED = ("request_metrics", "metrics_minute", "metrics_15min", "metrics_daily_requester")
 MEASURES = (
     "execution_duration_ms", "prompt_tokens", "completion_tokens", "response_perplexity", "prompt_perplexity",
-    "response_fk_grade", "prompt_fk_grade", "response_reading_ease", "response_toxicity", "prompt_toxicity", "cost_usd",
+    "response_fk_grade", "prompt_fk_grade", "response_reading_ease", "response_ari", "response_toxicity",
+    "prompt_toxicity", "cost_usd",
 )  # fmt: skip
 
 

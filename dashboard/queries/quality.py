@@ -43,6 +43,7 @@ SCORES = (
 READABILITY = {
     "grade": Score("response_fk_grade", "Flesch-Kincaid grade", "US grade", "", 2),
     "ease": Score("response_reading_ease", "Flesch reading ease", "about 0 to 100", "", 1),
+    "ari": Score("response_ari", "Automated Readability Index", "US grade", "", 2),
 }
 
 

@@ -71,6 +71,7 @@ def requests(now: datetime, days: float, per_day: int, seed: int = 7) -> pd.Data
             "response_fk_grade": random.normal(np.where(second, 8.1, 10.4), 2.1, n),
             "prompt_fk_grade": random.normal(5.5, 2.4, n),
             "response_reading_ease": random.normal(np.where(second, 62, 48), 9, n),
+            "response_ari": random.normal(np.where(second, 8.6, 11.0), 2.4, n),
             "response_toxicity": random.beta(0.6, 22, n),
             "prompt_toxicity": np.where(
                 random.uniform(size=n) < 0.07, random.uniform(0.5, 1, n), random.beta(1, 15, n)
@@ -80,10 +81,11 @@ def requests(now: datetime, days: float, per_day: int, seed: int = 7) -> pd.Data
     )
     frame = frame.assign(**SCORERS)
     frame["cost_usd"] = (frame["prompt_tokens"] * 0.15 + frame["completion_tokens"] * 0.6) / 1e6
-    answered = ["response_perplexity", "response_fk_grade", "response_reading_ease", "response_toxicity", "cost_usd"]
+    readable = ["response_fk_grade", "response_reading_ease", "response_ari"]
+    answered = ["response_perplexity", *readable, "response_toxicity", "cost_usd"]
     frame.loc[failed, [*answered, "completion_tokens", "response_chars"]] = np.nan
     foreign = random.uniform(size=n) < 0.03
-    frame.loc[foreign, ["response_fk_grade", "response_reading_ease", "prompt_fk_grade"]] = np.nan
+    frame.loc[foreign, [*readable, "prompt_fk_grade"]] = np.nan
     return frame
 
 

@@ -102,6 +102,7 @@ def request_metrics_rows(count: int, seed: int = 0, first: int = 0) -> pa.Table:
         "perplexity_scorer": random.choice(["model/a/1", "model/b/1"], count).tolist(),
         "response_fk_grade": numbers(-3, 20),
         "response_reading_ease": numbers(-50, 120),
+        "response_ari": numbers(-10, 40),
         "readability_scorer": ["flesch/1"] * count,
         "response_toxicity": numbers(0, 1),
         "toxicity_scorer": ["keyword/1"] * count,

@@ -34,9 +34,10 @@ def test_a_logarithmic_bucket_stands_for_its_values_within_one_percent(value: fl
     assert lower <= value < upper
 
 
-@given(GRADES)
-def test_a_linear_bucket_is_a_quarter_wide(value: float) -> None:
-    lower, upper = bucket_edges(LINEAR, int(bucket_of(LINEAR, value)))
+@pytest.mark.parametrize("metric", [LINEAR, "response_fk_grade", "prompt_fk_grade", "response_ari"])
+@given(value=GRADES)
+def test_a_linear_bucket_is_a_quarter_wide(metric: str, value: float) -> None:
+    lower, upper = bucket_edges(metric, int(bucket_of(metric, value)))
     assert lower <= value < upper
     assert upper - lower == 0.25
 

@@ -120,6 +120,7 @@ def test_a_row_gets_every_number_and_the_name_of_who_gave_it() -> None:
         "perplexity_scorer": "letters-v1/python/1",
         "response_fk_grade": readability.flesch_kincaid_grade(answer),
         "response_reading_ease": readability.flesch_reading_ease(answer),
+        "response_ari": readability.automated_readability_index(answer),
         "readability_scorer": readability.SCORER,
         "prompt_toxicity": 1.0,
         "response_toxicity": 0.0,
@@ -146,7 +147,7 @@ def test_a_failed_request_keeps_the_scores_of_its_prompt_and_none_of_its_answer(
     [row] = scored({**chat("Is this a good day?", ""), **error})
     assert row["prompt_perplexity"] is not None
     assert row["prompt_toxicity"] == 0.0
-    missing = {"response_perplexity", "response_fk_grade", "response_reading_ease", "response_toxicity"}
+    missing = {"response_perplexity", "response_fk_grade", "response_reading_ease", "response_ari", "response_toxicity"}
     assert {row["unscored"][name] for name in missing | {"cost_usd", "completion_tokens"}} == {
         "the request failed with status 500"
     }
@@ -261,6 +262,7 @@ SCORES = {
     "response_fk_grade",
     "prompt_fk_grade",
     "response_reading_ease",
+    "response_ari",
     "response_toxicity",
     "prompt_toxicity",
     "cost_usd",
