@@ -18,7 +18,7 @@ from lakehouse.appends import FINISHED
 from lakehouse.inference import InferenceSource, SourceCommit
 
 FIRST_PIECE_ROWS = 16
-"""Rows that are scored in one go at first. Long texts on a slow machine take seconds a row."""
+"""Rows that the models score in one go at first. Long texts on a slow machine take seconds a row."""
 LARGEST_PIECE_ROWS = 256
 PIECE_SECONDS = 10.0
 """How long a piece should take, so that a run keeps to its budget and loses little when it is killed."""
@@ -86,14 +86,21 @@ class PieceSize:
     """How many rows the next piece takes: twice as many, or half as many, as the last one's time suggests."""
 
     def __init__(self) -> None:
-        self.rows = FIRST_PIECE_ROWS
+        self._scored = FIRST_PIECE_ROWS
+        self.one_in = 1.0
+        """The models score one row in so many, so that a piece has so many times more rows."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of the next piece."""
+        return int(self._scored * self.one_in)
 
     def took(self, seconds: float) -> None:
         """Learn from how long the last piece took."""
         if seconds < PIECE_SECONDS / 2:
-            self.rows = min(self.rows * 2, LARGEST_PIECE_ROWS)
+            self._scored = min(self._scored * 2, LARGEST_PIECE_ROWS)
         elif seconds > PIECE_SECONDS:
-            self.rows = max(self.rows // 2, 1)
+            self._scored = max(self._scored // 2, 1)
 
 
 def pieces(group: Group, size: PieceSize) -> Iterator[Piece]:

@@ -10,13 +10,14 @@ from argparse import ArgumentParser
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.capacity import Capacity
 from jobs.chunking import Group, Piece, PieceSize, groups, pieces
 from jobs.crash_points import crash_point
 from jobs.deduplication import new_rows
@@ -33,6 +34,8 @@ from lakehouse.status import write_status
 from lakehouse.store import open_table
 from lakehouse.tables import REQUEST_METRICS
 from metrics.engines.errors import EngineError
+from metrics.sampling import LEFT_OUT
+from metrics.text_cache import TextCache
 from settings import Settings, get_settings
 
 if TYPE_CHECKING:
@@ -65,6 +68,8 @@ class Progress:
     """Rows that got at least one score; `rows_unscored` got none. Both stand in `request_metrics`."""
     rows_unscored: int = 0
     rows_duplicate: int = 0
+    rows_left_out: int = 0
+    """Of the rows in `request_metrics` those that are not in the sample; 0 where every row got every score."""
     rows_waiting: int = 0
     unscored_reasons: Counter[str] = field(default_factory=Counter)
     stage_seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -86,10 +91,14 @@ class Progress:
     def sentence(self) -> str:
         """What the run did, for the command line."""
         seconds = sum(self.stage_seconds.values())
-        return (
+        new = self.rows_read - self.rows_duplicate
+        said = (
             f"Scored {self.rows_scored:,} rows, kept {self.rows_unscored:,} without a score, "
             f"left out {self.rows_duplicate:,} duplicates in {seconds:.1f} s; {self.rows_waiting:,} rows are waiting."
         )
+        if not self.rows_left_out:
+            return said
+        return f"{said} The models scored a random sample of {new - self.rows_left_out:,} of {new:,} rows."
 
 
 def run_score(
@@ -102,7 +111,8 @@ def run_score(
 ) -> Progress:
     """Score what is new, within `settings.score_budget_seconds`; with `once` until no row is left.
 
-    The models are loaded by `load`, and only if there is a new row. The run is written to `job_runs` when it starts
+    Where the budget is too short for the models to score every row, they score a random sample (`jobs.capacity`). The
+    models are loaded by `load`, and only if there is a new row. The run is written to `job_runs` when it starts
     and when it ends, also when it fails. `from_present_rows` gives up on history that is gone and goes on with all rows
     that the inference table has now; those that are known are left out.
 
@@ -149,7 +159,11 @@ class _Run:
     progress: Progress = field(default_factory=Progress)
     piece_size: PieceSize = field(default_factory=PieceSize)
     tools: ScoringTools | None = None
+    capacity: Capacity = field(init=False)
     status_written: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.capacity = Capacity(self.settings, self.deadline)
 
     def work(self) -> None:
         """Score what is new; start again from the new position where a rival on another machine was faster."""
@@ -158,7 +172,9 @@ class _Run:
                 self.score_new_rows()
                 return
             except (CommitConflict, AlreadyCommitted):
-                # Nothing of this piece was written; the rows of the rival's commit are known from now on.
+                # Nothing of this piece was written; the rows of the rival's commit are known from now on. The texts
+                # of the others must not be: a row that was drawn in vain would be taken for sure the next time.
+                self.tools = replace(self.tools, cache=TextCache()) if self.tools else None
                 if rivals == TIMES_TO_YIELD:
                     raise
 
@@ -202,14 +218,15 @@ class _Run:
             new = new_rows(group.rows, target)
         if self.tools is None and new.any():
             with progress.stage("load_models"):
-                self.tools = self.load(self.settings)
+                self.load_tools()
         scored: list[pa.Table] = []
         read, since = 0, time.monotonic()
+        self.choose_sample(group.rows_after + group.rows.num_rows)
         for piece in pieces(group, self.piece_size):
             started = time.monotonic()
             with progress.stage("score"):
                 scored.append(self.score(group.rows.filter(pa.array(piece.rows & new))))
-            self.piece_size.took(time.monotonic() - started)
+            self.learn(piece, time.monotonic() - started)
             read += int(piece.rows.sum())
             late = time.monotonic() >= self.deadline
             if not (piece.last or late or time.monotonic() - since >= COMMIT_SECONDS):
@@ -218,11 +235,25 @@ class _Run:
             with progress.stage("append"):
                 append_once(target, rows, app_id=app_id, source_version=piece.source_version, chunk=piece.number)
             _count(progress, piece, read, rows)
+            self.capacity.remember()
             self.write_status()
             self.roll_up()
             if late:
                 return
             scored, read, since = [], 0, time.monotonic()
+
+    def load_tools(self) -> None:
+        tools = self.load(self.settings)
+        self.tools = replace(tools, scorers=self.capacity.meter(tools.scorers))
+
+    def choose_sample(self, rows_waiting: int) -> None:
+        self.piece_size.one_in = self.capacity.choose(rows_waiting)
+
+    def learn(self, piece: Piece, seconds: float) -> None:
+        """From how long a piece took: how large the next one is, and how large the sample."""
+        self.piece_size.took(seconds)
+        self.capacity.learn(int(piece.rows.sum()), seconds)
+        self.choose_sample(piece.rows_after)
 
     def score(self, rows: pa.Table) -> pa.Table:
         tools = self.tools
@@ -232,7 +263,13 @@ class _Run:
 
         now = datetime.now(UTC)
         scored = score_rows(
-            rows.drop_columns(["source_version"]), tools.scorers, tools.prices, tools.cache, now, self.on_progress
+            rows.drop_columns(["source_version"]),
+            tools.scorers,
+            tools.prices,
+            tools.cache,
+            now,
+            self.on_progress,
+            self.capacity.one_in,
         )
         return with_implausible_times_noted(conform(scored, REQUEST_METRICS.schema), now)
 
@@ -282,11 +319,17 @@ def _count(progress: Progress, piece: Piece, read: int, scored: pa.Table) -> Non
     with_score = pc.sum(has_score).as_py() or 0
     progress.rows_scored += with_score
     progress.rows_unscored += scored.num_rows - with_score
+    progress.rows_left_out += pc.sum(pc.equal(scored["score_weight"], 0.0)).as_py() or 0
     for pairs in scored["unscored"].to_pylist():
-        progress.unscored_reasons.update(f"{metric}: {reason}" for metric, reason in pairs or [])
+        progress.unscored_reasons.update(f"{metric}: {_kind(reason)}" for metric, reason in pairs or [])
     newest = newest_plausible(scored["request_time"], datetime.now(UTC))
     if newest is not None:
         progress.newest_request_time = max(newest, progress.newest_request_time or newest)
+
+
+def _kind(reason: str) -> str:
+    """The reason without the size of the sample, which may change from piece to piece."""
+    return LEFT_OUT if reason.startswith(LEFT_OUT) else reason
 
 
 def _finish(settings: Settings, run_id: str, state: str, progress: Progress, error: str | None = None) -> None:

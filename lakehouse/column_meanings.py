@@ -77,6 +77,7 @@ COLUMN_MEANINGS: dict[str, str] = {
     "rows_scored": "Rows with at least one score",
     "rows_unscored": "Rows that are kept without a score",
     "rows_duplicate": "Rows left out because their id was known",
+    "rows_left_out": "Rows that are not in the sample which got the models' scores; 0: every row got every score",
     "rows_waiting": "Rows that it left for the next run",
     "unscored_reasons": "Reason → rows",
     "stage_seconds": "Stage → seconds",

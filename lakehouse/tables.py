@@ -207,6 +207,7 @@ JOB_RUNS = TableSpec(
         stage_seconds=pa.map_(pa.string(), pa.float64()),
         newest_request_time=TIMESTAMP,
         error=pa.string(),
+        rows_left_out=pa.int64(),
     ),
     statistics_columns=("run_id", "job", "request_id", "started_at", "state"),
 )

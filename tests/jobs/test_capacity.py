@@ -1,0 +1,211 @@
+"""How large a sample is, what it rests on, and a run whose traffic is more than its models can score in time."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.capacity import MOST_ROWS_FOR_ONE, Capacity, ModelWork, Pace
+from jobs.score import Progress, run_score
+from jobs.scorers import ScoringTools
+from lakehouse.runs import runs
+from lakehouse.store import open_table, read_rows
+from metrics.readability import readability
+from metrics.scorers import OnProgress, PerplexityScores, ToxicityScores
+from metrics.scoring import Scorers
+from settings import Settings
+from tests.jobs.request_rows import add_requests, add_served_entity, inference_row, inference_rows
+
+CHARACTER_SECONDS = 0.0001
+BUDGET_SECONDS = 3.0
+ROWS = 1_500
+"""Texts of about 130 characters a row: their scoring would take about six times the budget."""
+
+
+@dataclass
+class SlowPerplexity:
+    """A model that takes its time for every character and can be checked by hand: letters in the text."""
+
+    name: str = "letters/python/1"
+    seen: list[str] = field(default_factory=list)
+
+    def score(self, texts: Sequence[str], on_progress: OnProgress | None = None) -> PerplexityScores:
+        time.sleep(sum(map(len, texts)) * CHARACTER_SECONDS)
+        self.seen.extend(texts)
+        return PerplexityScores(
+            np.array([len(set(text)) for text in texts], float),
+            np.array([len(text) for text in texts]),
+            [None] * len(texts),
+        )
+
+    def count_tokens(self, texts: Sequence[str]) -> np.ndarray:
+        return np.array([len(text) for text in texts], dtype=np.int64)
+
+
+@dataclass
+class KeywordToxicity:
+    name: str = "keyword/letters/1"
+    english_only: bool = True
+
+    def score(self, texts: Sequence[str], on_progress: OnProgress | None = None) -> ToxicityScores:
+        return ToxicityScores(np.zeros(len(texts)), [{"toxicity": 0.0}] * len(texts))
+
+
+def load(settings: Settings) -> ScoringTools:
+    return ScoringTools(Scorers(SlowPerplexity(), KeywordToxicity()))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def dictionaries_are_loaded() -> None:
+    """The words' syllables are read once in a process, which takes longer than these tests' rows."""
+    readability("A plain sentence.")
+
+
+def hurried(settings: Settings) -> Settings:
+    return settings.model_copy(update={"score_budget_seconds": BUDGET_SECONDS})
+
+
+def metrics_rows(settings: Settings) -> list[dict[str, Any]]:
+    rows = read_rows(open_table(settings, "request_metrics")).to_pylist()
+    assert len({row["databricks_request_id"] for row in rows}) == len(rows)
+    return [{**row, "unscored": dict(row["unscored"] or [])} for row in rows]
+
+
+def test_more_traffic_than_time_gives_every_row_its_row_and_a_sample_the_slow_scores(settings: Settings) -> None:
+    add_served_entity(settings)
+    add_requests(settings, inference_rows(0, ROWS))
+    progress = run_score(hurried(settings), load=load)
+    rows = metrics_rows(settings)
+    assert (len(rows), progress.rows_waiting) == (ROWS, 0)
+    assert all(row["response_fk_grade"] is not None and row["response_toxicity"] == 0.0 for row in rows)
+    assert all(row["prompt_tokens"] is not None for row in rows)
+    taken = [row for row in rows if row["score_weight"] > 0]
+    assert len(taken) == ROWS - progress.rows_left_out < ROWS / 2
+    for row in rows:
+        assert (row["response_perplexity"] is None) == (row["score_weight"] == 0.0)
+        assert (row["unscored"].get("response_perplexity", "").startswith("left out of the sample (1 in ")) == (
+            row["score_weight"] == 0.0
+        )
+    weights = np.array([row["score_weight"] for row in taken])
+    # The sum of the weights estimates the number of rows; its variance under this way of drawing is Σ w (w - 1).
+    assert abs(weights.sum() - ROWS) < 5 * np.sqrt((weights * (weights - 1)).sum())
+    _the_run_is_told(settings, progress)
+
+
+def _the_run_is_told(settings: Settings, progress: Progress) -> None:
+    (run,) = runs(settings, "score")
+    assert run["rows_left_out"] == progress.rows_left_out > 0
+    assert run["unscored_reasons"]["response_perplexity: left out of the sample"] == progress.rows_left_out
+    taken = ROWS - progress.rows_left_out
+    assert f"The models scored a random sample of {taken:,} of {ROWS:,} rows." in progress.sentence()
+
+
+def test_the_next_run_knows_from_its_first_row_how_much_it_can_score(settings: Settings) -> None:
+    add_requests(settings, inference_rows(0, 200))
+    run_score(settings, once=True, load=load)
+    add_requests(settings, inference_rows(200, ROWS))
+    run_score(hurried(settings), load=load)
+    rows = [row for row in metrics_rows(settings) if int(row["databricks_request_id"][1:]) >= 200]
+    assert len(rows) == ROWS
+    weights = [row["score_weight"] for row in rows if row["score_weight"]]
+    # No piece was scored wholly to find out: the newest and the oldest had about the same chance all along.
+    assert min(weights) > 1
+    assert max(weights) < 6 * min(weights)
+
+
+def test_a_run_without_a_budget_scores_everything(settings: Settings) -> None:
+    add_requests(settings, inference_rows(0, 60))
+    progress = run_score(settings, once=True, load=load)
+    rows = metrics_rows(settings)
+    assert {row["score_weight"] for row in rows} == {1.0}
+    assert all(row["response_perplexity"] is not None for row in rows)
+    assert progress.rows_left_out == 0
+    assert "sample" not in progress.sentence()
+
+
+def test_texts_that_come_again_cost_nothing_and_are_all_taken(settings: Settings) -> None:
+    same = inference_row("same")
+    rows = inference_rows(0, ROWS, request=same["request"], response=same["response"])
+    add_requests(settings, rows)
+    assert run_score(hurried(settings), load=load).rows_left_out == 0
+
+
+@given(st.integers(1, 10**7), st.floats(-10, 600), st.floats(1, 10_000), st.floats(1e-7, 1e-2), st.floats(0, 0.1))
+def test_a_sample_is_never_larger_than_all_nor_smaller_than_one_in_a_hundred(
+    rows: int, seconds: float, characters: float, character_seconds: float, row_seconds: float
+) -> None:
+    one_in = Pace(row_seconds, characters, character_seconds).one_in(rows, seconds)
+    assert 1.0 <= one_in <= MOST_ROWS_FOR_ONE
+    planned = rows * row_seconds + rows * characters * character_seconds / one_in
+    assert planned <= max(seconds, 0) * 0.85 * (1 + 1e-9) or one_in == MOST_ROWS_FOR_ONE
+    # A number with two digits, which the reason in each row can say exactly.
+    assert one_in == float(f"{one_in:.2g}")
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**6), st.floats(0, 600), st.floats(0, 600))
+def test_more_rows_or_less_time_never_make_the_sample_larger(
+    rows: int, more: int, seconds: float, longer: float
+) -> None:
+    pace = Pace(0.001, 800.0, 0.0003)
+    assert pace.one_in(rows + more, seconds) >= pace.one_in(rows, seconds) >= pace.one_in(rows, seconds + longer)
+
+
+def test_nothing_is_left_out_before_anything_is_known() -> None:
+    assert Pace().one_in(10**6, 1.0) == 1.0
+
+
+def test_nothing_is_left_out_where_all_texts_are_known_however_late_it_is() -> None:
+    assert Pace(0.001, 0.0, 0.0003).one_in(10**6, -1.0) == 1.0
+
+
+def test_what_a_piece_of_a_sample_tells_holds_for_all_rows() -> None:
+    pace = Pace()
+    pace.learn(400, 4.0, ModelWork(characters=50_000, seconds=5.0), 0.8)
+    assert list(vars(pace).values()) == pytest.approx([0.002, 500.0, 0.0001])
+    pace.learn(400, 4.0, ModelWork(characters=0, seconds=0.0), 0.8)
+    assert pace.character_seconds == pytest.approx(0.0001)
+    assert pace.row_characters == pytest.approx(350.0)
+    before = Pace(**vars(pace))
+    pace.learn(0, 1.0, ModelWork(), 0.0)
+    pace.learn(16, 4.0, ModelWork(1400, 0.14), 100.0)
+    assert pace.row_seconds == before.row_seconds, "a piece of a few rows tells nothing about the cheap work"
+
+
+def _kept_pace(home: Path) -> Path:
+    return home / "status" / "score_pace.json"
+
+
+def test_what_is_known_belongs_to_the_models_it_was_learnt_from(settings: Settings) -> None:
+    first = Capacity(settings, 100.0)
+    first.meter(Scorers(SlowPerplexity(), KeywordToxicity()))
+    first.pace = Pace(0.001, 500.0, 0.0001)
+    first.remember()
+    same, other = Capacity(settings, 100.0), Capacity(settings, 100.0)
+    same.meter(Scorers(SlowPerplexity(), KeywordToxicity()))
+    other.meter(Scorers(SlowPerplexity("another/python/1"), KeywordToxicity()))
+    assert same.pace == first.pace
+    assert other.pace == Pace()
+
+
+@pytest.mark.parametrize("kept", ["", "[]", '{"scorers": 3}', "NaN", "null", "-1", '"x"', "true"])
+def test_a_damaged_memory_is_learnt_anew(settings: Settings, kept: str) -> None:
+    capacity = Capacity(settings, 100.0)
+    capacity.meter(Scorers(SlowPerplexity(), None))
+    capacity.pace = Pace(0.001, 500.0, 0.0001)
+    capacity.remember()
+    file = _kept_pace(settings.home)
+    if kept[:1] in ("", "[", "{"):
+        file.write_text(kept)
+    else:
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"character_seconds": json.loads(kept)}))
+    again = Capacity(settings, 100.0)
+    again.meter(Scorers(SlowPerplexity(), None))
+    assert again.pace.character_seconds is None
+    assert again.choose(10**6) == 1.0
