@@ -8,8 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lakehouse.errors import UnreadableTable
-from lakehouse.store import first_line
+from lakehouse.store import batches_of_dates
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -51,15 +50,10 @@ def ids_found(table: "DeltaTable", ids: pa.Array, dates: list[str] | None = None
 
     Memory holds the hits only. Raises: UnreadableTable, if a file of the snapshot is gone.
     """
-    pruning = None if dates is None else [("request_date", "in", dates)]
     found: list[pa.Array] = []
-    try:
-        dataset = table.to_pyarrow_dataset(file_pruning_predicate=pruning)
-        for batch in dataset.scanner(columns=["databricks_request_id"]).to_batches():
-            stored = batch.column("databricks_request_id")
-            found.append(stored.filter(pc.is_in(stored, value_set=ids)))
-    except OSError as error:
-        raise UnreadableTable(f"The table at {table.table_uri} cannot be read: {first_line(error)}") from error
+    for batch in batches_of_dates(table, ["databricks_request_id"], dates):
+        stored = batch.column("databricks_request_id")
+        found.append(stored.filter(pc.is_in(stored, value_set=ids)))
     return pa.concat_arrays(found) if found else ids.slice(0, 0)
 
 

@@ -1,22 +1,32 @@
-"""`request_metrics` summed into the rollup tables, every row exactly once.
+"""`request_metrics` and `request_scores` summed into the rollup tables, every row exactly once.
 
-Each rollup table keeps its own position (application id `rollup:<id of request_metrics>`), so a run that was killed
-between two of them goes on where each one stands.
+Each rollup table keeps its own position in each of the two (application id `rollup:<id of the table>`), so a run that
+was killed between two of them goes on where each one stands.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobs.crash_points import crash_point
-from jobs.partial_sums import COLUMNS_READ, partial_sums
+from jobs.one_at_a_time import one_at_a_time
+from jobs.partial_sums import (
+    COLUMNS_READ,
+    REQUEST_COLUMNS,
+    REQUEST_COUNT,
+    SCORE_COLUMNS,
+    partial_sums,
+    partial_sums_of_scores,
+)
 from lakehouse.appends import FINISHED, append_once, position
 from lakehouse.change_data import changed_batches, present_batches
 from lakehouse.errors import HistoryGone
-from lakehouse.store import open_table, table_id
-from lakehouse.tables import REQUEST_METRICS
+from lakehouse.store import batches_of_dates, open_table, table_id
+from lakehouse.table_spec import TableSpec
+from lakehouse.tables import REQUEST_METRICS, REQUEST_SCORES
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -38,64 +48,104 @@ ROLLUPS = (
     Rollup("metrics_daily_requester", 86_400, by_requester=True),
 )
 VERSIONS_AT_ONCE = 20
-"""Commits of `request_metrics` that are read together; each has at most a chunk's rows, so memory stays bounded."""
+"""Commits of a source that are read together; each has at most a chunk's rows, so memory stays bounded."""
 ROWS_AT_ONCE = 200_000
 """Rows of a snapshot that one commit of a rollup covers, where days are small enough to be taken together."""
+_PATIENCE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A table that is rolled up: what is read of it, and how its rows are summed for a rollup table."""
+
+    spec: TableSpec
+    columns: tuple[str, ...]
+    summed: Callable[[Settings, pa.Table, Rollup], pa.Table]
+
+
+def _sums_of_requests(settings: Settings, rows: pa.Table, rollup: Rollup) -> pa.Table:
+    return partial_sums(rows, rollup.window_seconds, rollup.by_requester)
+
+
+def _sums_of_scores(settings: Settings, rows: pa.Table, rollup: Rollup) -> pa.Table:
+    return partial_sums_of_scores(_with_requests(settings, rows), rollup.window_seconds, rollup.by_requester)
+
+
+_SOURCES = (
+    _Source(REQUEST_METRICS, COLUMNS_READ, _sums_of_requests),
+    _Source(REQUEST_SCORES, SCORE_COLUMNS, _sums_of_scores),
+)
 
 
 def roll_up(settings: Settings) -> dict[str, int]:
-    """Bring every rollup table up to the newest version of `request_metrics`.
+    """Bring every rollup table up to the newest versions of `request_metrics` and `request_scores`.
 
-    Returns: rows of `request_metrics` that each rollup table took in; 0 where it was up to date.
-    Raises: HistoryGone, if commits that a rollup still needs were cleaned up. CommitConflict, if another run rolls up.
+    Returns: rows of both that each rollup table took in; 0 where it was up to date.
+    Raises: HistoryGone, if commits that a rollup still needs were cleaned up. CommitConflict, if a run on another
+    machine rolls up; StillAtWork, if another process of this workspace does, for minutes.
     """
-    source = open_table(settings, REQUEST_METRICS.name)
-    taken = {}
-    for rollup in ROLLUPS:
-        taken[rollup.table] = _roll_up_one(settings, source, rollup)
-        crash_point(f"roll_up_{rollup.table}")
-    return taken
+    with one_at_a_time(settings, "roll_up", _PATIENCE_SECONDS):
+        sources = [(source, open_table(settings, source.spec.name)) for source in _SOURCES]
+        taken = {}
+        for rollup in ROLLUPS:
+            taken[rollup.table] = sum(_roll_up_one(settings, source, table, rollup) for source, table in sources)
+            crash_point(f"roll_up_{rollup.table}")
+        return taken
 
 
-def _roll_up_one(settings: Settings, source: "DeltaTable", rollup: Rollup) -> int:
+def _roll_up_one(settings: Settings, source: _Source, table: "DeltaTable", rollup: Rollup) -> int:
     target = open_table(settings, rollup.table)
-    app_id = f"rollup:{table_id(source)}"
+    app_id = f"rollup:{table_id(table)}"
     done = position(target, app_id)
-    newest = source.version()
+    newest = table.version()
     taken = 0
     if done is None or done[1] != FINISHED:
-        taken += _roll_up_snapshot(settings, target, app_id, rollup, done or (newest, -1))
+        taken += _roll_up_snapshot(settings, source, target, app_id, rollup, done or (newest, -1))
         done = position(target, app_id)
     if done is None:
         return taken
     for first in range(done[0] + 1, newest + 1, VERSIONS_AT_ONCE):
         last = min(first + VERSIONS_AT_ONCE - 1, newest)
-        rows = _rows_added(source, target, first, last)
+        rows = _rows_added(source, table, target, first, last)
         if rows.num_rows:
-            sums = partial_sums(rows, rollup.window_seconds, rollup.by_requester)
-            append_once(target, sums, app_id=app_id, source_version=last)
+            append_once(target, source.summed(settings, rows, rollup), app_id=app_id, source_version=last)
         taken += rows.num_rows
     return taken
 
 
-def _rows_added(source: "DeltaTable", target: "DeltaTable", first: int, last: int) -> pa.Table:
+def _with_requests(settings: Settings, scores: pa.Table) -> pa.Table:
+    """Scores with the time, version and status of their requests; null where `request_metrics` has no such request."""
+    wanted = pc.unique(scores[REQUEST_COUNT])
+    dates = ["" if day is None else day.isoformat() for day in pc.unique(scores["request_date"]).to_pylist()]
+    batches = [
+        batch.filter(pc.is_in(batch.column(REQUEST_COUNT), value_set=wanted))
+        for batch in batches_of_dates(open_table(settings, REQUEST_METRICS.name), REQUEST_COLUMNS, dates)
+    ]
+    requests = pa.Table.from_batches(batches, REQUEST_METRICS.schema.empty_table().select(REQUEST_COLUMNS).schema)
+    place = pc.index_in(scores[REQUEST_COUNT], value_set=requests[REQUEST_COUNT])
+    for name in REQUEST_COLUMNS[1:]:
+        scores = scores.append_column(name, requests[name].take(place))
+    return scores
+
+
+def _rows_added(source: _Source, table: "DeltaTable", target: "DeltaTable", first: int, last: int) -> pa.Table:
     """The rows that versions `first` to `last` added. A compaction adds none."""
     try:
         batches = [
-            batch.select(list(COLUMNS_READ))
+            batch.select(list(source.columns))
             for version in range(first, last + 1)
-            for batch in changed_batches(source, version, COLUMNS_READ)
+            for batch in changed_batches(table, version, source.columns)
         ]
     except HistoryGone as error:
         raise HistoryGone(
-            f"The rollups in {target.table_uri} are behind what is left of {source.table_uri}'s history; delete that "
+            f"The rollups in {target.table_uri} are behind what is left of {table.table_uri}'s history; delete that "
             "folder, and the next run builds it from the present rows."
         ) from error
-    return pa.concat_tables(batches) if batches else REQUEST_METRICS.schema.empty_table()
+    return pa.concat_tables(batches) if batches else source.spec.schema.empty_table()
 
 
 def _roll_up_snapshot(
-    settings: Settings, target: "DeltaTable", app_id: str, rollup: Rollup, start: tuple[int, int]
+    settings: Settings, source: _Source, target: "DeltaTable", app_id: str, rollup: Rollup, start: tuple[int, int]
 ) -> int:
     """The first time: sum the snapshot at version `start[0]`, days at a time, from day number `start[1]` + 1 on.
 
@@ -104,14 +154,12 @@ def _roll_up_snapshot(
     version, done = start
     if version == 0:
         return 0
-    source = open_table(settings, REQUEST_METRICS.name)
-    source.load_as_version(version)
-    days = _rows_by_day(source)
+    table = open_table(settings, source.spec.name)
+    table.load_as_version(version)
+    days = rows_by_day(table)
     taken = 0
     for number, group in _groups_of_days(days, done + 1):
-        sums = [
-            partial_sums(rows, rollup.window_seconds, rollup.by_requester) for rows in _snapshot_batches(source, group)
-        ]
+        sums = [source.summed(settings, rows, rollup) for rows in _snapshot_batches(source, table, group)]
         rows = sum(days[day] for day in group)
         chunk = FINISHED if number == len(days) - 1 else number
         append_once(target, pa.concat_tables(sums), app_id=app_id, source_version=version, chunk=chunk)
@@ -119,9 +167,9 @@ def _roll_up_snapshot(
     return taken
 
 
-def _rows_by_day(source: "DeltaTable") -> dict[str, int]:
+def rows_by_day(table: "DeltaTable") -> dict[str, int]:
     """Rows in each partition of a snapshot, by its `request_date` ('' for none), in order."""
-    files = pa.table(source.get_add_actions(flatten=True))
+    files = pa.table(table.get_add_actions(flatten=True))
     days: dict[str, int] = {}
     for day, rows in zip(files["partition.request_date"].to_pylist(), files["num_records"].to_pylist(), strict=True):
         key = day.isoformat() if day is not None else ""
@@ -141,13 +189,13 @@ def _groups_of_days(days: dict[str, int], start: int) -> Iterator[tuple[int, lis
             group = []
 
 
-def _snapshot_batches(source: "DeltaTable", days: list[str]) -> Iterator[pa.Table]:
+def _snapshot_batches(source: _Source, table: "DeltaTable", days: list[str]) -> Iterator[pa.Table]:
     """All rows of some days (partition values of the log, so no one's text), about `ROWS_AT_ONCE` at a time."""
     dated = ", ".join(f"DATE '{day}'" for day in days if day)
     conditions = [f"request_date IN ({dated})"] if dated else []
     conditions += ["request_date IS NULL"] if "" in days else []
     waiting: list[pa.Table] = []
-    for batch in present_batches(source, COLUMNS_READ, " OR ".join(conditions)):
+    for batch in present_batches(table, source.columns, " OR ".join(conditions)):
         waiting.append(batch)
         if sum(table.num_rows for table in waiting) >= ROWS_AT_ONCE:
             yield pa.concat_tables(waiting)

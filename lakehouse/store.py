@@ -5,7 +5,7 @@ only ever opened.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -106,6 +106,22 @@ def read_rows(
     try:
         dataset = table.to_pyarrow_dataset()
         return dataset.to_table(columns=list(columns) if columns is not None else None, filter=where)
+    except OSError as error:
+        raise UnreadableTable(f"The table at {table.table_uri} cannot be read: {first_line(error)}") from error
+
+
+def batches_of_dates(
+    table: "DeltaTable", columns: Iterable[str], dates: list[str] | None, where: "ds.Expression | None" = None
+) -> Iterator[pa.RecordBatch]:
+    """Rows of one of our own tables, some thousand at a time: those of some `request_date`s, or of all (None).
+
+    dates: as partition values of the log: `2026-05-04`, '' for none.
+    Raises: UnreadableTable, if a file of the snapshot is gone.
+    """
+    pruning = None if dates is None else [("request_date", "in", dates)]
+    try:
+        dataset = table.to_pyarrow_dataset(file_pruning_predicate=pruning)
+        yield from dataset.scanner(columns=list(columns), filter=where).to_batches()
     except OSError as error:
         raise UnreadableTable(f"The table at {table.table_uri} cannot be read: {first_line(error)}") from error
 

@@ -5,6 +5,7 @@ A timestamp is UTC with microseconds. `docs/tables.md` is generated from this fi
 
 import pyarrow as pa
 
+from lakehouse.score_cache_table import SCORE_CACHE
 from lakehouse.table_spec import STRING_MAP, TIMESTAMP, TableSpec, columns
 
 _KEPT_FOR_READERS = {
@@ -113,7 +114,8 @@ REQUEST_METRICS = TableSpec(
 
 REQUEST_SCORES = TableSpec(
     name="request_scores",
-    meaning="Scores given later: fill-ins and re-scorings, one row for each request, metric and scorer. Append-only.",
+    meaning="Scores given later: fill-ins and re-scorings. The weights of the rows of a request, metric and scorer are "
+    "added to the weight that its value in `request_metrics` has, if that is by the same scorer. Append-only.",
     schema=columns(
         databricks_request_id=pa.string(),
         request_date=pa.date32(),
@@ -122,10 +124,12 @@ REQUEST_SCORES = TableSpec(
         value=pa.float64(),
         weight=pa.float64(),
         scored_at=TIMESTAMP,
+        unscored_reason=pa.string(),
     ),
     partition_by=("request_date",),
     statistics_columns=("databricks_request_id", "request_date", "metric", "scorer"),
     change_data_feed=True,
+    properties=_KEPT_FOR_READERS,
 )
 
 _ROLLUP_SCHEMA = columns(
@@ -143,6 +147,7 @@ _ROLLUP_SCHEMA = columns(
     min=pa.float64(),
     max=pa.float64(),
     buckets=pa.map_(pa.int32(), pa.float64()),
+    sum_w2=pa.float64(),
 )
 
 METRICS_MINUTE = TableSpec(
@@ -373,6 +378,7 @@ TABLES: dict[str, TableSpec] = {
         SERVED_ENTITIES,
         REQUEST_METRICS,
         REQUEST_SCORES,
+        SCORE_CACHE,
         METRICS_MINUTE,
         METRICS_15MIN,
         METRICS_DAILY_REQUESTER,

@@ -3,12 +3,23 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from jobs.partial_sums import MEASURES, REQUEST_COUNT, partial_sums
-from lakehouse.tables import METRICS_DAILY_REQUESTER, METRICS_MINUTE, REQUEST_METRICS
+from jobs.partial_sums import (
+    MEASURES,
+    REQUEST_COLUMNS,
+    REQUEST_COUNT,
+    SCORE_COLUMNS,
+    partial_sums,
+    partial_sums_of_scores,
+)
+from lakehouse.tables import METRICS_DAILY_REQUESTER, METRICS_MINUTE, REQUEST_METRICS, REQUEST_SCORES
 from metrics.buckets import bucket_of
+from metrics.sampling import is_sampled
 from tests.jobs.request_rows import request_metrics_rows
 
 KEYS = ("window_start", "endpoint_name", "entity_name", "entity_version", "status_class", "metric", "scorer")
@@ -17,7 +28,15 @@ KEYS = ("window_start", "endpoint_name", "entity_name", "entity_version", "statu
 def one_by_one(rows: pa.Table, window_seconds: int) -> dict[tuple[Any, ...], dict[str, Any]]:
     """The same sums, slowly and in plain Python."""
     sums: dict[tuple[Any, ...], dict[str, Any]] = defaultdict(
-        lambda: {"n": 0, "sum_w": [], "sum_wx": [], "sum_wx2": [], "values": [], "buckets": defaultdict(float)}
+        lambda: {
+            "n": 0,
+            "sum_w": [],
+            "sum_wx": [],
+            "sum_wx2": [],
+            "sum_w2": [],
+            "values": [],
+            "buckets": defaultdict(float),
+        }
     )
     for row in rows.to_pylist():
         second = math.floor(row["request_time"].timestamp() / window_seconds) * window_seconds
@@ -29,13 +48,14 @@ def one_by_one(rows: pa.Table, window_seconds: int) -> dict[tuple[Any, ...], dic
             value = row[measure.metric]
             if value is None:
                 continue
-            weight = row["score_weight"] if measure.weighted else 1.0
             scorer = row[measure.scorer_column] if measure.scorer_column else ""
+            weight = row["score_weight"] if is_sampled(measure.metric, scorer) else 1.0
             entry = sums[(*group, measure.metric, scorer)]
             entry["n"] += 1
             entry["sum_w"].append(weight)
             entry["sum_wx"].append(weight * value)
             entry["sum_wx2"].append(weight * value * value)
+            entry["sum_w2"].append(weight * weight)
             entry["values"].append(value)
             entry["buckets"][int(bucket_of(measure.metric, value))] += weight
     return sums
@@ -50,28 +70,104 @@ def test_the_sums_of_every_window_equal_those_added_up_one_by_one(window_seconds
     for key, entry in expected.items():
         assert got[key]["n"] == entry["n"]
         if key[5] == REQUEST_COUNT:
-            assert got[key]["sum_w"] == entry["n"]
+            assert got[key]["sum_w"] == got[key]["sum_w2"] == entry["n"]
             assert got[key]["sum_wx"] is None
             continue
-        for name in ("sum_w", "sum_wx", "sum_wx2"):
+        for name in ("sum_w", "sum_wx", "sum_wx2", "sum_w2"):
             assert got[key][name] == pytest.approx(math.fsum(entry[name]), rel=1e-12)
         assert (got[key]["min"], got[key]["max"]) == (min(entry["values"]), max(entry["values"]))
         assert dict(got[key]["buckets"]) == pytest.approx(dict(entry["buckets"]))
 
 
-def test_sums_of_two_parts_add_up_to_the_sums_of_the_whole() -> None:
-    rows = request_metrics_rows(300)
-    whole = partial_sums(rows, 900)
-    parts = pa.concat_tables([partial_sums(rows.slice(0, 110), 900), partial_sums(rows.slice(110), 900)])
-    keys = list(KEYS)
-    sums = [("n", "sum"), ("sum_w", "sum"), ("sum_wx", "sum"), ("min", "min"), ("max", "max")]
-    order = [(key, "ascending") for key in keys]
-    added = parts.drop_columns(["buckets"]).group_by(keys).aggregate(sums).sort_by(order)
-    alone = whole.drop_columns(["buckets"]).group_by(keys).aggregate(sums).sort_by(order)
-    assert added["n_sum"].equals(alone["n_sum"])
-    sums_added, sums_alone = (table["sum_wx_sum"].fill_null(0).to_pylist() for table in (added, alone))
-    assert sums_added == pytest.approx(sums_alone, rel=1e-12)
-    assert added["max_max"].equals(alone["max_max"])
+def added_up(*parts: pa.Table) -> dict[tuple[Any, ...], float]:
+    """Rollup rows with the same key added up, as the queries do; each sum under its key and name."""
+    together: dict[tuple[Any, ...], float] = defaultdict(float)
+    for row in pa.concat_tables(parts).to_pylist():
+        key = tuple(row[name] for name in KEYS)
+        for name in ("n", "sum_w", "sum_wx", "sum_wx2", "sum_w2"):
+            together[*key, name] += row[name] or 0.0
+        for name, choose in (("min", min), ("max", max)):
+            if row[name] is not None:
+                together[*key, name] = choose(together.get((*key, name), row[name]), row[name])
+        for bucket, weight in row["buckets"] or []:
+            together[*key, "bucket", bucket] += weight
+    return together
+
+
+def assert_equal_sums(left: dict[tuple[Any, ...], float], right: dict[tuple[Any, ...], float]) -> None:
+    different = {
+        key: (left.get(key), right.get(key))
+        for key in {**left, **right}
+        # A bucket of weight 0 is as good as none.
+        if abs(left.get(key, 0.0) - right.get(key, 0.0)) > 1e-9 * max(1.0, abs(right.get(key, 0.0)))
+    }
+    assert different == {}
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 1000))
+@settings(max_examples=15, deadline=None)
+def test_sums_of_any_parts_add_up_to_the_sums_of_the_whole(first: int, second: int, seed: int) -> None:
+    rows = request_metrics_rows(40, seed=seed)
+    start, end = sorted((first, second))
+    parts = [rows.slice(0, start), rows.slice(start, end - start), rows.slice(end)]
+    assert_equal_sums(added_up(*(partial_sums(part, 900) for part in parts)), added_up(partial_sums(rows, 900)))
+
+
+@given(st.integers(0, 1000), st.floats(1.0, 50.0), st.sampled_from([60, 86_400]), st.booleans())
+@settings(max_examples=15, deadline=None)
+def test_a_sample_that_is_filled_in_gives_the_sums_of_all_rows_scored_at_once(
+    seed: int, one_in: float, window_seconds: int, by_requester: bool
+) -> None:
+    at_once = with_one_scorer(request_metrics_rows(40, seed=seed))
+    sampled, later = taken_apart(at_once, one_in, seed)
+    filled = added_up(
+        partial_sums(sampled, window_seconds, by_requester),
+        partial_sums_of_scores(later, window_seconds, by_requester),
+    )
+    assert_equal_sums(filled, added_up(partial_sums(at_once, window_seconds, by_requester)))
+
+
+def with_one_scorer(rows: pa.Table) -> pa.Table:
+    """The rows as one model scored all of them, each value for itself."""
+    columns = {name: rows[name] for name in rows.column_names}
+    columns["perplexity_scorer"] = pa.array(["model/a/1"] * len(rows))
+    columns["score_weight"] = pa.array([1.0] * len(rows))
+    return pa.table(columns, schema=rows.schema)
+
+
+def taken_apart(rows: pa.Table, one_in: float, seed: int) -> tuple[pa.Table, pa.Table]:
+    """The rows as a sample of 1 in `one_in` would have left them, and what fills in the rest with its corrections."""
+    inside = np.random.default_rng(seed).random(len(rows)) < 1 / one_in
+    left, later = [], []
+    for row, taken in zip(rows.to_pylist(), inside, strict=True):
+        value = row["response_perplexity"]
+        if value is not None and (not taken or one_in > 1):
+            weight = 1.0 - one_in if taken else 1.0
+            score = {"metric": "response_perplexity", "scorer": "model/a/1", "value": value, "weight": weight}
+            later.append({name: row[name] for name in (*REQUEST_COLUMNS, "request_date")} | score)
+        kept = value if taken else None
+        left.append({**row, "response_perplexity": kept, "score_weight": one_in if taken else 0.0})
+    schema = pa.schema([REQUEST_METRICS.schema.field(name) for name in REQUEST_COLUMNS])
+    for name in SCORE_COLUMNS[1:]:
+        schema = schema.append(REQUEST_SCORES.schema.field(name))
+    return pa.Table.from_pylist(left, schema=rows.schema), pa.Table.from_pylist(later, schema=schema)
+
+
+def test_a_correction_alone_lowers_the_weights_and_counts_no_value() -> None:
+    (row,) = partial_sums_of_scores(one_score(weight=-3.0, value=2.0), 60).to_pylist()
+    assert (row["n"], row["sum_w"], row["sum_wx"], row["sum_wx2"], row["sum_w2"]) == (0, -3.0, -6.0, -12.0, -15.0)
+    assert [weight for _, weight in row["buckets"]] == [-3.0]
+
+
+def test_a_score_without_a_value_or_of_an_unknown_metric_adds_nothing() -> None:
+    assert partial_sums_of_scores(one_score(weight=0.0, value=None), 60).num_rows == 0
+    assert partial_sums_of_scores(one_score(metric="colour"), 60).num_rows == 0
+
+
+def one_score(**columns: Any) -> pa.Table:
+    row = {"metric": "response_perplexity", "scorer": "model/a/1", "value": 2.0, "weight": 1.0, **columns}
+    _, later = taken_apart(request_metrics_rows(0), 1.0, 0)
+    return pa.Table.from_pylist([row], schema=later.schema)
 
 
 def test_the_daily_rollup_tells_requesters_apart_and_keeps_to_its_schema() -> None:

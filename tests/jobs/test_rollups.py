@@ -1,16 +1,20 @@
 import shutil
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from deltalake import DeltaTable, write_deltalake
 
 from jobs import rollups
-from jobs.partial_sums import REQUEST_COUNT
+from jobs.partial_sums import REQUEST_COUNT, partial_sums
 from jobs.rollups import ROLLUPS, roll_up
-from lakehouse.appends import FINISHED, append_once, position
+from lakehouse.appends import FINISHED, append_once, from_records, position
 from lakehouse.errors import HistoryGone
 from lakehouse.store import open_table, read_rows, table_id, table_uri
+from lakehouse.tables import METRICS_MINUTE, REQUEST_SCORES
 from settings import Settings
 from tests.jobs.request_rows import request_metrics_rows
 
@@ -130,3 +134,79 @@ def test_rollups_that_history_has_left_behind_say_how_they_are_built_again(setti
         shutil.rmtree(table_uri(settings, rollup.table))
     roll_up(settings)
     agree(settings)
+
+
+def add_scores(settings: Settings, rows: list[dict[str, Any]]) -> None:
+    table = open_table(settings, "request_scores")
+    scores = from_records(rows, REQUEST_SCORES.schema)
+    append_once(table, scores, app_id="rescore:test", source_version=table.version())
+
+
+def later_scores(settings: Settings, first: int, count: int) -> list[dict[str, Any]]:
+    """A new value by a scorer of its own for some of the rows of `request_metrics`."""
+    wanted = {f"m{number}" for number in range(first, first + count)}
+    rows = read_rows(open_table(settings, "request_metrics")).to_pylist()
+    common = {"metric": "response_perplexity", "scorer": "model/c/1", "value": 4.0, "weight": 1.0}
+    return [
+        {"databricks_request_id": row["databricks_request_id"], "request_date": row["request_date"], **common}
+        for row in rows
+        if row["databricks_request_id"] in wanted
+    ]
+
+
+def later(settings: Settings, table: str) -> Counter[tuple[Any, ...]]:
+    rows = read_rows(open_table(settings, table)).to_pylist()
+    mine = [row for row in rows if row["scorer"] == "model/c/1"]
+    return Counter({(row["window_start"], row["entity_version"], row["status_class"]): row["n"] for row in mine})
+
+
+def expected_later(settings: Settings, scores: list[dict[str, Any]], seconds: int) -> Counter[tuple[Any, ...]]:
+    wanted = {score["databricks_request_id"] for score in scores}
+    found: Counter[tuple[Any, ...]] = Counter()
+    for row in read_rows(open_table(settings, "request_metrics")).to_pylist():
+        if row["databricks_request_id"] in wanted:
+            window = datetime.fromtimestamp(row["request_time"].timestamp() // seconds * seconds, UTC)
+            status = f"{row['status_code'] // 100}xx" if row["status_code"] else "none"
+            found[(window, row["entity_version"], status)] += 1
+    return found
+
+
+def test_later_scores_stand_in_the_window_version_and_status_of_their_requests(settings: Settings) -> None:
+    add(settings, request_metrics_rows(60), 0)
+    roll_up(settings)
+    scores = later_scores(settings, 0, 40)
+    add_scores(settings, scores)
+    assert roll_up(settings) == {rollup.table: 40 for rollup in ROLLUPS}
+    assert later(settings, "metrics_15min") == expected_later(settings, scores, 900)
+    before = versions(settings)
+    assert roll_up(settings) == {rollup.table: 0 for rollup in ROLLUPS}
+    assert versions(settings) == before
+    agree(settings)
+
+
+def test_a_rollup_table_that_is_made_anew_has_the_later_scores_too(settings: Settings) -> None:
+    add(settings, request_metrics_rows(60), 0)
+    add_scores(settings, later_scores(settings, 0, 40))
+    add_scores(settings, later_scores(settings, 40, 10))
+    roll_up(settings)
+    shutil.rmtree(table_uri(settings, "metrics_15min"))
+    assert roll_up(settings)["metrics_15min"] == 110
+    assert later(settings, "metrics_15min") == expected_later(settings, later_scores(settings, 0, 50), 900)
+    agree(settings)
+
+
+def test_rollups_of_an_older_release_get_the_new_column_and_keep_their_rows(settings: Settings) -> None:
+    old = pa.schema([field for field in METRICS_MINUTE.schema if field.name != "sum_w2"])
+    DeltaTable.create(table_uri(settings, "metrics_minute"), schema=old)
+    write_deltalake(
+        table_uri(settings, "metrics_minute"),
+        partial_sums(request_metrics_rows(5), 60).select(old.names),
+        mode="append",
+    )
+    add(settings, request_metrics_rows(50), 0)
+    roll_up(settings)
+    sums = read_rows(open_table(settings, "metrics_minute"))
+    assert sums.schema.names == METRICS_MINUTE.schema.names
+    requests = sums.filter(pc.equal(sums["metric"], REQUEST_COUNT))
+    assert pc.sum(requests["n"]).as_py() == 55
+    assert pc.sum(requests["sum_w2"]).as_py() == 50
