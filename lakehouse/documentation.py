@@ -17,6 +17,7 @@ _SIMPLE_TYPES = {
     pa.int64(): "BIGINT",
     pa.float64(): "DOUBLE",
     pa.bool_(): "BOOLEAN",
+    pa.binary(): "BINARY",
     pa.date32(): "DATE",
 }
 
@@ -44,6 +45,8 @@ def sql_type(kind: pa.DataType) -> str:
         return f"ARRAY<{sql_type(kind.value_type)}>"
     if pa.types.is_map(kind):
         return f"MAP<{sql_type(kind.key_type)}, {sql_type(kind.item_type)}>"
+    if pa.types.is_struct(kind):
+        return f"STRUCT<{', '.join(f'{field.name}: {sql_type(field.type)}' for field in kind)}>"
     raise ValueError(f"The type {kind} has no name in {PAGE.name}; add it to lakehouse/documentation.py.")
 
 
