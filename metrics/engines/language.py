@@ -56,14 +56,19 @@ class LanguageIdentification:
         return None
 
 
-def load_language_detector() -> LanguageIdentification:
-    """The detector with the model that its package brings; takes about a second."""
+def language_detector_name() -> str:
+    """The name of what `load_language_detector` loads, without loading it."""
     from importlib.metadata import version
 
+    return f"py3langid-{version('py3langid')}/1"
+
+
+def load_language_detector() -> LanguageIdentification:
+    """The detector with the model that its package brings; takes about a second."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    return LanguageIdentification(identifier, f"py3langid-{version('py3langid')}/1")
+    return LanguageIdentification(identifier, language_detector_name())
 
 
 def _mostly_latin(letters: list[str]) -> bool:

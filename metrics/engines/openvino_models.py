@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.engines.errors import ModelUnusable
+from metrics.engines.precisions import remember_precision
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ def load_graph(folder: Path, threads: int) -> tuple[Run, str]:
     }
     compiled, memory = _compiled(core, folder, options)
     request = compiled.create_infer_request()
+    remember_precision(folder, precision)
 
     def run(*inputs: NDArray[Any], _keep_alive: Any = memory) -> NDArray[np.float32]:
         (output,) = request.infer(list(inputs), share_inputs=True).values()

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from metrics.engines.batches import batches_by_tokens, padded
 from metrics.engines.errors import ModelUnusable
 from metrics.engines.openvino_models import load_graph
+from metrics.engines.precisions import remembered_precision
 from metrics.engines.prepared_folder import description
 from metrics.engines.tokenization import count_ids, first_ids
 from metrics.scorers import OnProgress, PerplexityScores
@@ -64,7 +65,7 @@ class PerplexityEngine:
         except Exception as error:  # the tokenizers library raises nothing narrower
             raise ModelUnusable(f"{folder / 'tokenizer.json'} cannot be read: prepare the model again.") from error
         return cls(
-            name=f"{about['model']}/{about['engine']}-{precision}/{_VERSION}",
+            name=_name(about, precision),
             tokenizer=tokenizer,
             surprise=surprise,
             first_token=about["first_token"],
@@ -102,6 +103,20 @@ class PerplexityEngine:
         first = np.array([self.first_token], dtype=np.int32)
         table = self.surprise(padded([np.concatenate([first, row]) for row in rows], self.first_token))
         return [float(np.mean(table[i, : len(row)], dtype=np.float64)) for i, row in enumerate(rows)]
+
+
+def known_name(folder: Path) -> str | None:
+    """The name that the engine in a prepared folder has, where that is known without loading it.
+
+    Raises ModelNotPrepared.
+    """
+    about = description(folder)
+    precision = None if about["engine"] == "torch" else remembered_precision(folder)
+    return _name(about, precision) if precision else None
+
+
+def _name(about: dict[str, Any], precision: str) -> str:
+    return f"{about['model']}/{about['engine']}-{precision}/{_VERSION}"
 
 
 def _score(mean: float, tokens: int) -> tuple[float, int, str | None]:

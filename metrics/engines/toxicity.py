@@ -10,6 +10,7 @@ import numpy as np
 from metrics.engines.batches import batches_by_tokens, padded
 from metrics.engines.errors import ModelUnusable
 from metrics.engines.openvino_models import Run, load_graph
+from metrics.engines.precisions import remembered_precision
 from metrics.engines.prepared_folder import description
 from metrics.engines.tokenization import encodable
 from metrics.scorers import OnProgress, ToxicityScorer, ToxicityScores
@@ -59,8 +60,8 @@ class DetoxifyEngine:
         tokenizer.enable_truncation(int(about["max_tokens"]))
         tokenizer.no_padding()
         return cls(
-            name=f"detoxify-{about['variant']}/openvino-{precision}/{_VERSION}",
-            english_only=about["variant"] != "multilingual",
+            name=_detoxify_name(about, precision),
+            english_only=_is_english_only(about),
             labels=tuple(about["labels"]),
             tokenizer=tokenizer,
             run=run,
@@ -119,6 +120,24 @@ class KeywordEngine:
                 on_progress(min(start + _TEXTS_AT_ONCE, len(texts)), len(texts))
         labels = [{} if np.isnan(value) else {"profanity": value} for value in values.tolist()]
         return ToxicityScores(values, labels, _empty_reasons(texts))
+
+
+def known_detoxify(folder: Path) -> tuple[str, bool] | None:
+    """Name and `english_only` of the detoxify engine in a prepared folder, where they are known without loading it.
+
+    Raises ModelNotPrepared.
+    """
+    about = description(folder)
+    precision = None if about["engine"] == KEYWORD else remembered_precision(folder)
+    return (_detoxify_name(about, precision), _is_english_only(about)) if precision else None
+
+
+def _detoxify_name(about: dict[str, Any], precision: str) -> str:
+    return f"detoxify-{about['variant']}/openvino-{precision}/{_VERSION}"
+
+
+def _is_english_only(about: dict[str, Any]) -> bool:
+    return bool(about["variant"] != "multilingual")
 
 
 def _empty_reasons(texts: Sequence[str]) -> list[str | None]:
