@@ -5,11 +5,12 @@ predictions, and streamed answers. What cannot be read is a reason, never an err
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from metrics.body_texts import BodyProblem, clean_text, single
+from metrics.body_texts import BodyProblem, clean_text
+from metrics.reported_usage import reported_usage
 from metrics.request_bodies import Turn, conversation_of, last_user_text
 from metrics.response_bodies import answer_of
 from metrics.streamed_bodies import joined_stream, stream_events
@@ -18,7 +19,6 @@ _NOT_LOGGED = {
     "MAX_REQUEST_SIZE_EXCEEDED": "request",
     "MAX_RESPONSE_SIZE_EXCEEDED": "response",
 }
-_LARGEST_TOKEN_COUNT = 2**53
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Exchange:
     """One question and its answer as texts. A text that is None has its reason in `problems`.
 
     prompt: the last user turn. response: the answer. conversation: every turn of the request as (role, text).
-    prompt_tokens, completion_tokens: what the body's `usage` reports; None where it does not.
+    prompt_tokens, completion_tokens: what the body's `usage` reports; None where it does not, or nothing that can be.
     problems: "prompt" and "response" → why the text is missing, in words that hold nothing of the body.
     """
 
@@ -61,7 +61,7 @@ def parse_exchange(
         answer = answer_of(answered)
     except BodyProblem as problem:
         problems["response"] = str(problem)
-    prompt_tokens, completion_tokens = _usage(answered)
+    prompt_tokens, completion_tokens = reported_usage(answered, any(text for _, text in turns), bool(answer))
     return Exchange(
         prompt=prompt,
         response=answer,
@@ -104,26 +104,6 @@ def _json(text: str, side: str) -> Any:
         return None
     except RecursionError:
         raise BodyProblem(f"the {side} is nested too deeply") from None
-
-
-def _usage(body: Any) -> tuple[int | None, int | None]:
-    """The token counts that a response reports, under either of the two pairs of names."""
-    for holder in (body, single(body.get("predictions")) if isinstance(body, dict) else single(body)):
-        usage = holder.get("usage") if isinstance(holder, dict) else None
-        if isinstance(usage, dict):
-            return (
-                _token_count(usage, ("prompt_tokens", "input_tokens")),
-                _token_count(usage, ("completion_tokens", "output_tokens")),
-            )
-    return None, None
-
-
-def _token_count(usage: Mapping[str, Any], names: Sequence[str]) -> int | None:
-    for name in names:
-        count = usage.get(name)
-        if isinstance(count, int) and not isinstance(count, bool) and 0 <= count < _LARGEST_TOKEN_COUNT:
-            return count
-    return None
 
 
 def _model(body: Any) -> str | None:

@@ -15,10 +15,17 @@ _DEEPEST = 4
 
 
 def conversation_of(body: Any) -> tuple[Turn, ...]:
-    """Every turn with text, oldest first. A request without roles is one user turn. Raises BodyProblem."""
+    """Every turn with text, oldest first. A request without roles is one user turn. Raises BodyProblem.
+
+    Instructions beside the messages (Responses) come first, as the model reads them, and results of tools are turns.
+    Tool calls, the definitions of tools and pictures hold no text that anyone said: they are left out.
+    """
     turns = tuple(_turns(_input_of(body, 0)))
     if not turns:
         raise BodyProblem("the request holds no text")
+    instructions = body.get("instructions") if isinstance(body, dict) else None
+    if isinstance(instructions, str) and instructions and "input" in body:
+        turns = (("system", clean_text(instructions)), *turns)
     return turns
 
 
@@ -120,7 +127,10 @@ def _turns(messages: str | list[Any]) -> Iterator[Turn]:
         if isinstance(item, str):
             yield "user", clean_text(item)
         elif isinstance(item, dict):
-            text = content_text(item.get("content"))
+            role = item.get("role")
+            if item.get("type") == "function_call_output":
+                role, text = "tool", content_text(item.get("output"))
+            else:
+                text = content_text(item.get("content"))
             if text is not None:
-                role = item.get("role")
                 yield (clean_text(role) if isinstance(role, str) else "user"), text

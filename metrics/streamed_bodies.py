@@ -6,6 +6,7 @@ from itertools import takewhile
 from typing import Any
 
 from metrics.body_texts import content_text
+from metrics.reported_usage import merged_usage
 
 Event = dict[str, Any]
 
@@ -38,18 +39,19 @@ def stream_events(body: Any, decode: Callable[[str], Any]) -> list[Event]:
 
 
 def joined_stream(events: list[Event]) -> Event:
-    """One response body with the whole text, the last usage and the model of a stream.
+    """One response body with the whole text, the usage and the model of a stream.
 
     A Responses stream says its text up to three times (delta by delta, item by item, and at the end); the most
     complete telling is taken.
     """
     joined: Event = {}
+    usages = []
     for event in events:
         for holder in (event, event.get("response")):
             if isinstance(holder, dict):
-                joined.update(
-                    {key: holder[key] for key in ("usage", "model", "error", "error_code") if holder.get(key)}
-                )
+                joined.update({key: holder[key] for key in ("model", "error", "error_code") if holder.get(key)})
+                usages.append(holder.get("usage"))
+    joined["usage"] = merged_usage(usages)
     completed = [event["response"] for event in events if isinstance(event.get("response"), dict)]
     outputs = [response["output"] for response in completed if isinstance(response.get("output"), list)]
     items = [

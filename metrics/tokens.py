@@ -33,7 +33,8 @@ def texts_to_count(exchange: Exchange) -> list[str]:
 def token_counts(exchange: Exchange, count: CountTokens | None, tokenizer: str) -> TokenCounts:
     """The counts of one exchange. `count` is None where there is no tokenizer.
 
-    The prompt is the whole conversation, as it is for `usage`, though without the words that a chat template adds.
+    The prompt is the whole conversation, as it is for `usage`, though without the words that a chat template adds,
+    tool calls, definitions of tools and pictures: where those are used, a count is a lower bound.
     """
     problems: dict[str, str] = {}
     sources: dict[str, None] = {}

@@ -164,22 +164,10 @@ def test_a_streamed_answer_that_the_gateway_joined_is_read() -> None:
         assert parse_exchange(json.dumps(CHAT_REQUEST), body.decode()).response == "Type make run."
 
 
-@pytest.mark.parametrize(
-    ("usage", "expected"),
-    [
-        ({"prompt_tokens": 12, "completion_tokens": 3}, (12, 3)),
-        ({"input_tokens": 12, "output_tokens": 0}, (12, 0)),
-        ({"prompt_tokens": "12", "completion_tokens": 3}, (None, 3)),
-        ({"prompt_tokens": -1, "completion_tokens": True}, (None, None)),
-        ({"prompt_tokens": 10**400, "completion_tokens": 2.5}, (None, None)),
-        ([], (None, None)),
-        (None, (None, None)),
-    ],
-)
-def test_usage_is_taken_only_where_it_is_a_count(usage: object, expected: tuple[int | None, int | None]) -> None:
-    read = exchange(CHAT_REQUEST, {"choices": [{"message": {"content": "a"}}], "usage": usage, "model": "m-1"})
-    assert (read.prompt_tokens, read.completion_tokens) == expected
+def test_the_model_is_the_one_that_answered() -> None:
+    read = exchange({**CHAT_REQUEST, "model": "asked"}, {"choices": [{"message": {"content": "a"}}], "model": "m-1"})
     assert read.model == "m-1"
+    assert exchange({**CHAT_REQUEST, "model": "asked"}, {"predictions": ["a"]}).model == "asked"
 
 
 def test_the_conversation_keeps_every_turn_with_its_role() -> None:
@@ -189,6 +177,27 @@ def test_the_conversation_keeps_every_turn_with_its_role() -> None:
         ("assistant", "Hi."),
         ("user", "How do I start?"),
     )
+
+
+def test_the_conversation_of_responses_has_instructions_and_results_of_tools() -> None:
+    turns = [
+        {"role": "user", "content": [{"type": "input_text", "text": "What is up?"}]},
+        {"type": "function_call", "name": "status", "arguments": "{}", "call_id": "1"},
+        {"type": "function_call_output", "call_id": "1", "output": "all up"},
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "All."}]},
+        {"role": "user", "content": "Since when?"},
+    ]
+    read = exchange({"instructions": "Be brief.", "input": turns, "tools": [{"name": "status"}]}, "a")
+    assert read.conversation == (
+        ("system", "Be brief."),
+        ("user", "What is up?"),
+        ("tool", "all up"),
+        ("assistant", "All."),
+        ("user", "Since when?"),
+    )
+    assert read.prompt == "Since when?"
+    assert exchange({"instructions": "Be brief.", "input": turns[:3]}, "a").prompt == "What is up?"
+    assert exchange({"instructions": "Be brief.", "input": []}, "a").prompt is None
 
 
 def test_the_text_parts_of_a_multimodal_turn_are_the_prompt() -> None:
