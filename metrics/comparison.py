@@ -6,11 +6,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Moments:
-    """A sample's size, mean and unbiased variance. Mean is NaN where n is 0, variance where n is below 2."""
+    """A sample's size, mean and unbiased variance. Mean is NaN where n is 0, variance where n is below 2.
+
+    kish: the effective size where the values weigh differently, from 1 to n; None where all weigh the same.
+    """
 
     n: int
     mean: float
     variance: float
+    kish: float | None = None
+
+    @property
+    def effective_n(self) -> float:
+        """How many values that weigh the same would tell as much."""
+        return self.n if self.kish is None else self.kish
 
 
 @dataclass(frozen=True)
@@ -33,28 +42,45 @@ class Comparison:
     test: str = "Welch's t-test"
 
 
-def moments_from_sums(n: int, sum_w: float, sum_wx: float, sum_wx2: float) -> Moments:
+def moments_from_sums(n: int, sum_w: float, sum_wx: float, sum_wx2: float, sum_w2: float | None = None) -> Moments:
     """The moments of n values from the weighted sums of the rollups.
 
-    Weights only balance the sample: n stays the number of values that were really scored, so a sampled window is not
-    taken for more evidence than it is.
+    sum_w2: the sum of the squared weights; None where it was not kept, which means that every weight is 1.
+    Weights only balance the sample: a value that stands for many is no more evidence than one.
     """
     if n <= 0 or sum_w <= 0:
         return Moments(0, math.nan, math.nan)
     mean = sum_wx / sum_w
-    if n == 1:
-        return Moments(1, mean, math.nan)
+    size = effective_size(n, sum_w, sum_w if sum_w2 is None else sum_w2)
+    if size <= 1:
+        return Moments(n, mean, math.nan, None if n == 1 else size)
     # Rounding can take the difference of two large, nearly equal numbers below zero.
     spread = max(sum_wx2 / sum_w - mean * mean, 0.0)
-    return Moments(n, mean, spread * n / (n - 1))
+    return Moments(n, mean, spread * size / (size - 1), None if size == n else size)
+
+
+def effective_size(n: int, sum_w: float, sum_w2: float) -> float:
+    """How many values of equal weight tell as much as n values of these weights: from 1 to n.
+
+    Source: Kish (1965), Survey Sampling: (Σw)² / Σw².
+    """
+    if n <= 0 or sum_w2 <= 0:
+        return float(max(n, 0))
+    size = sum_w * sum_w / sum_w2
+    # Equal weights come out as n but for the rounding of the sums.
+    return float(n) if size > n * (1 - 1e-9) else max(size, 1.0)
 
 
 def compare(a: Moments, b: Moments) -> Comparison:
-    """Welch's t-test of two independent samples, two-sided, with the 95 % interval of the difference b − a."""
+    """Welch's t-test of two independent samples, two-sided, with the 95 % interval of the difference b − a.
+
+    Samples whose values weigh differently count with their effective sizes.
+    """
     difference = b.mean - a.mean
-    if a.n < 2 or b.n < 2:
+    size_a, size_b = a.effective_n, b.effective_n
+    if size_a <= 1 or size_b <= 1:
         return Comparison(a.n, b.n, a.mean, b.mean, difference, None, None, None, None)
-    share_a, share_b = a.variance / a.n, b.variance / b.n
+    share_a, share_b = a.variance / size_a, b.variance / size_b
     error = math.sqrt(share_a + share_b)
     if error == 0:
         # Neither sample varies at all: the difference is what it is, and there is no scale to measure an effect on.
@@ -74,10 +100,10 @@ def compare(a: Moments, b: Moments) -> Comparison:
 
     # Shares of the squared error, so that neither tiny nor huge variances leave the range of a double.
     part_a, part_b = share_a / (share_a + share_b), share_b / (share_a + share_b)
-    freedom = 1 / (part_a**2 / (a.n - 1) + part_b**2 / (b.n - 1))
+    freedom = 1 / (part_a**2 / (size_a - 1) + part_b**2 / (size_b - 1))
     margin = float(stdtrit(freedom, 0.975)) * error
     p_value = 2 * float(stdtr(freedom, -abs(difference) / error))
-    pooled = math.sqrt(((a.n - 1) * a.variance + (b.n - 1) * b.variance) / (a.n + b.n - 2))
+    pooled = math.sqrt(((size_a - 1) * a.variance + (size_b - 1) * b.variance) / (size_a + size_b - 2))
     return Comparison(
         a.n,
         b.n,

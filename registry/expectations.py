@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from lakehouse.errors import LakehouseError
-from metrics.comparison import Moments, compare
+from metrics.comparison import compare
 from registry.errors import RegistryError
 from registry.evaluations import Evaluation, latest_evaluation
 from registry.measured import ERROR_SHARE, MeasuredFigure, measured_by_scorer
@@ -64,7 +64,7 @@ def _from_production(settings: Settings, endpoint: str, live: str, target: str) 
     for figure in _FIGURES:
         # Only what the same scorer gave both versions can be put side by side.
         shared = [key for key in of_live if key[0] == figure.metric and key in of_target]
-        key = max(shared, key=lambda one: min(of_live[one].n, of_target[one].n), default=None)
+        key = max(shared, key=lambda one: min(of_live[one].moments.n, of_target[one].moments.n), default=None)
         if key is not None:
             found.append(_side_by_side(figure, of_live[key], of_target[key], live, target))
     return tuple(found)
@@ -74,17 +74,17 @@ def _side_by_side(
     figure: _Figure, of_live: MeasuredFigure, of_target: MeasuredFigure, live: str, target: str
 ) -> Expectation:
     by = f", scored by {of_live.scorer}" if of_live.scorer else ""
-    evidence = f"{of_live.n:,} of version {live} and {of_target.n:,} of version {target} in {DAYS} days{by}"
+    evidence = (
+        f"{of_live.moments.n:,} of version {live} and {of_target.moments.n:,} of version {target} in {DAYS} days{by}"
+    )
     if figure.percentile:
         return Expectation(figure.name, figure.unit, of_live.p95, of_target.p95, evidence)
-    found = compare(
-        Moments(of_live.n, of_live.mean, of_live.variance), Moments(of_target.n, of_target.mean, of_target.variance)
-    )
+    found = compare(of_live.moments, of_target.moments)
     return Expectation(
         figure=figure.name,
         unit=figure.unit,
-        live=of_live.mean * figure.factor,
-        target=of_target.mean * figure.factor,
+        live=of_live.moments.mean * figure.factor,
+        target=of_target.moments.mean * figure.factor,
         evidence=evidence,
         low=None if found.low is None else found.low * figure.factor,
         high=None if found.high is None else found.high * figure.factor,

@@ -149,7 +149,8 @@ def mean(moments: Moments) -> Measured:
     """A mean; at least `SURENESS` standard errors less. A single value is no evidence of how others would be."""
     if moments.n < 2 or not math.isfinite(moments.variance):
         return Measured(moments.n, moments.mean, -math.inf if moments.n else math.nan)
-    return Measured(moments.n, moments.mean, moments.mean - SURENESS * math.sqrt(moments.variance / moments.n))
+    error = math.sqrt(moments.variance / moments.effective_n)
+    return Measured(moments.n, moments.mean, moments.mean - SURENESS * error)
 
 
 def judge(name: str, version: str, rule: GuardRule, measured: Measured | None, before: Measured | None) -> Finding:

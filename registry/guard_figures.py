@@ -18,7 +18,7 @@ from lakehouse.errors import TableMissing
 from lakehouse.recent_requests import RecentRequests
 from lakehouse.store import open_uri, read_rows, storage_options, table_uri
 from metrics.buckets import share_at_least
-from metrics.comparison import moments_from_sums
+from metrics.comparison import effective_size, moments_from_sums
 from registry.guard import Measured, mean, percentile, share
 from settings import Settings
 
@@ -124,8 +124,19 @@ def _scored(settings: Settings, rollups: pa.Table | None, span: Span, scorer: di
                     buckets[bucket] += weight
             flagged = share_at_least(metric, buckets, settings.toxicity_threshold)
             if math.isfinite(flagged):
-                found[figure] = share(n, round(flagged * n))
+                # Of a sample whose rows weigh differently, as many as tell as much.
+                size = round(effective_size(n, _sum(mine, "sum_w"), _sum_of_squares(mine)))
+                found[figure] = share(size, round(flagged * size))
         else:
-            sums = [sum(row[name] or 0.0 for row in mine) for name in ("sum_w", "sum_wx", "sum_wx2")]
-            found[figure] = mean(moments_from_sums(n, *sums))
+            sum_w, sum_wx, sum_wx2 = (_sum(mine, name) for name in ("sum_w", "sum_wx", "sum_wx2"))
+            found[figure] = mean(moments_from_sums(n, sum_w, sum_wx, sum_wx2, _sum_of_squares(mine)))
     return found
+
+
+def _sum(rows: list[dict[str, Any]], name: str) -> float:
+    return sum(row[name] or 0.0 for row in rows)
+
+
+def _sum_of_squares(rows: list[dict[str, Any]]) -> float:
+    """Of the weights. Rows that were written before there was such a column have weights of 1."""
+    return sum((row["sum_w"] if row["sum_w2"] is None else row["sum_w2"]) or 0.0 for row in rows)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lakehouse.store import open_table, read_rows
 from metrics.buckets import quantile
-from metrics.comparison import moments_from_sums
+from metrics.comparison import Moments, moments_from_sums
 from settings import Settings
 
 METRICS = (
@@ -30,18 +30,17 @@ ERROR_SHARE = "error_share"
 
 _REQUESTS = "databricks_request_id"
 _GROUP = ("metric", "scorer")
+_SUMS = ("n", "sum_w", "sum_wx", "sum_wx2", "sum_w2")
 
 
 @dataclass(frozen=True)
 class MeasuredFigure:
-    """A figure of n answers: mean, variance, median and 95th percentile, who gave the values (empty: nobody).
+    """A figure of answers: size, mean and variance, median and 95th percentile, who gave the values (empty: nobody).
 
-    mean: NaN where n is 0; variance: NaN where n is below 2. p50, p95: within 1 %, None where a figure has none.
+    p50, p95: within 1 %, None where a figure has none.
     """
 
-    n: int
-    mean: float
-    variance: float
+    moments: Moments
     p50: float | None
     p95: float | None
     scorer: str
@@ -58,7 +57,7 @@ def measured(
     figures: dict[str, MeasuredFigure] = {}
     by_scorer = measured_by_scorer(settings, entity_name, entity_version, endpoint=endpoint, days=days)
     for (metric, _), figure in by_scorer.items():
-        if metric not in figures or figure.n > figures[metric].n:
+        if metric not in figures or figure.moments.n > figures[metric].moments.n:
             figures[metric] = figure
     return figures
 
@@ -73,14 +72,14 @@ def measured_by_scorer(
         return figures
     scored = rows.filter(pc.not_equal(rows["metric"], _REQUESTS))
     buckets = _buckets(scored)
-    sums = scored.group_by(list(_GROUP)).aggregate([(name, "sum") for name in ("n", "sum_w", "sum_wx", "sum_wx2")])
+    sums = scored.group_by(list(_GROUP)).aggregate([(name, "sum") for name in _SUMS])
     for row in sums.to_pylist():
         key = (row["metric"], row["scorer"])
-        moments = moments_from_sums(row["n_sum"], row["sum_w_sum"], row["sum_wx_sum"], row["sum_wx2_sum"])
+        moments = moments_from_sums(*(row[f"{name}_sum"] for name in _SUMS))
         if moments.n:
             histogram = buckets.get(key, {})
             middle, high = (quantile(key[0], histogram, q) if histogram else None for q in (0.5, 0.95))
-            figures[key] = MeasuredFigure(moments.n, moments.mean, moments.variance, middle, high, key[1])
+            figures[key] = MeasuredFigure(moments, middle, high, key[1])
     errors = _error_share(rows)
     return figures if errors is None else {**figures, (ERROR_SHARE, ""): errors}
 
@@ -94,8 +93,11 @@ def _rows(settings: Settings, entity_name: str, entity_version: str, endpoint: s
     )
     if endpoint is not None:
         where &= pc.field("endpoint_name") == endpoint
-    columns = ["metric", "scorer", "status_class", "n", "sum_w", "sum_wx", "sum_wx2", "buckets"]
+    columns = ["metric", "scorer", "status_class", *_SUMS, "buckets"]
     rows = read_rows(open_table(settings, "metrics_15min"), columns=columns, where=where)
+    # Rows that were written before there was such a column have weights of 1.
+    squares = pc.coalesce(rows["sum_w2"], rows["sum_w"])
+    rows = rows.set_column(rows.column_names.index("sum_w2"), "sum_w2", squares)
     return rows.set_column(rows.column_names.index("scorer"), "scorer", pc.fill_null(rows["scorer"], ""))
 
 
@@ -110,7 +112,7 @@ def _error_share(rows: pa.Table) -> MeasuredFigure | None:
     good = sum(count for status, count in by_class.items() if status in ("1xx", "2xx", "3xx"))
     errors = n - good
     moments = moments_from_sums(n, float(n), float(errors), float(errors))
-    return MeasuredFigure(n, moments.mean, moments.variance, None, None, "")
+    return MeasuredFigure(moments, None, None, "")
 
 
 def _buckets(rows: pa.Table) -> dict[tuple[str, str], dict[int, float]]:

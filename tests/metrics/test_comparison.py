@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from metrics.comparison import Moments, compare, moments_from_sums
+from metrics.comparison import Moments, compare, effective_size, moments_from_sums
 
 SAMPLES = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=40)
 
@@ -51,9 +51,57 @@ def test_interval_and_effect_size_of_a_known_pair() -> None:
 
 
 def test_weights_move_the_mean_but_are_no_extra_evidence() -> None:
-    plain, doubled = moments_from_sums(4, 4, 10, 30), moments_from_sums(4, 8, 20, 60)
+    plain, doubled = moments_from_sums(4, 4, 10, 30), moments_from_sums(4, 8, 20, 60, 16)
     assert plain == doubled
     assert plain == Moments(4, 2.5, pytest.approx(5 / 3))
+    assert plain.effective_n == 4
+
+
+def weighted(values: list[float], weights: list[float]) -> Moments:
+    x, w = np.array(values), np.array(weights)
+    sums = (w.sum(), (w * x).sum(), (w * x * x).sum(), (w * w).sum())
+    return moments_from_sums(len(values), *(float(one) for one in sums))
+
+
+def test_a_value_that_stands_for_many_is_no_more_evidence_than_one() -> None:
+    equal = weighted([1.0, 2.0, 3.0, 4.0], [1.0] * 4)
+    unequal = weighted([1.0, 2.0, 3.0, 4.0], [1.0, 1.0, 1.0, 20.0])
+    assert unequal.n == 4
+    assert unequal.effective_n == pytest.approx(23**2 / 403)
+    other = moments([9.0, 10.0, 11.0, 12.0])
+    plain, balanced = compare(equal, other), compare(unequal, other)
+    assert plain.low is not None
+    assert balanced.low is not None
+    assert balanced.difference - balanced.low > plain.difference - plain.low
+
+
+@given(st.lists(st.tuples(st.floats(-1e3, 1e3), st.sampled_from([1.0, 1.7, 4.0, 60.0])), min_size=1, max_size=30))
+def test_the_effective_size_is_between_one_and_the_number_of_values(pairs: list[tuple[float, float]]) -> None:
+    found = weighted([value for value, _ in pairs], [weight for _, weight in pairs])
+    assert 1 <= found.effective_n <= len(pairs)
+    same = {weight for _, weight in pairs}
+    assert (found.effective_n == len(pairs)) == (len(same) == 1)
+
+
+def test_intervals_of_a_weighted_sample_cover_the_true_difference() -> None:
+    """In a population of two strata of which one is sampled 1 in 5, 95 of 100 intervals hold the true difference."""
+    random = np.random.default_rng(4)
+    covered = 0
+    for _ in range(400):
+        known, rare = random.normal(10, 2, 60), random.normal(30, 4, 300)
+        taken = rare[random.random(300) < 0.2]
+        sample = weighted([*known, *taken], [1.0] * 60 + [5.0] * len(taken))
+        truth = (60 * 10 + 300 * 30) / 360
+        result = compare(moments(list(random.normal(truth, 1, 2_000))), sample)
+        assert result.low is not None
+        assert result.high is not None
+        covered += result.low <= 0 <= result.high
+    assert covered >= 0.93 * 400
+
+
+@pytest.mark.parametrize(("n", "sum_w", "sum_w2", "size"), [(0, 0, 0, 0), (3, 3, 0, 3), (2, 5, 17, 25 / 17)])
+def test_the_effective_size_of_odd_sums(n: int, sum_w: float, sum_w2: float, size: float) -> None:
+    assert effective_size(n, sum_w, sum_w2) == pytest.approx(size)
 
 
 def test_an_empty_or_single_sample_has_no_interval_and_no_verdict() -> None:

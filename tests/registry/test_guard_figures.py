@@ -11,6 +11,7 @@ from jobs.partial_sums import COLUMNS_READ, partial_sums
 from lakehouse.appends import append
 from lakehouse.recent_requests import RecentRequests
 from lakehouse.tables import TABLES
+from registry.guard import SURENESS
 from registry.guard_figures import Span, figures
 from settings import Settings
 from tests.lakehouse.inference_rows import inference_rows
@@ -97,3 +98,17 @@ def test_what_nothing_tells_is_left_out(settings: Settings) -> None:
     serve(settings, "3")
     request(settings, "3", 3, status_code=None, execution_duration_ms=None)
     assert figures(settings, RecentRequests(settings), [span("3")]) == {span("3"): {}}
+
+
+def test_a_sample_counts_with_its_weights_and_is_no_more_evidence_than_it_is(settings: Settings) -> None:
+    score(settings, "3", 30, response_toxicity=0.1, response_perplexity=20.0, toxicity_scorer="original/1")
+    ten = {"response_toxicity": 0.9, "response_perplexity": 40.0, "score_weight": 10.0}
+    score(settings, "3", 9, time=NOON + MINUTE, toxicity_scorer="original/1", **ten)
+    score(settings, "3", 81, time=NOON + MINUTE, toxicity_scorer="original/1", score_weight=0.0)
+    found = figures(settings, RecentRequests(settings), [span("3")])[span("3")]
+    size = 120**2 / (30 + 9 * 100)
+    assert found["perplexity"].value == pytest.approx((30 * 20 + 90 * 40) / 120)
+    assert found["toxicity"].n == round(size)
+    assert found["toxicity"].value == pytest.approx(90 / 120, abs=0.5 / size)
+    variance = (30 * (20 - 35) ** 2 + 90 * (40 - 35) ** 2) / 120 * size / (size - 1)
+    assert found["perplexity"].at_least == pytest.approx(35 - SURENESS * (variance / size) ** 0.5)

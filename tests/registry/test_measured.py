@@ -35,9 +35,9 @@ def of(rows: pd.DataFrame, version: str) -> pd.DataFrame:
 def test_a_figure_is_that_of_the_single_rows(rows: pd.DataFrame, settings: Settings, version: str, metric: str) -> None:
     values = of(rows, version)[metric].dropna()
     figure = measured(settings, "prod.chatbot", version)[metric]
-    assert figure.n == len(values)
-    assert figure.mean == pytest.approx(values.mean(), rel=1e-9)
-    assert figure.variance == pytest.approx(values.var(), rel=1e-6)
+    assert figure.moments.n == len(values)
+    assert figure.moments.mean == pytest.approx(values.mean(), rel=1e-9)
+    assert figure.moments.variance == pytest.approx(values.var(), rel=1e-6)
     for q, found in ((0.5, figure.p50), (0.95, figure.p95)):
         exact = np.quantile(values, q, method="inverted_cdf")
         assert found == pytest.approx(exact, rel=0.011, abs=0.13 if metric.endswith("grade") else 0)
@@ -45,7 +45,7 @@ def test_a_figure_is_that_of_the_single_rows(rows: pd.DataFrame, settings: Setti
 
 def test_the_error_share_counts_every_request(rows: pd.DataFrame, settings: Settings) -> None:
     mine = of(rows, "2")
-    figure = measured(settings, "prod.chatbot", "2")["error_share"]
+    figure = measured(settings, "prod.chatbot", "2")["error_share"].moments
     assert (figure.n, figure.mean) == (len(mine), pytest.approx((mine["status_code"] >= 400).mean()))
 
 
@@ -55,7 +55,7 @@ def test_only_the_version_the_endpoint_and_the_days_that_were_asked_for_count(
     assert measured(settings, "prod.chatbot", "3") == {}
     assert measured(settings, "test.chatbot", "2") == {}
     assert measured(settings, "prod.chatbot", "2", endpoint="other") == {}
-    few = measured(settings, "prod.chatbot", "2", days=3)["execution_duration_ms"].n
+    few = measured(settings, "prod.chatbot", "2", days=3)["execution_duration_ms"].moments.n
     assert 0 < few < len(of(rows, "2")["execution_duration_ms"])
 
 
@@ -65,8 +65,21 @@ def test_values_of_two_scorers_are_never_mixed(tmp_path: Path, rows: pd.DataFram
     write_rows(settings, "metrics_15min", partials(rows, 15))
     write_rows(settings, "metrics_15min", partials(half, 15))
     by_scorer = measured_by_scorer(settings, "prod.chatbot", "2")
-    assert by_scorer["response_perplexity", "another/1"].n == half["response_perplexity"].notna().sum()
+    assert by_scorer["response_perplexity", "another/1"].moments.n == half["response_perplexity"].notna().sum()
     assert measured(settings, "prod.chatbot", "2")["response_perplexity"].scorer.startswith("smollm2")
+
+
+def test_a_sample_is_told_by_its_weights(tmp_path: Path, rows: pd.DataFrame) -> None:
+    settings = Settings(home=tmp_path)
+    mine = of(rows, "2").dropna(subset=["response_perplexity"])
+    thinned = mine.assign(score_weight=np.where(np.arange(len(mine)) % 2, 1.0, 6.0))
+    write_rows(settings, "metrics_15min", partials(thinned, 15))
+    moments = measured(settings, "prod.chatbot", "2")["response_perplexity"].moments
+    weights = thinned["score_weight"]
+    assert moments.n == len(mine)
+    assert moments.mean == pytest.approx(np.average(mine["response_perplexity"], weights=weights))
+    assert moments.effective_n == pytest.approx(weights.sum() ** 2 / (weights**2).sum())
+    assert measured(settings, "prod.chatbot", "2")["response_fk_grade"].moments.kish is None
 
 
 def test_a_plan_expects_what_both_versions_have_shown(rows: pd.DataFrame, settings: Settings) -> None:
