@@ -1,13 +1,13 @@
 """Makes the model files that scoring needs, once, into a folder that is given: never inside a scoring run."""
 
 import importlib.util
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from metrics.engines.errors import ModelUnusable
 from metrics.engines.gguf_file import GgufFile
+from metrics.engines.model_source import OutOfReach, hub_folder, is_hub_name
 from metrics.engines.perplexity import MAX_TOKENS, PerplexityEngine
 from metrics.engines.prepared_folder import description, is_prepared, written_at_once
 from metrics.engines.toxicity import KEYWORD, load_toxicity
@@ -24,18 +24,13 @@ OnStep = Callable[[str], None]
 def prepare_perplexity(model: str, folder: Path, on_progress: OnStep | None = None) -> dict[str, Any]:
     """Makes `folder` hold the language model, ready to load, and returns its description (`engine.json`).
 
-    model: `smollm2-135m-q4_1`, or the path of a GGUF file or of a Hugging Face folder with safetensors. Does nothing
-    if that model stands there already. Raises ModelUnusable.
+    model: `smollm2-135m-q4_1`, the path of a GGUF file or of a Hugging Face folder with safetensors, or a name on
+    Hugging Face's hub. Does nothing if that model stands there already. Raises ModelUnusable.
     """
     say = on_progress or (lambda _: None)
     if is_prepared(folder, model):
         return description(folder)
-    source = packaged_gguf() if model == PACKAGED_MODEL else Path(model).expanduser()
-    if not source.exists():
-        raise ModelUnusable(
-            f"The language model {model!r} is neither {PACKAGED_MODEL!r} nor an existing GGUF file or folder: "
-            "correct LAKEHELM_PERPLEXITY_MODEL."
-        )
+    source = _perplexity_source(model, say)
     about: dict[str, Any] = {"kind": "perplexity", "setting": model, "model": _model_name(model, source)}
     with written_at_once(folder, about) as work:
         gguf = GgufFile.read(source) if source.is_file() else None
@@ -74,17 +69,16 @@ def prepare_toxicity(variant: str, checkpoint: str, folder: Path, on_progress: O
 
 
 def _write_detoxify_or_fall_back(about: dict[str, Any], work: Path, say: OnStep) -> None:
-    from metrics.engines.detoxify_checkpoint import WeightsOutOfReach, find_checkpoint, write_detoxify
+    from metrics.engines.detoxify_checkpoint import find_checkpoint, write_detoxify
 
     own = Path(about["checkpoint"]).expanduser() if about["checkpoint"] else None
     if own is not None and not own.is_file():
         raise ModelUnusable(f"The checkpoint {own} does not exist: correct LAKEHELM_DETOXIFY_CHECKPOINT.")
-    with tempfile.TemporaryDirectory(dir=work.parent, prefix=".download-") as downloads:
-        try:
-            about |= write_detoxify(own or find_checkpoint(about["variant"], Path(downloads)), work, say)
-        except WeightsOutOfReach as error:
-            about |= {"engine": KEYWORD, "fallback_because": str(error)}
-            say(f"detoxify {about['variant']} cannot be had: {error}; the keyword classifier takes its place")
+    try:
+        about |= write_detoxify(own or find_checkpoint(about["variant"]), work, say)
+    except OutOfReach as error:
+        about |= {"engine": KEYWORD, "fallback_because": str(error)}
+        say(f"detoxify {about['variant']} cannot be had: {error}; the keyword classifier takes its place")
 
 
 def packaged_gguf() -> Path:
@@ -99,12 +93,33 @@ def packaged_gguf() -> Path:
     )
 
 
-def _model_name(model: str, source: Path) -> str:
-    return (
-        PACKAGED_MODEL
-        if model == PACKAGED_MODEL
-        else (source.stem if source.is_file() else source.resolve().name).lower()
+def _perplexity_source(model: str, say: OnStep) -> Path:
+    """The GGUF file or the Hugging Face folder that a setting means. A path that is there comes before a hub's name."""
+    if model == PACKAGED_MODEL:
+        return packaged_gguf()
+    path = Path(model).expanduser()
+    if path.exists():
+        return path
+    reason = "is no name on Hugging Face's hub either"
+    if is_hub_name(model):
+        say("looking for the model in Hugging Face's cache and hub")
+        try:
+            return hub_folder(model, weights=True)
+        except OutOfReach as error:
+            reason = f"could not be had from Hugging Face: {error}"
+    raise ModelUnusable(
+        f"The language model {model!r} is not {PACKAGED_MODEL!r}, no GGUF file or folder of that path is there, and it "
+        f"{reason}. Correct LAKEHELM_PERPLEXITY_MODEL, or run `python -m jobs prepare` where the hub can be reached."
     )
+
+
+def _model_name(model: str, source: Path) -> str:
+    """The model's name in the scorer's: without a path, without the hub's owner."""
+    if model == PACKAGED_MODEL:
+        return model
+    if source.is_file():
+        return source.stem.lower()
+    return (source.resolve().name if Path(model).expanduser().exists() else model.rsplit("/", 1)[-1]).lower()
 
 
 def _wants_torch() -> bool:

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from metrics.engines.batches import batches_by_tokens, padded
 from metrics.engines.errors import ModelUnusable
 from metrics.engines.openvino_models import Run, load_graph
 from metrics.engines.precisions import remembered_precision
 from metrics.engines.prepared_folder import description
-from metrics.engines.tokenization import encodable
+from metrics.engines.tokenization import encodable, first_ids
 from metrics.scorers import OnProgress, ToxicityScorer, ToxicityScores
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ KEYWORD = "keyword"
 _VERSION = 1
 _BATCH_TOKENS = 2048
 _TEXTS_AT_ONCE = 2048
-_MAX_CHARS = 65_536
-"""Of a longer text the detoxify models, which read 512 tokens, would see no more."""
 
 
 def load_toxicity(folder: Path, threads: int) -> ToxicityScorer:
@@ -43,7 +42,10 @@ class DetoxifyEngine:
     labels: tuple[str, ...]
     tokenizer: "Tokenizer"
     run: Run
+    opening: int
+    closing: int
     filler: int
+    max_tokens: int
 
     @classmethod
     def load(cls, folder: Path, about: dict[str, Any], threads: int) -> "DetoxifyEngine":
@@ -57,15 +59,19 @@ class DetoxifyEngine:
             raise ModelUnusable(
                 f"{folder / 'tokenizer.json'} cannot be read: delete that folder and prepare."
             ) from error
-        tokenizer.enable_truncation(int(about["max_tokens"]))
+        tokenizer.no_truncation()
         tokenizer.no_padding()
+        opening, closing = tokenizer.encode("").ids
         return cls(
             name=_detoxify_name(about, precision),
             english_only=_is_english_only(about),
             labels=tuple(about["labels"]),
             tokenizer=tokenizer,
             run=run,
+            opening=opening,
+            closing=closing,
             filler=int(about["filler"]),
+            max_tokens=int(about["max_tokens"]),
         )
 
     def score(self, texts: Sequence[str], on_progress: OnProgress | None = None) -> ToxicityScores:
@@ -74,13 +80,8 @@ class DetoxifyEngine:
         labels: list[dict[str, float]] = [{} for _ in texts]
         done = 0
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
-            some = texts[start : start + _TEXTS_AT_ONCE]
-            encodings = self.tokenizer.encode_batch_fast([encodable(text[:_MAX_CHARS]) for text in some])
-            ids = [
-                np.array(encoding.ids if text else [], dtype=np.int32)
-                for text, encoding in zip(some, encodings, strict=True)
-            ]
-            done += sum(1 for text in some if not text)
+            ids = self._ids(texts[start : start + _TEXTS_AT_ONCE])
+            done += sum(1 for row in ids if len(row) == 0)
             for group in batches_by_tokens([len(row) for row in ids], _BATCH_TOKENS):
                 rows = [ids[i] for i in group]
                 table = self.run(padded(rows, self.filler), padded([np.ones_like(row) for row in rows], 0))
@@ -91,6 +92,12 @@ class DetoxifyEngine:
                 if on_progress is not None:
                     on_progress(done, len(texts))
         return ToxicityScores(values, labels, _empty_reasons(texts))
+
+    def _ids(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """As many of each text's first tokens as the model reads, between the two that it expects around a text."""
+        inner = first_ids(self.tokenizer, texts, self.max_tokens - 2)
+        rows = [np.concatenate([[self.opening], row, [self.closing]]) for row in inner]
+        return [row.astype(np.int32) if text else row[:0] for text, row in zip(texts, rows, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -93,8 +93,8 @@ def test_a_file_that_is_no_gguf_is_refused_in_one_sentence(content: bytes, tmp_p
 
 
 def test_a_model_that_is_neither_package_nor_path_is_named_with_its_setting(tmp_path: Path) -> None:
-    with pytest.raises(ModelUnusable, match=r"'no-such-model'.*LAKEHELM_PERPLEXITY_MODEL"):
-        prepare_perplexity("no-such-model", tmp_path / "perplexity")
+    with pytest.raises(ModelUnusable, match=r"'/no/such/model'.*LAKEHELM_PERPLEXITY_MODEL"):
+        prepare_perplexity("/no/such/model", tmp_path / "perplexity")
 
 
 def test_a_folder_of_another_release_or_without_description_counts_as_not_prepared(tmp_path: Path) -> None:

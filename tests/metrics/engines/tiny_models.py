@@ -1,6 +1,5 @@
 """Very small random models, written as their real kinds, so that every way of preparing one runs in seconds."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -24,42 +23,83 @@ def write_tiny_causal_model(folder: Path) -> None:
     GPT2LMHeadModel(config).save_pretrained(folder)
 
 
-def write_tiny_detoxify(folder: Path, extra: Any = None) -> Path:
-    """A detoxify checkpoint with its configuration and tokenizer beside it; returns the checkpoint."""
+DETOXIFY_FAMILIES = {
+    "original": "Bert",
+    "unbiased": "Roberta",
+    "multilingual": "XLMRoberta",
+    "unbiased-small": "Albert",
+}
+"""A published variant of each kind of model, and the beginning of the names of its classes in transformers."""
+_SIX_LABELS = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
+_SEVEN_LABELS = ["toxicity", "severe_toxicity", "obscene", "identity_attack", "insult", "threat", "sexual_explicit"]
+
+
+def write_tiny_detoxify(folder: Path, variant: str = "original", extra: Any = None) -> Path:
+    """A checkpoint as detoxify publishes that variant, with its configuration and tokenizer beside it.
+
+    Returns the checkpoint. The models about identities have nine outputs more than labels, and RoBERTa's brings a layer
+    that today's transformers does not use, as the published ones do.
+    """
     import torch
-    from transformers import BertConfig, BertForSequenceClassification
+    import transformers
 
     torch.manual_seed(2)
-    folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
-    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
-    kind = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": 24}
-    (folder / "tokenizer_config.json").write_text(json.dumps(kind), encoding="utf-8")
-    config = BertConfig(
-        vocab_size=len(vocabulary),
+    family = DETOXIFY_FAMILIES[variant]
+    tokenizer = _tiny_tokenizer(family)
+    tokenizer.save_pretrained(folder)
+    labels = _SIX_LABELS if variant == "original" else _SEVEN_LABELS
+    outputs = len(labels) if variant == "original" else len(labels) + 9
+    config = getattr(transformers, f"{family}Config")(
+        vocab_size=len(tokenizer),
+        embedding_size=16,
         hidden_size=32,
-        num_hidden_layers=2,
+        num_hidden_layers=1,
         num_attention_heads=2,
         intermediate_size=64,
-        max_position_embeddings=24,
-        num_labels=3,
+        max_position_embeddings=26,
+        type_vocab_size=2 if family in {"Bert", "Albert"} else 1,
+        pad_token_id=tokenizer.pad_token_id,
+        num_labels=outputs,
         initializer_range=0.5,
     )
     config.save_pretrained(folder)
+    weights = getattr(transformers, f"{family}ForSequenceClassification")(config).state_dict()
+    if family == "Roberta":
+        weights["roberta.pooler.dense.weight"] = torch.zeros(32, 32)
     names = {
         "model_type": str(folder),
-        "model_name": "BertForSequenceClassification",
-        "tokenizer_name": "BertTokenizer",
+        "model_name": f"{family}ForSequenceClassification",
+        "tokenizer_name": f"{family}Tokenizer",
     }
     content: dict[str, Any] = {
-        "config": {
-            "arch": {"args": {**names, "num_classes": 3}},
-            "dataset": {"args": {"classes": ["toxic", "severe_toxic", "identity_hate"]}},
-        },
-        "state_dict": BertForSequenceClassification(config).state_dict(),
+        "config": {"arch": {"args": {**names, "num_classes": outputs}}, "dataset": {"args": {"classes": labels}}},
+        "state_dict": weights,
     }
     if extra is not None:
         content["extra"] = extra
     checkpoint = folder / "tiny.ckpt"
     torch.save(content, checkpoint)
     return checkpoint
+
+
+def _tiny_tokenizer(family: str) -> Any:
+    """The family's own tokenizer over a few words, letters or bytes, for texts of up to 24 tokens."""
+    from tokenizers import pre_tokenizers
+    from transformers import AlbertTokenizer, BertTokenizer, RobertaTokenizer, XLMRobertaTokenizer
+
+    letters = sorted({letter for word in WORDS for letter in word})
+    if family == "Bert":
+        special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+        return BertTokenizer(vocab={word: i for i, word in enumerate([*special, *WORDS])}, model_max_length=24)
+    if family == "Roberta":
+        pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+        merges = [("y", "o"), ("yo", "u"), ("Ġ", "a")]
+        vocabulary = {piece: i for i, piece in enumerate([*pieces, "yo", "you", "Ġa"])}
+        return RobertaTokenizer(vocab=vocabulary, merges=merges, model_max_length=24)
+    pieces = ["▁", *letters, *(f"▁{word}" for word in WORDS), "шлюз", "▁你"]
+    scored = [(piece, -float(i)) for i, piece in enumerate(pieces, 1)]
+    if family == "XLMRoberta":
+        special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+        return XLMRobertaTokenizer(vocab=[*((one, 0.0) for one in special), *scored], model_max_length=24)
+    special = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
+    return AlbertTokenizer(vocab=[*((one, 0.0) for one in special), *scored], model_max_length=24)
