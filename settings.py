@@ -186,10 +186,16 @@ class Settings(BaseSettings):
         ge=0,
         description="Threads that scoring may use. 0: the number of processor cores this process may use.",
     )
+    score_cache_texts: int = Field(
+        default=1_000_000,
+        ge=0,
+        description="Of how many texts the scores are kept from run to run, as hashes without the words; `compact` "
+        "drops those that were unused for longest. 0: none are kept.",
+    )
     perplexity_model: str = Field(
         default="smollm2-135m-q4_1",
-        description="The causal language model behind perplexity: the one from the package, a GGUF file or a Hugging "
-        "Face folder. `none`: perplexity is left out, and its rows say so.",
+        description="The causal language model behind perplexity: the one from the package, a GGUF file, a Hugging "
+        "Face folder, or a name on Hugging Face's hub (`gpt2`). `none`: perplexity is left out, and its rows say so.",
     )
     toxicity_model: Literal[
         "auto", "original", "unbiased", "multilingual", "original-small", "unbiased-small", "keyword"

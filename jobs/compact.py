@@ -3,8 +3,10 @@
 from argparse import ArgumentParser
 
 from jobs.one_at_a_time import one_at_a_time
+from jobs.score_cache_upkeep import tidy_score_cache
 from lakehouse.errors import LakehouseError
 from lakehouse.runs import finish_run, start_run
+from lakehouse.score_cache_table import SCORE_CACHE
 from lakehouse.store import is_foreign
 from lakehouse.tables import TABLES
 from lakehouse.upkeep import compact
@@ -26,6 +28,8 @@ def run_compact(settings: Settings, trigger: str = "command", request_id: str = 
             if is_foreign(settings, name):
                 continue
             try:
+                if name == SCORE_CACHE.name:
+                    tidy_score_cache(settings)
                 compact(settings, name)
                 done.append(name)
             except LakehouseError as error:

@@ -1,7 +1,8 @@
 """The metrics job: every new row of the inference table gets its row in `request_metrics`, exactly once.
 
-One run: find the new commits → read a chunk → drop ids that are known → score → append, in one commit with the
-position reached → roll up. A run that is killed anywhere loses at most the chunk that it was working on.
+One run: find the new commits → read a chunk → drop ids that are known → look up texts that were scored before → score
+→ append, in one commit with the position reached → remember the new scores of texts → roll up. A run that is killed
+anywhere loses at most the chunk that it was working on.
 """
 
 import time
@@ -25,6 +26,7 @@ from jobs.errors import JobError, StillAtWork, unexpected_failure
 from jobs.one_at_a_time import one_at_a_time
 from jobs.request_times import newest_plausible, with_implausible_times_noted
 from jobs.rollups import roll_up
+from jobs.score_cache import ScoreCache
 from jobs.scorers import ScoringTools, load_scoring_tools
 from lakehouse.appends import FINISHED, append_once, conform, position
 from lakehouse.errors import AlreadyCommitted, CommitConflict, HistoryGone, LakehouseError, RowsMixed
@@ -36,6 +38,7 @@ from lakehouse.tables import REQUEST_METRICS
 from metrics.engines.errors import EngineError
 from metrics.sampling import LEFT_OUT
 from metrics.text_cache import TextCache
+from metrics.text_keys import text_keys
 from settings import Settings, get_settings
 
 if TYPE_CHECKING:
@@ -159,6 +162,7 @@ class _Run:
     progress: Progress = field(default_factory=Progress)
     piece_size: PieceSize = field(default_factory=PieceSize)
     tools: ScoringTools | None = None
+    known: ScoreCache | None = None
     capacity: Capacity = field(init=False)
     status_written: float = 0.0
 
@@ -216,9 +220,8 @@ class _Run:
         progress = self.progress
         with progress.stage("deduplicate"):
             new = new_rows(group.rows, target)
-        if self.tools is None and new.any():
-            with progress.stage("load_models"):
-                self.load_tools()
+        if new.any():
+            self.make_ready(group.rows.filter(pa.array(new)))
         scored: list[pa.Table] = []
         read, since = 0, time.monotonic()
         self.choose_sample(group.rows_after + group.rows.num_rows)
@@ -235,6 +238,7 @@ class _Run:
             with progress.stage("append"):
                 append_once(target, rows, app_id=app_id, source_version=piece.source_version, chunk=piece.number)
             _count(progress, piece, read, rows)
+            self.remember()
             self.capacity.remember()
             self.write_status()
             self.roll_up()
@@ -242,9 +246,23 @@ class _Run:
                 return
             scored, read, since = [], 0, time.monotonic()
 
-    def load_tools(self) -> None:
-        tools = self.load(self.settings)
-        self.tools = replace(tools, scorers=self.capacity.meter(tools.scorers))
+    def make_ready(self, rows: pa.Table) -> None:
+        """Have the tools, what is known of the texts of `rows`, and the models that are asked about the others."""
+        progress = self.progress
+        if self.tools is None or self.known is None:
+            with progress.stage("load_models"):
+                tools = self.load(self.settings)
+            self.tools = replace(tools, scorers=self.capacity.meter(tools.scorers))
+            self.known = ScoreCache(self.settings, tools.scorers)
+        with progress.stage("look_up"):
+            unknown = self.known.look_up(text_keys(rows), self.tools.cache)
+        with progress.stage("load_models"):
+            self.tools.load_models(unknown)
+
+    def remember(self) -> None:
+        if self.tools is not None and self.known is not None:
+            with self.progress.stage("remember"):
+                self.known.remember(self.tools.cache)
 
     def choose_sample(self, rows_waiting: int) -> None:
         self.piece_size.one_in = self.capacity.choose(rows_waiting)

@@ -1,12 +1,14 @@
 """What the metrics job scores with: the prepared models of the workspace and the prices."""
 
 import csv
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from jobs.errors import JobError, ModelsNotPrepared
+from jobs.models_on_demand import OnDemand, language_on_demand, perplexity_on_demand, toxicity_on_demand
 from jobs.prepare import PERPLEXITY_OFF, perplexity_folder, prepared, toxicity_folder
 from lakehouse.errors import TableMissing
 from lakehouse.store import open_uri, read_rows, storage_options, table_uri
@@ -24,10 +26,18 @@ class ScoringTools:
     scorers: Scorers
     prices: tuple[Price, ...] = ()
     cache: TextCache = field(default_factory=TextCache)
+    models: tuple[OnDemand[Any], ...] = ()
+    """Those of the scorers that load their model when the first text needs it."""
+
+    def load_models(self, names: Collection[str]) -> None:
+        """Load those of `models` that are called so now, so that no text's scoring time has it. Raises EngineError."""
+        for model in self.models:
+            if model.name in names:
+                model.model()
 
 
 def load_scoring_tools(settings: Settings) -> ScoringTools:
-    """Load the prepared models and the prices.
+    """The scorers of the prepared models, which are loaded when a text needs them, and the prices.
 
     Raises: ModelsNotPrepared. JobError, if the price file is wrong. EngineError, if a model file is damaged.
     """
@@ -35,20 +45,14 @@ def load_scoring_tools(settings: Settings) -> ScoringTools:
         raise ModelsNotPrepared(
             f"The models for scoring are not in {settings.models_folder}; run `python -m jobs prepare` once."
         )
-    from metrics.engines.language import load_language_detector
-    from metrics.engines.toxicity import load_toxicity
-
     perplexity = None
     if settings.perplexity_model != PERPLEXITY_OFF:
-        from metrics.engines.perplexity import PerplexityEngine
-
-        perplexity = PerplexityEngine.load(perplexity_folder(settings), settings.cores)
-    scorers = Scorers(
-        perplexity=perplexity,
-        toxicity=load_toxicity(toxicity_folder(settings), settings.cores),
-        language=load_language_detector(),
-    )
-    return ScoringTools(scorers, load_prices(settings))
+        perplexity = perplexity_on_demand(perplexity_folder(settings), settings.cores)
+    toxicity = toxicity_on_demand(toxicity_folder(settings), settings.cores)
+    language = language_on_demand()
+    given: tuple[Any, ...] = (perplexity, toxicity, language)
+    models = tuple(scorer for scorer in given if isinstance(scorer, OnDemand))
+    return ScoringTools(Scorers(perplexity, toxicity, language), load_prices(settings), models=models)
 
 
 def load_prices(settings: Settings) -> tuple[Price, ...]:

@@ -25,6 +25,7 @@ LANGUAGE_CHARACTERS = 10_000
 NO_PERPLEXITY_MODEL = "no perplexity model is prepared"
 NO_TOXICITY_MODEL = "no toxicity model is prepared"
 
+_FAILED = "the scorer failed on this text"
 _PROBE = "This is a short text in plain English."
 Item = TypeVar("Item")
 
@@ -127,9 +128,24 @@ def token_counter(
         return None
     wanted = {text_key(text): text for text in texts if len(text) <= COUNTED_CHARACTERS}
     counts = cache.scores(
-        f"tokens/{scorer.name}", wanted.items(), lambda new: [int(count) for count in scorer.count_tokens(new)]
+        counts_name(scorer), wanted.items(), lambda new: [int(count) for count in scorer.count_tokens(new)]
     )
     return lambda text: counts[text_key(text)]
+
+
+def counts_name(scorer: PerplexityScorer) -> str:
+    """Under which name a `TextCache` has the token counts by the scorer's tokenizer."""
+    return f"tokens/{scorer.name}"
+
+
+def language_name(detector: LanguageDetector) -> str:
+    """Under which name a `TextCache` has what the detector said: None for English, else the reason."""
+    return f"language/{detector.name}"
+
+
+def is_lasting(reason: str | None) -> bool:
+    """Whether the scorer would say the same of the text again. Another failure may be the machine's, not the text's."""
+    return reason is None or not reason.startswith(_FAILED)
 
 
 def tokenizer_name(scorer: PerplexityScorer | None) -> str:
@@ -141,7 +157,7 @@ def _foreign(texts: dict[bytes, str], detector: LanguageDetector | None, cache: 
     if detector is None:
         return {}
     return cache.scores(
-        f"language/{detector.name}",
+        language_name(detector),
         texts.items(),
         lambda new: _one_by_one_if_need_be([text[:LANGUAGE_CHARACTERS] for text in new], detector.english, _failed),
     )
@@ -229,4 +245,4 @@ def _one_by_one_if_need_be(
 
 def _failed(error: Exception) -> str:
     # The kind of error only: its message may quote the text.
-    return f"the scorer failed on this text ({type(error).__name__})"
+    return f"{_FAILED} ({type(error).__name__})"

@@ -84,7 +84,8 @@ def test_the_run_is_written_down_with_what_it_did(settings: Settings) -> None:
     assert (run["state"], run["trigger"], run["request_id"], run["error"]) == ("succeeded", "request", "wish-1", None)
     assert (run["rows_read"], run["rows_scored"], run["rows_unscored"], run["rows_duplicate"]) == (4, 3, 1, 0)
     assert (run["from_version"], run["to_version"], run["rows_waiting"]) == (None, 1, 0)
-    assert set(run["stage_seconds"]) == {"find", "read", "deduplicate", "load_models", "score", "append", "roll_up"}
+    stages = {"find", "read", "deduplicate", "load_models", "look_up", "score", "append", "remember", "roll_up"}
+    assert set(run["stage_seconds"]) == stages
     assert any(reason.startswith("response_fk_grade: ") for reason in run["unscored_reasons"])
     assert run["newest_request_time"] == NOON + timedelta(seconds=2)
     status = read_status(settings, "score")

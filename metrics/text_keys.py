@@ -1,0 +1,29 @@
+"""The texts of inference rows by their keys, read ahead so that known scores can be looked up in one go."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from metrics.bodies import parse_exchange
+from metrics.text_cache import text_key
+from metrics.tokens import texts_to_count
+
+
+@dataclass(frozen=True)
+class TextKeys:
+    """Keys (`text_key`) of texts: those that are scored, and those whose tokens no body reports."""
+
+    scored: frozenset[bytes]
+    counted: frozenset[bytes]
+
+
+def text_keys(rows: pa.Table) -> TextKeys:
+    """The texts that `metrics.scoring.score_rows` looks at in `rows` (inference rows)."""
+    scored: set[bytes] = set()
+    counted: set[bytes] = set()
+    bodies = (rows[name].to_pylist() for name in ("request", "response", "logging_error_codes"))
+    for request, response, codes in zip(*bodies, strict=True):
+        exchange = parse_exchange(request, response, codes)
+        scored.update(text_key(text) for text in (exchange.prompt, exchange.response) if text)
+        counted.update(text_key(text) for text in texts_to_count(exchange))
+    return TextKeys(frozenset(scored), frozenset(counted))
