@@ -42,6 +42,14 @@ def percent(share: float | None, decimals: int = 1) -> str:
     return NOTHING if share is None or not math.isfinite(share) else f"{number(share * 100, decimals)}\u00a0%"
 
 
+def random_sample(figure: str, scored: int, whole: int, things: str = "answers") -> str:
+    """The sentence that says on how many of all a figure rests, where a random sample of them was scored."""
+    share = scored / whole if whole else math.nan
+    fraction = percent(share, 0 if share >= 0.095 else 1)
+    counts = f"{number(scored)} of {number(whole)} {things} ({fraction})"
+    return f"{figure}: a random sample of {counts} was scored; averages weight it."
+
+
 def probability(p_value: float | None) -> str:
     """A p-value, never rounded to zero."""
     if p_value is None or not math.isfinite(p_value):

@@ -16,8 +16,9 @@ from dashboard.panels.marked import marked_line
 from dashboard.panels.states import state_badge
 from dashboard.queries import changes, operations
 from dashboard.widgets import chart, empty, local, time_zone
-from dashboard.wording import NOTHING, age, duration, number, plain, plural, sentence
+from dashboard.wording import NOTHING, age, duration, number, plain, plural, random_sample, sentence
 from lakehouse.errors import LakehouseError
+from metrics.sampling import LEFT_OUT
 from registry.errors import RegistryError
 
 _WISH = "metrics_job_wish"
@@ -83,6 +84,7 @@ def runs_table(runs: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
             "Read": run["rows_read"],
             "Scored": run["rows_scored"],
             "Without score": run["rows_unscored"],
+            "Left out": run["rows_left_out"],
             "Duplicate": run["rows_duplicate"],
             "Waiting": run["rows_waiting"],
             "Why": run["trigger"],
@@ -102,6 +104,7 @@ def runs_table(runs: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
             "Started": st.column_config.DatetimeColumn(format="DD MMM, HH:mm:ss"),
             "Took (s)": st.column_config.NumberColumn(format="%.1f"),
             "Lag (s)": st.column_config.NumberColumn(format="%.0f"),
+            "Left out": st.column_config.NumberColumn(help="Requests that are not in the random sample of the models"),
         },
     )
     chosen = found.selection.rows
@@ -117,6 +120,9 @@ def run_details(run: dict[str, Any] | None) -> None:
     st.markdown(f"{state_badge(run['state'])} started {started:%d %b, %H:%M:%S}, {plain(run['trigger'])}")
     if run["error"]:
         st.error(sentence(run["error"]), icon=":material/error:")
+    new = (run["rows_read"] or 0) - (run["rows_duplicate"] or 0)
+    if run["rows_left_out"]:
+        st.caption(random_sample("Scores of models", new - run["rows_left_out"], new, "requests"))
     stages = {plain_name(name): seconds for name, seconds in run["stage_seconds"].items()}
     if not stages:
         empty("This run has not reported where its time went.")
@@ -127,16 +133,23 @@ def run_details(run: dict[str, Any] | None) -> None:
 
 
 def unscored(runs: Sequence[dict[str, Any]]) -> None:
-    """Why scores are missing, summed over the runs that are listed."""
+    """Why scores are missing, summed over the runs that are listed. What a sample leaves out is no failure."""
     missing: Counter[str] = Counter()
     metrics: dict[str, Counter[str]] = defaultdict(Counter)
+    left_out = sum(run["rows_left_out"] or 0 for run in runs)
+    if left_out:
+        st.caption(f"Not counted here: {plural(left_out, 'request')} that a random sample left out.")
     for run in runs:
         for name, count in run["unscored_reasons"].items():
             metric, _, reason = name.partition(": ")
+            if reason == LEFT_OUT:
+                continue
             missing[reason or metric] += count
             metrics[reason or metric][plain_name(metric)] += count
     if not missing:
-        empty(f"Every request of the last {plural(len(runs), 'run')} has all its scores." if runs else "No run yet.")
+        others = " other" if left_out else ""
+        count = plural(len(runs), "run")
+        empty(f"Every{others} request of the last {count} has all its scores." if runs else "No run yet.")
         return
     top = dict(missing.most_common(12))
     details = {reason: ", ".join(f"{n} {metric}" for metric, n in metrics[reason].items()) for reason in top}

@@ -11,7 +11,7 @@ from dashboard.queries import changes, quality, traffic
 from dashboard.queries.quality import READABILITY, ScoreComparison
 from dashboard.queries.traffic import VersionSeen
 from dashboard.widgets import chart, empty, table, time_zone, version_control, version_label
-from dashboard.wording import NOTHING, duration, number, percent, plain, probability, signed
+from dashboard.wording import NOTHING, duration, number, percent, plain, probability, random_sample, signed
 
 _EFFECTS = ((0.2, "very small"), (0.5, "small"), (0.8, "medium"))
 
@@ -55,6 +55,8 @@ def comparison(compared: ScoreComparison, a: VersionSeen, b: VersionSeen) -> Non
     )
     st.markdown(_verdict(compared, names))
     st.caption(_evidence(compared, names))
+    if compared.sample is not None:
+        st.caption(random_sample(score.title, compared.sample.scored, compared.sample.answers))
 
 
 def readability(endpoint: str, a: VersionSeen, b: VersionSeen, period: Period) -> None:

@@ -20,7 +20,7 @@ from dashboard.queries.endpoint import EndpointState
 from dashboard.queries.operations import Demo, Process
 from dashboard.queries.traffic import Indicator, Traffic
 from dashboard.widgets import chart, empty, local, table, time_zone
-from dashboard.wording import NOTHING, age, duration, milliseconds, number, percent, plain, sentence
+from dashboard.wording import NOTHING, age, duration, milliseconds, number, percent, plain, random_sample, sentence
 from lakehouse.ledger import Change
 
 _NO_CHANGE, _NOTHING_BEFORE = _WITHOUT_ARROW = ("no change", "nothing before")
@@ -55,6 +55,9 @@ def indicators(traffic: Traffic, period: Period, label: str, marked: Sequence[Ma
         _latency(traffic, marked)
         _flagged(traffic, marked)
     marked_line(marked, label)
+    if traffic.toxicity_sample is not None:
+        sample = traffic.toxicity_sample
+        st.caption(random_sample("Toxicity", sample.scored, sample.answers))
 
 
 def live(state: EndpointState, name: str) -> None:

@@ -8,7 +8,7 @@ from dashboard.panels.model_words import short
 from dashboard.queries import models
 from dashboard.queries.quality import ScoreComparison
 from dashboard.widgets import empty, table
-from dashboard.wording import NOTHING, number, plain, signed
+from dashboard.wording import NOTHING, number, plain, random_sample, signed
 from registry.details import VersionDetails
 from registry.version_comparison import ComparedMetric, ComparedValue, VersionComparison, compare_versions
 from registry.versions import ModelVersion
@@ -62,6 +62,9 @@ def measured(a: ModelVersion, b: ModelVersion, names: Sequence[str]) -> None:
         f"Averages, with the number of answers that have a value. Difference: {plain(names[1])} − {plain(names[0])} "
         "with its 95 % interval (Welch's t-test); in bold where the interval leaves out zero."
     )
+    for score in scores:
+        if score.sample is not None:
+            st.caption(random_sample(score.score.title, score.sample.scored, score.sample.answers))
 
 
 def _metrics(found: VersionComparison, names: Sequence[str], everything: bool) -> None:

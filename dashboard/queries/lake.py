@@ -104,17 +104,20 @@ def select(snapshot: Snapshot, sql: str, **parameters: Any) -> "pd.DataFrame":
 
     cursor = _database(get_settings().duckdb_memory).cursor()
     try:
-        if not snapshot.files:
-            cursor.register("this", pa.Table.from_pylist([], schema=TABLES[snapshot.name].schema))
-        elif all(file.startswith("/") for file in snapshot.files):
-            # Only our own texts are put together; what people chose comes in as parameters.
-            sql = f"WITH this AS (SELECT * FROM read_parquet($files)) {sql}"  # noqa: S608
+        # Columns that were added since a file was written are null there, as in a table without any file.
+        cursor.register("every_column", pa.Table.from_pylist([], schema=TABLES[snapshot.name].schema))
+        this = "FROM every_column"
+        if snapshot.files and all(file.startswith("/") for file in snapshot.files):
+            this += " UNION ALL BY NAME FROM read_parquet($files, union_by_name = true)"
             # Delta names its files as addresses do: a space in the folder's name is %20.
             parameters = {**parameters, "files": [unquote(file) for file in snapshot.files]}
-        else:
+        elif snapshot.files:
             # DuckDB has no object-store reader of its own here: Arrow reads, with the storage options of the settings.
             table = open_uri(snapshot.uri, storage_options(get_settings(), snapshot.uri), snapshot.version)
-            cursor.register("this", table.to_pyarrow_dataset())
+            cursor.register("every_row", table.to_pyarrow_dataset())
+            this += " UNION ALL BY NAME FROM every_row"
+        # Only our own texts are put together; what people chose comes in as parameters.
+        sql = f"WITH this AS ({this}) {sql}"
         found: pd.DataFrame = cursor.execute(sql, parameters).df()
         return found
     except (duckdb.Error, LakehouseError, OSError) as error:

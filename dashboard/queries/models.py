@@ -15,6 +15,7 @@ from dashboard.queries.client import watching_client
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select
 from dashboard.queries.quality import SCORES, Score, ScoreComparison, compared
 from dashboard.queries.registry_ready import wait_until_ready
+from dashboard.queries.sample import ANSWERS, REQUESTS
 from dashboard.queries.watch import Seen, Watch
 from registry import artifacts, models, versions
 from registry import details as version_details
@@ -197,12 +198,13 @@ def _sums(snapshot: Snapshot, keys: Sequence[str], start: datetime) -> "pd.DataF
     return select(
         snapshot,
         """SELECT coalesce(entity_name, '') || '/' || entity_version AS version, metric, scorer,
-                  sum(n)::BIGINT AS n, sum(sum_w) AS sum_w, sum(sum_wx) AS sum_wx, sum(sum_wx2) AS sum_wx2
+                  sum(n)::BIGINT AS n, sum(sum_w) AS sum_w, sum(sum_wx) AS sum_wx, sum(sum_wx2) AS sum_wx2,
+                  sum(coalesce(sum_w2, sum_w)) AS sum_w2
            FROM this
            WHERE window_start >= $start AND metric = ANY($metrics)
              AND coalesce(entity_name, '') || '/' || entity_version = ANY($keys)
            GROUP BY ALL""",
         start=start,
         keys=list(keys),
-        metrics=["databricks_request_id", *(score.metric for score in MEASURES)],
+        metrics=[REQUESTS, ANSWERS, *(score.metric for score in MEASURES)],
     )

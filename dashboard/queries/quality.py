@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard.periods import Period
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select
+from dashboard.queries.sample import ANSWERS, REQUESTS, Sample, sample_of
 from metrics.comparison import Comparison, Moments, compare, moments_from_sums
 
 if TYPE_CHECKING:
@@ -49,7 +50,10 @@ READABILITY = {
 
 @dataclass(frozen=True)
 class ScoreComparison:
-    """One score of two versions over a period, by one scorer. `others`: scorers that are left out of it."""
+    """One score of two versions over a period, by one scorer. `others`: scorers that are left out of it.
+
+    sample: of both versions together; None where every answer with this score counts for itself alone.
+    """
 
     score: Score
     scorer: str
@@ -57,6 +61,7 @@ class ScoreComparison:
     comparison: Comparison
     requests_a: int
     requests_b: int
+    sample: Sample | None = None
 
 
 def comparisons(endpoint: str, a: "VersionSeen", b: "VersionSeen", period: Period) -> list[ScoreComparison]:
@@ -82,7 +87,8 @@ def _sums(snapshot: Snapshot, endpoint: str, period: Period) -> "pd.DataFrame":
     return select(
         snapshot,
         """SELECT coalesce(entity_name, '') || '/' || entity_version AS version, metric, scorer,
-                  sum(n)::BIGINT AS n, sum(sum_w) AS sum_w, sum(sum_wx) AS sum_wx, sum(sum_wx2) AS sum_wx2
+                  sum(n)::BIGINT AS n, sum(sum_w) AS sum_w, sum(sum_wx) AS sum_wx, sum(sum_wx2) AS sum_wx2,
+                  sum(coalesce(sum_w2, sum_w)) AS sum_w2
            FROM this
            WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
              AND metric = ANY($metrics)
@@ -90,7 +96,7 @@ def _sums(snapshot: Snapshot, endpoint: str, period: Period) -> "pd.DataFrame":
         endpoint=endpoint,
         start=period.start,
         end=period.end,
-        metrics=["databricks_request_id", *(score.metric for score in SCORES)],
+        metrics=[REQUESTS, ANSWERS, *(score.metric for score in SCORES)],
     )
 
 
@@ -103,8 +109,8 @@ def _minute_means(snapshot: Snapshot, endpoint: str, metric: str, period: Period
                   sum(n)::BIGINT AS n, sum(sum_wx) / sum(sum_w) AS mean
            FROM this
            WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
-             AND metric = $metric AND sum_w > 0
-           GROUP BY ALL ORDER BY time""",
+             AND metric = $metric
+           GROUP BY ALL HAVING sum(sum_w) > 0 ORDER BY time""",
         endpoint=endpoint,
         start=period.start,
         end=period.end,
@@ -115,15 +121,17 @@ def _minute_means(snapshot: Snapshot, endpoint: str, metric: str, period: Period
 def compared(sums: "pd.DataFrame", score: Score, a: str, b: str) -> ScoreComparison:
     """One score of the versions whose keys are `a` and `b`, by the scorer that both share most.
 
-    sums: columns version (the keys), metric, scorer, n, sum_w, sum_wx, sum_wx2; requests are counted by the metric
-    `databricks_request_id`.
+    sums: columns version (the keys), metric, scorer, n, sum_w, sum_wx, sum_wx2, sum_w2; requests are counted by the
+    metric `REQUESTS`, answers by `ANSWERS`.
     """
     rows = sums[sums["metric"] == score.metric]
     of_a, of_b = (rows[rows["version"] == version].set_index("scorer") for version in (a, b))
     # The scorer with the most values where it has fewest, so that both sides are measured with one yardstick.
     shared = {name: min(_n(of_a, name), _n(of_b, name)) for name in {*of_a.index, *of_b.index}}
     scorer = max(shared, key=lambda name: (shared[name], _n(of_a, name) + _n(of_b, name)), default="")
-    requests = sums[sums["metric"] == "databricks_request_id"].groupby("version")["n"].sum()
+    requests = sums[sums["metric"] == REQUESTS].groupby("version")["n"].sum()
+    answers = sums[(sums["metric"] == ANSWERS) & sums["version"].isin([a, b])]["n"].sum()
+    chosen = rows[(rows["scorer"] == scorer) & rows["version"].isin([a, b])]
     return ScoreComparison(
         score=score,
         scorer=scorer,
@@ -131,6 +139,7 @@ def compared(sums: "pd.DataFrame", score: Score, a: str, b: str) -> ScoreCompari
         comparison=compare(_moments(of_a, scorer), _moments(of_b, scorer)),
         requests_a=int(requests.get(a, 0)),
         requests_b=int(requests.get(b, 0)),
+        sample=sample_of(int(chosen["n"].sum()), float(chosen["sum_w"].sum()), int(answers)),
     )
 
 
@@ -142,4 +151,4 @@ def _moments(rows: "pd.DataFrame", scorer: str) -> Moments:
     if scorer not in rows.index:
         return moments_from_sums(0, 0.0, 0.0, 0.0)
     row: Any = rows.loc[scorer]
-    return moments_from_sums(int(row["n"]), row["sum_w"], row["sum_wx"], row["sum_wx2"])
+    return moments_from_sums(int(row["n"]), row["sum_w"], row["sum_wx"], row["sum_wx2"], row["sum_w2"])

@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard.periods import Period
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select
+from dashboard.queries.sample import ANSWERS, REQUESTS, Sample, sample_of
 from metrics.buckets import bucket_lower, quantile
 from settings import get_settings
 
@@ -38,6 +39,8 @@ class Traffic:
     flagged_answers: Indicator
     flagged_prompts: Indicator
     toxicity_scorer: str
+    toxicity_sample: Sample | None = None
+    """The answers whose toxicity is known, where they are a sample of all."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def _versions(snapshot: Snapshot, endpoint: str) -> list[VersionSeen]:
 def _traffic(snapshot: Snapshot, endpoint: str, period: Period, threshold: float) -> Traffic:
     counts, histograms = _counts(snapshot, endpoint, period), _histograms(snapshot, endpoint, period, threshold)
     bins = int(period.length.total_seconds() // period.bin_seconds)
-    requests = counts[counts["metric"] == "databricks_request_id"]
+    requests = counts[counts["metric"] == REQUESTS]
     errors = requests[requests["status_class"].isin(["4xx", "5xx"])]
     total, failed = _by_bin(requests, "n", bins), _by_bin(errors, "n", bins)
     scorer = _main_scorer(counts)
@@ -120,6 +123,9 @@ def _traffic(snapshot: Snapshot, endpoint: str, period: Period, threshold: float
         return _share(_by_bin(above, "weight", bins), _by_bin(scored, "weight", bins), bins)
 
     start = int(period.start.timestamp() * 1000)
+    of_answers = counts[counts["bin"] >= bins]
+    judged = of_answers[(of_answers["metric"] == ANSWER_TOXICITY) & (of_answers["scorer"] == scorer)]
+    answers = of_answers[of_answers["metric"] == ANSWERS]["n"].sum()
     return Traffic(
         times=start + np.arange(bins, dtype=np.int64) * period.bin_seconds * 1000,
         requests=Indicator(float(total[bins:].sum()), float(total[:bins].sum()), total[bins:]),
@@ -128,6 +134,7 @@ def _traffic(snapshot: Snapshot, endpoint: str, period: Period, threshold: float
         flagged_answers=flagged(ANSWER_TOXICITY),
         flagged_prompts=flagged(PROMPT_TOXICITY),
         toxicity_scorer=scorer,
+        toxicity_sample=sample_of(int(judged["n"].sum()), float(judged["weight"].sum()), int(answers)),
     )
 
 
@@ -138,7 +145,7 @@ def _counts(snapshot: Snapshot, endpoint: str, period: Period) -> "pd.DataFrame"
                   metric, scorer, status_class, sum(n)::BIGINT AS n, sum(sum_w) AS weight
            FROM this
            WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
-             AND metric IN ('databricks_request_id', 'response_toxicity', 'prompt_toxicity')
+             AND metric IN ('databricks_request_id', 'response_chars', 'response_toxicity', 'prompt_toxicity')
            GROUP BY ALL""",
         **_window(endpoint, period),
     )
@@ -196,5 +203,5 @@ def _p95(rows: "pd.DataFrame", bins: int) -> Indicator:
 
 def _main_scorer(counts: "pd.DataFrame") -> str:
     """The scorer that most values come from: two are never mixed."""
-    scored = counts[counts["metric"] != "databricks_request_id"].groupby("scorer")["n"].sum()
+    scored = counts[counts["metric"].isin([ANSWER_TOXICITY, PROMPT_TOXICITY])].groupby("scorer")["n"].sum()
     return str(scored.idxmax()) if len(scored) else ""

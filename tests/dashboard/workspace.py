@@ -89,6 +89,14 @@ def requests(now: datetime, days: float, per_day: int, seed: int = 7) -> pd.Data
     return frame
 
 
+def sampled(frame: pd.DataFrame, one_in: float, seed: int = 3) -> pd.DataFrame:
+    """The rows as they are where the models scored 1 in `one_in` of them; toxicity comes from a model, too."""
+    taken = np.random.default_rng(seed).uniform(size=len(frame)) < 1 / one_in
+    thin = frame.assign(score_weight=np.where(taken, one_in, 0.0), toxicity_scorer="original/detoxify-0.5.4/1")
+    thin.loc[~taken, ["response_perplexity", "prompt_perplexity", "response_toxicity", "prompt_toxicity"]] = np.nan
+    return thin
+
+
 def partials(frame: pd.DataFrame, minutes: int) -> pa.Table:
     """The partial sums of request rows, by the job's own function."""
     schema = pa.schema([TABLES["request_metrics"].schema.field(name) for name in COLUMNS_READ])
@@ -119,6 +127,7 @@ def job_run(
         "rows_unscored": sum(reasons.values()),
         "rows_duplicate": 0,
         "rows_waiting": 0,
+        "rows_left_out": 0,
         "unscored_reasons": reasons,
         "stage_seconds": {"read": 0.2, "score": seconds - 1.1, "append": 0.4, "rollups": 0.5},
         "newest_request_time": started - timedelta(seconds=14),
