@@ -28,7 +28,9 @@ def with_implausible_times_noted(scored: pa.Table, now: datetime) -> pa.Table:
     if reasons.null_count == len(reasons):
         return scored
     noted = [
-        [*(pairs or []), *([("request_time", reason)] if reason else [])]
+        [*((name, why) for name, why in pairs or [] if name != "request_time"), ("request_time", reason)]
+        if reason
+        else pairs
         for pairs, reason in zip(scored["unscored"].to_pylist(), reasons.to_pylist(), strict=True)
     ]
     field = REQUEST_METRICS.schema.field("unscored")

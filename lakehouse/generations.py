@@ -5,18 +5,22 @@ Gateway model services (known from reports only, so read with tolerance). Column
 missing ones become null, so that a table of next year is still read. `docs/tables.md` has the comparison.
 """
 
-import json
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from lakehouse.errors import SchemaMismatch
-from lakehouse.store import first_line
+from lakehouse.foreign_values import as_type
 from lakehouse.table_spec import TIMESTAMP
 from lakehouse.tables import INFERENCE_ROWS
 
 Generation = Literal[1, 2, 3]
+
+UNREADABLE = "UNREADABLE_"
+"""What an error code begins with that stands for a column whose value could not be read."""
 
 _MICROSECONDS_A_DAY = 86_400_000_000
 _LATEST = 7_258_118_400_000_000
@@ -82,19 +86,22 @@ def normalise(table: pa.Table, generation: Generation) -> pa.Table:
     A time that is missing or outside 1970 to 2200 becomes midnight of the row's date, and a missing date that of its
     time. Generation 2 has no version in its rows: `lakehouse.served_entities` adds it.
 
-    Raises: SchemaMismatch, if a column holds what cannot be understood.
+    A value of another type than its column should have is read where its meaning is clear (`lakehouse.foreign_values`);
+    one that cannot be read is null, and its row has `UNREADABLE_<COLUMN>` among its error codes.
     """
     renamed = RENAMED_COLUMNS[generation]
     columns: dict[str, pa.ChunkedArray] = {}
+    unreadable: dict[str, NDArray[np.bool_]] = {}
     for field in INFERENCE_ROWS:
         source = renamed.get(field.name, field.name)
         if source in table.column_names:
-            columns[field.name] = _as_type(table.column(source), field)
+            columns[field.name], unreadable[field.name] = as_type(table.column(source), field.type)
         else:
             columns[field.name] = pa.chunked_array([pa.nulls(table.num_rows, field.type)])
+    columns["logging_error_codes"] = _with_codes(columns["logging_error_codes"], unreadable)
     _add_tags(columns, table, generation)
     if generation == 3 and "destination_model" in table.column_names:
-        model = _as_type(table.column("destination_model"), pa.field("destination_model", pa.string()))
+        model, _ = as_type(table.column("destination_model"), pa.string())
         for name in ("entity_name", "entity_version"):
             columns[name] = pc.coalesce(columns[name], model)
     columns["request_date"], columns["request_time"] = _date_and_time(columns["request_date"], columns["request_time"])
@@ -119,47 +126,15 @@ def _as_dict(value: Any) -> dict[str, Any]:
     return dict(value) if value else {}
 
 
-def _as_type(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
-    kind = column.type
-    if kind == field.type:
-        return column
-    try:
-        if pa.types.is_timestamp(field.type):
-            return _as_time(column, field.name)
-        if pa.types.is_string(field.type) and pa.types.is_nested(kind):
-            # A body stored as a structure instead of its text says the same as JSON.
-            texts = [None if value is None else json.dumps(value, default=str) for value in column.to_pylist()]
-            return pa.chunked_array([pa.array(texts, pa.string())])
-        if pa.types.is_list(field.type) and not pa.types.is_nested(kind):
-            codes = column.cast(pa.string()).to_pylist()
-            return pa.chunked_array([pa.array([None if code is None else [code] for code in codes], field.type)])
-        if pa.types.is_nested(kind):
-            return pa.chunked_array([pa.array(column.to_pylist(), field.type)])
-        return column.cast(field.type)
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        raise SchemaMismatch(
-            f"The column {field.name} of the inference table holds {kind}, which cannot be read as {field.type}: "
-            f"{first_line(error)}"
-        ) from error
-
-
-def _as_time(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
-    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        # A timestamp without a time zone (Spark's old INT96, `timestamp_ntz`) is UTC by the Delta protocol.
-        return column.cast(
-            pa.timestamp("us", column.type.tz if pa.types.is_timestamp(column.type) else None), safe=False
-        ).cast(TIMESTAMP)
-    if pa.types.is_integer(column.type):
-        return _from_milliseconds(column)
-    if pa.types.is_null(column.type):
-        return column.cast(TIMESTAMP)
-    raise SchemaMismatch(f"The column {name} of the inference table holds {column.type} instead of a time.")
-
-
-def _from_milliseconds(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    milliseconds = column.cast(pa.int64())
-    possible = pc.and_(pc.greater_equal(milliseconds, 0), pc.less(milliseconds, _LATEST // 1000))
-    return pc.multiply(pc.if_else(possible, milliseconds, pa.scalar(None, pa.int64())), 1000).cast(TIMESTAMP)
+def _with_codes(codes: pa.ChunkedArray, unreadable: dict[str, NDArray[np.bool_]]) -> pa.ChunkedArray:
+    """The error codes of each row, with one more for each of its columns that could not be read."""
+    if not any(lost.any() for lost in unreadable.values()):
+        return codes
+    rows = codes.to_pylist()
+    for name, lost in unreadable.items():
+        for row in np.flatnonzero(lost):
+            rows[row] = [*(rows[row] or []), f"{UNREADABLE}{name.upper()}"]
+    return pa.chunked_array([pa.array(rows, codes.type)])
 
 
 def _date_and_time(date: pa.ChunkedArray, time: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:

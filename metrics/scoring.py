@@ -31,6 +31,8 @@ from metrics.tokens import texts_to_count, token_counts
 __all__ = ["REQUEST_METRICS_COLUMNS", "Scorers", "TextCache", "score_rows"]
 
 _FIRST_ERROR_STATUS = 400
+_UNREADABLE = "UNREADABLE_"
+"""What an error code begins with that names a column whose value could not be read."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FARTHEST_MICROSECONDS = 60_000_000_000_000_000
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -153,8 +155,16 @@ def _read(rows: pa.Table, scored_at: datetime) -> list[_Row]:
         if failure:
             exchange = replace(exchange, problems={**exchange.problems, "response": failure})
         texts = {text_key(text): text for text in (exchange.prompt, exchange.response) if text}
-        work.append(_Row(request_id, exchange, texts, entity or "", version or "", time, failure))
+        row = _Row(request_id, exchange, texts, entity or "", version or "", time, failure)
+        row.unscored.update(_unreadable(codes))
+        work.append(row)
     return work
+
+
+def _unreadable(codes: Sequence[str | None] | None) -> dict[str, str]:
+    """The columns of a row that the inference table holds with a value of another kind, by its error codes."""
+    names = [code.removeprefix(_UNREADABLE).lower() for code in codes or () if code and code.startswith(_UNREADABLE)]
+    return {name: "its value in the inference table cannot be read" for name in names if name in _TAKEN_OVER}
 
 
 def _draw_sample(work: list[_Row], unknown: set[bytes], one_in: float) -> None:

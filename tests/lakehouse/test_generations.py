@@ -137,11 +137,23 @@ def test_columns_of_other_types_are_understood_where_their_meaning_is_clear() ->
     assert (row["response"], row["served_entity_id"]) == ("text", "s")
 
 
-def test_a_column_that_cannot_be_understood_fails_with_its_name() -> None:
-    schema = INFERENCE_TABLE.schema.set(4, pa.field("status_code", pa.string()))
-    rows = pa.Table.from_pylist([{"databricks_request_id": "a", "status_code": "teapot"}], schema=schema)
-    with pytest.raises(SchemaMismatch, match=r"^The column status_code of the inference table holds string"):
-        normalise(rows, 2)
+def test_a_value_that_cannot_be_understood_is_null_and_named_and_takes_no_other_with_it() -> None:
+    changed = {"status_code": pa.string(), "execution_duration_ms": pa.float64(), "request": pa.binary()}
+    schema = pa.schema([pa.field(f.name, changed.get(f.name, f.type)) for f in INFERENCE_TABLE.schema])
+    rows = [
+        {"status_code": "200", "execution_duration_ms": 12.4, "request": '"é"'.encode()},
+        {"status_code": "teapot", "execution_duration_ms": float("nan"), "request": b'"\xff"'},
+        {"status_code": "9e99", "logging_error_codes": ["MAX_REQUEST_SIZE_EXCEEDED"]},
+    ]
+    read = normalise(pa.Table.from_pylist(rows, schema=schema), 2)
+    assert read["status_code"].to_pylist() == [200, None, None]
+    assert read["execution_duration_ms"].to_pylist() == [12, None, None]
+    assert read["request"].to_pylist() == ['"é"', '"\ufffd"', None]
+    assert read["logging_error_codes"].to_pylist() == [
+        None,
+        ["UNREADABLE_STATUS_CODE"],
+        ["MAX_REQUEST_SIZE_EXCEEDED", "UNREADABLE_STATUS_CODE"],
+    ]
 
 
 @pytest.mark.parametrize("wrong", [-1, NOON_MS * 1000, 2**62, None])
