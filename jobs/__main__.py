@@ -11,6 +11,7 @@ JOBS: dict[str, tuple[str, str]] = {
     "trickle": ("jobs.trickle", "ask the demo endpoint a question now and then"),
     "prepare": ("jobs.prepare", "make the model files that scoring needs, once"),
     "score": ("jobs.score", "one run of the metrics job (--once: until no row is left)"),
+    "rescore": ("jobs.rescore", "give requests the scores that a sample left out, or another scorer's"),
     "schedule": ("jobs.schedule", "run the metrics job every few minutes and what people ask for at once"),
     "watch": ("jobs.watch", "canary ramps, the guard and changes from outside (--once: look once, do what is due)"),
     "import-payload": ("jobs.import_payload", "bring a chat log into the inference table as a version's traffic"),

@@ -18,6 +18,7 @@ from settings import Settings
 REQUESTABLE: dict[str, frozenset[str]] = {
     "score": frozenset({"once"}),
     "compact": frozenset(),
+    "rescore": frozenset(),
     "evaluate": frozenset(),
 }
 """Jobs that a row of `job_requests` may start, with the switches that it may set. All take --trigger, --request-id."""

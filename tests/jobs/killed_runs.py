@@ -27,11 +27,11 @@ def fill(settings: Settings) -> None:
     add_requests(settings, [*inference_rows(30, 30), *inference_rows(50, 5)])
 
 
-def run_job(settings: Settings, kill_at: str = "") -> int:
+def run_job(settings: Settings, kill_at: str = "", program: str = "tests.jobs.scoring_process") -> int:
     """A run in a process of its own; its exit status (negative: the signal that ended it)."""
     environment = {**os.environ, VARIABLE: kill_at} if kill_at else dict(os.environ)
     return subprocess.run(
-        [sys.executable, "-m", "tests.jobs.scoring_process", str(settings.home)],
+        [sys.executable, "-m", program, str(settings.home)],
         cwd=ROOT,
         env=environment,
         check=False,
