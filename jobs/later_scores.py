@@ -67,13 +67,19 @@ def with_texts(settings: Settings, group: pa.Table, part: Part, wanted: Wanted) 
     return group if texts.num_rows == len(lacking) else _without_corrections_of_lost(settings, group, day, wanted)
 
 
+def inference_rows(group: pa.Table, wanted: Wanted) -> pa.Table:
+    """Those of a group (of `with_texts`) that lack a score and whose texts were found, as rows to be scored."""
+    rows = group.filter(pc.and_(_lacks_a_score(group, wanted), group["found"]))
+    return conform(rows.select([*REQUEST, "request", "response"]), INFERENCE_ROWS)
+
+
 def later_scores(piece: pa.Table, wanted: Wanted, tools: ScoringTools) -> LaterScores:
     """The wanted scores of a piece of a group, by the tools' scorers."""
     lacking = piece.filter(_lacks_a_score(piece, wanted))
     rows = lacking.filter(lacking["found"])
     gone = lacking.filter(pc.invert(lacking["found"]))
     now = datetime.now(UTC)
-    given = score_rows(_inference_rows(rows), tools.scorers, (), tools.cache, now)
+    given = score_rows(inference_rows(piece, wanted), tools.scorers, (), tools.cache, now)
     got = np.zeros(rows.num_rows, dtype=np.bool_)
     reasons: Counter[str] = Counter()
     found = []
@@ -103,10 +109,6 @@ def _without_corrections_of_lost(settings: Settings, group: pa.Table, day: date,
 def _lacks_a_score(rows: pa.Table, wanted: Wanted) -> pa.Array:
     """Boolean [n]."""
     return pa.array(np.logical_or.reduce([rows[_missing(metric)].to_numpy() for metric in wanted.scorers]), pa.bool_())
-
-
-def _inference_rows(rows: pa.Table) -> pa.Table:
-    return conform(rows.select([*REQUEST, "request", "response"]), INFERENCE_ROWS)
 
 
 def _scores(

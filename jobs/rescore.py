@@ -22,11 +22,12 @@ import pyarrow as pa
 
 from jobs.chunking import PieceSize
 from jobs.errors import JobError, unexpected_failure
-from jobs.later_scores import LaterScores, groups, later_scores, with_texts
+from jobs.later_scores import LaterScores, groups, inference_rows, later_scores, with_texts
 from jobs.missing_scores import Part, Wanted, metrics_of, missing_scores, parts
 from jobs.one_at_a_time import one_at_a_time
 from jobs.rollups import roll_up
 from jobs.score import COMMIT_SECONDS, TIMES_TO_YIELD, Progress
+from jobs.score_cache import ScoreCache
 from jobs.scorers import ScoringTools, load_scoring_tools
 from lakehouse.appends import append_once
 from lakehouse.errors import AlreadyCommitted, CommitConflict, LakehouseError
@@ -35,6 +36,7 @@ from lakehouse.store import open_table, table_id
 from lakehouse.tables import REQUEST_METRICS, REQUEST_SCORES
 from metrics.engines.errors import EngineError
 from metrics.readability import SCORER as READABILITY_SCORER
+from metrics.text_keys import text_keys
 from metrics.text_scores import Scorers
 from settings import Settings, get_settings
 
@@ -95,9 +97,9 @@ def run_rescore(
         try:
             with progress.stage("load_models"):
                 tools = load(settings)
-            scorers = _only(asked.kind, tools.scorers)
-            run = _Run(settings, _wanted(asked, scorers), replace(tools, scorers=scorers), deadline, progress)
-            run.work()
+            tools = replace(tools, scorers=_only(asked.kind, tools.scorers))
+            known = ScoreCache(settings, tools.scorers)
+            _Run(settings, _wanted(asked, tools.scorers), tools, deadline, progress, known).work()
         except (LakehouseError, JobError, EngineError) as error:
             finish_run(settings, run_id, "failed", error=str(error), **progress.columns())
             raise
@@ -120,6 +122,7 @@ class _Run:
     tools: ScoringTools
     deadline: float
     progress: RescoreProgress
+    known: ScoreCache
     piece_size: PieceSize = field(default_factory=PieceSize)
     got_on: bool = False
 
@@ -153,6 +156,10 @@ class _Run:
         """Score a group piece by piece, and commit at its end, or on the way when it takes long."""
         with self.progress.stage("read"):
             group = with_texts(self.settings, group, part, self.wanted)
+        with self.progress.stage("look_up"):
+            unknown = self.known.look_up(text_keys(inference_rows(group, self.wanted)), self.tools.cache)
+        with self.progress.stage("load_models"):
+            self.tools.load_models(unknown)
         found: list[LaterScores] = []
         start, since = 0, time.monotonic()
         while start < group.num_rows:
@@ -179,6 +186,8 @@ class _Run:
         for scores in found:
             self.progress.add(scores)
         if rows.num_rows:
+            with self.progress.stage("remember"):
+                self.known.remember(self.tools.cache)
             self.roll_up()
 
     def roll_up(self) -> None:

@@ -118,6 +118,23 @@ def test_another_scorer_scores_a_range_again_with_weight_one_and_nothing_is_corr
     assert sum(counted) == 20, "answers and prompts"
 
 
+def test_texts_that_an_earlier_run_scored_are_not_scored_again(settings: Settings) -> None:
+    add_served_entity(settings)
+    add_requests(settings, inference_rows(0, 30, **same_texts()))
+    score_sample(settings)
+    # The first row of the sample made the text known; a row that was left out lacks its score all the same.
+    assert any(row["score_weight"] == 0 for row in metrics_rows(settings))
+    model = LetterPerplexity()
+    progress = run_rescore(settings, Asked("perplexity"), load=lambda _: ScoringTools(Scorers(model)))
+    assert progress.rows_scored > 10
+    assert model.seen == []
+
+
+def same_texts() -> dict[str, Any]:
+    row = inference_row("any")
+    return {"request": row["request"], "response": row["response"]}
+
+
 def test_scores_that_had_no_model_are_given_when_there_is_one(settings: Settings, at_once: Settings) -> None:
     fill(settings)
     run_score(settings, once=True, load=no_model)

@@ -13,7 +13,7 @@ from tests.jobs.rescoring_process import STAGES
 from tests.jobs.sampled_requests import differing_sums, fill, later, load, score_sample
 
 PROGRAM = "tests.jobs.rescoring_process"
-PLACES = [f"{stage}:{nth}" for stage in STAGES for nth in ((1,) if stage == "load_models" else (1, 2, 3))]
+PLACES = [f"{stage}:{nth}" for stage in STAGES for nth in (1, 2, 3)]
 
 
 @pytest.fixture
