@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.chunking import LARGEST_READ_ROWS, PIECE_SECONDS
 from lakehouse.status import read_status, write_status
 from metrics.sampling import is_sampled
 from metrics.scorers import OnProgress, PerplexityScorer, PerplexityScores, ToxicityScorer, ToxicityScores
@@ -30,6 +31,10 @@ _ENOUGH_ROWS = 64
 """Rows of a piece that tells what the cheap work costs: a run's first call of anything takes longer."""
 _ROW_SECONDS = 0.001
 """Seconds of cheap work for a row until that is known."""
+_MOST_ROWS_AT_FIRST = 256
+"""Rows of a piece until that is known."""
+_GRACE = 0.1
+"""Rather than leave a few rows, a run takes longer by this part of its budget, or by a piece."""
 _CALM = 1.2
 """A sample's size is kept as long as the right one is not larger or smaller by this factor."""
 _FILE = "score_pace"
@@ -61,13 +66,27 @@ class Pace:
         if self.character_seconds is None or self.row_characters is None:
             return 1.0
         all_scored = rows_waiting * self.row_characters * self.character_seconds
-        for_rows = rows_waiting * (_ROW_SECONDS if self.row_seconds is None else self.row_seconds)
-        for_models = seconds_left * _SHARE_OF_THE_TIME - for_rows
+        for_models = seconds_left * _SHARE_OF_THE_TIME - self.cheap_seconds(rows_waiting)
         if all_scored <= max(for_models, 0.0):
             return 1.0
         if all_scored >= for_models * MOST_ROWS_FOR_ONE:
             return MOST_ROWS_FOR_ONE
         return _two_digits(all_scored / for_models)
+
+    def cheap_seconds(self, rows: int) -> float:
+        """How long `rows` rows take without the models."""
+        return rows * (_ROW_SECONDS if self.row_seconds is None else self.row_seconds)
+
+    def least_seconds(self, rows: int) -> float:
+        """How long `rows` rows take with the smallest sample."""
+        all_scored = rows * (self.row_characters or 0.0) * (self.character_seconds or 0.0)
+        return self.cheap_seconds(rows) + all_scored / MOST_ROWS_FOR_ONE
+
+    def rows_in(self, seconds: float) -> int:
+        """How many rows at most are worked on in so much time without the models; a cautious number at first."""
+        if self.row_seconds is None:
+            return _MOST_ROWS_AT_FIRST
+        return LARGEST_READ_ROWS if self.row_seconds == 0 else min(int(seconds / self.row_seconds), LARGEST_READ_ROWS)
 
 
 @dataclass
@@ -93,12 +112,16 @@ class Capacity:
     """The size of the sample from piece to piece of one run, and what is learnt on the way."""
 
     settings: Settings
-    deadline: float
-    """In seconds of `time.monotonic`; infinite for a run that scores everything."""
+    budget: float
+    """Seconds; infinite for a run that scores everything."""
     one_in: float = 1.0
     work: ModelWork = field(default_factory=ModelWork)
     pace: Pace = field(default_factory=Pace)
     _scorers: str = ""
+    _deadline: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._deadline = time.monotonic() + self.budget
 
     def meter(self, scorers: Scorers) -> Scorers:
         """The same scorers, whose work is counted from now on; what earlier runs knew of them is remembered."""
@@ -116,11 +139,21 @@ class Capacity:
     def choose(self, rows_waiting: int) -> float:
         """The sample of the next piece of work: 1 in how many rows. `rows_waiting`: with those of the piece."""
         wanted = 1.0
-        if math.isfinite(self.deadline):
-            wanted = self.pace.one_in(rows_waiting, self.deadline - time.monotonic())
+        if math.isfinite(self.budget):
+            wanted = self.pace.one_in(rows_waiting, self._deadline - time.monotonic())
         if not self.one_in / _CALM <= wanted <= self.one_in * _CALM:
             self.one_in = wanted
         return self.one_in
+
+    def is_used_up(self, rows_waiting: int) -> bool:
+        """Whether the run should leave the waiting rows to the next: the time is over, and they would take long."""
+        over = time.monotonic() - self._deadline
+        grace = min(_GRACE * self.budget, PIECE_SECONDS)
+        return over >= 0 and over + self.pace.least_seconds(rows_waiting) >= grace
+
+    def most_rows(self) -> int:
+        """Rows that a piece of work may have for its cheap work alone."""
+        return self.pace.rows_in(PIECE_SECONDS)
 
     def learn(self, rows: int, seconds: float) -> None:
         """Take in how long a piece of `rows` rows took in all, with the models' work since the last one."""

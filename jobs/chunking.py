@@ -89,11 +89,13 @@ class PieceSize:
         self._scored = FIRST_PIECE_ROWS
         self.one_in = 1.0
         """The models score one row in so many, so that a piece has so many times more rows."""
+        self.most_rows = LARGEST_READ_ROWS
+        """But never more than these, which take time too."""
 
     @property
     def rows(self) -> int:
         """Rows of the next piece."""
-        return int(self._scored * self.one_in)
+        return max(1, min(int(self._scored * self.one_in), self.most_rows))
 
     def took(self, seconds: float) -> None:
         """Learn from how long the last piece took."""

@@ -125,8 +125,8 @@ def run_score(
     patience = 0.0 if trigger == "schedule" else float("inf") if once else settings.score_budget_seconds
     with one_at_a_time(settings, "score", patience):
         run_id = start_run(settings, "score", trigger, request_id)
-        deadline = float("inf") if once else time.monotonic() + settings.score_budget_seconds
-        return _recorded(_Run(settings, deadline, load, from_present_rows), run_id)
+        capacity = Capacity(settings, float("inf") if once else settings.score_budget_seconds)
+        return _recorded(_Run(settings, capacity, load, from_present_rows), run_id)
 
 
 def _recorded(run: "_Run", run_id: str) -> Progress:
@@ -156,18 +156,14 @@ class _Run:
     """The working state of one run."""
 
     settings: Settings
-    deadline: float
+    capacity: Capacity
     load: Callable[[Settings], ScoringTools]
     from_present_rows: bool = False
     progress: Progress = field(default_factory=Progress)
     piece_size: PieceSize = field(default_factory=PieceSize)
     tools: ScoringTools | None = None
     known: ScoreCache | None = None
-    capacity: Capacity = field(init=False)
     status_written: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.capacity = Capacity(self.settings, self.deadline)
 
     def work(self) -> None:
         """Score what is new; start again from the new position where a rival on another machine was faster."""
@@ -195,7 +191,7 @@ class _Run:
             progress.from_version = done[0]
         work = groups(source, commits, done)
         # At least one piece is scored however short the budget is, so that every run gets on.
-        while progress.to_version is None or time.monotonic() < self.deadline:
+        while progress.to_version is None or not self.capacity.is_used_up(progress.rows_waiting):
             with progress.stage("read"), _way_out_of_lost_history():
                 group = next(work, None)
             if group is None:
@@ -231,7 +227,7 @@ class _Run:
                 scored.append(self.score(group.rows.filter(pa.array(piece.rows & new))))
             self.learn(piece, time.monotonic() - started)
             read += int(piece.rows.sum())
-            late = time.monotonic() >= self.deadline
+            late = self.capacity.is_used_up(piece.rows_after)
             if not (piece.last or late or time.monotonic() - since >= COMMIT_SECONDS):
                 continue
             rows = pa.concat_tables(scored)
@@ -266,6 +262,7 @@ class _Run:
 
     def choose_sample(self, rows_waiting: int) -> None:
         self.piece_size.one_in = self.capacity.choose(rows_waiting)
+        self.piece_size.most_rows = self.capacity.most_rows()
 
     def learn(self, piece: Piece, seconds: float) -> None:
         """From how long a piece took: how large the next one is, and how large the sample."""
