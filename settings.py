@@ -176,7 +176,8 @@ class Settings(BaseSettings):
     score_budget_seconds: float = Field(
         default=240.0,
         gt=0,
-        description="How long one scheduled run of the metrics job may score before it leaves the rest.",
+        description="How long one scheduled run of the metrics job may take. Where that is too short for the models to "
+        "score every row, they score a random sample.",
     )
     job_timeout_seconds: float = Field(
         default=900.0, gt=0, description="A run that takes longer than this is ended by the scheduler and reported."
