@@ -84,7 +84,8 @@ def append(settings: Settings, name: str, rows: "pa.Table | list[dict[str, Any]]
         raise LakehouseError(f"There is no table called {name!r}; the tables are {', '.join(TABLES)}.")
     checked = from_records(rows, TABLES[name].schema) if isinstance(rows, list) else conform(rows, TABLES[name].schema)
     table = open_table(settings, name)
-    _write(table, checked)
+    # A later release may have given the table a column that this one knows nothing of.
+    _write(table, conform(checked, pa.schema(table.schema())))
     return int(table.version())
 
 

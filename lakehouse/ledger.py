@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from lakehouse.appends import append
 from lakehouse.liveness import process_is_gone
-from lakehouse.store import open_table, read_rows
+from lakehouse.store import open_to_read, read_rows
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def changes(
     interrupted_after_seconds: float = INTERRUPTED_AFTER_SECONDS,
 ) -> list[Change]:
     """The last `limit` changes, newest first. `since` keeps those begun at or after it, `target` those to one thing."""
-    table = open_table(settings, "ledger")
+    table = open_to_read(settings, "ledger")
     where = None if target is None else pc.field("target") == target
     if since is not None:
         recent = pc.field("time") >= since
@@ -199,7 +199,7 @@ def changes(
 
 def find_change(settings: Settings, change_id: str) -> Change | None:
     """The change with this id, or None."""
-    found = changes_of(open_table(settings, "ledger"), pc.field("change_id") == change_id)
+    found = changes_of(open_to_read(settings, "ledger"), pc.field("change_id") == change_id)
     return found[0] if found else None
 
 

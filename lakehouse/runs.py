@@ -17,11 +17,14 @@ import pyarrow.compute as pc
 from lakehouse.appends import append
 from lakehouse.errors import LakehouseError
 from lakehouse.liveness import process_is_gone
-from lakehouse.store import open_table, read_rows
+from lakehouse.store import open_to_read, read_rows
 from settings import Settings
 
 REQUEST_LIFETIME = timedelta(hours=24)
 """A wish that no scheduler picked up within this time has lapsed: nobody expects it to be granted any more."""
+
+_started_here: dict[str, dict[str, Any]] = {}
+"""Runs that this process started and has not ended: their first rows need not be looked for in a day's many files."""
 
 
 def start_run(settings: Settings, job: str, trigger: str, request_id: str = "", **columns: Any) -> str:
@@ -41,7 +44,8 @@ def start_run(settings: Settings, job: str, trigger: str, request_id: str = "", 
         "started_at": datetime.now(UTC),
         "state": "running",
     }
-    append(settings, "job_runs", [{**row, **columns}])
+    _started_here[run_id] = {**row, **columns}
+    append(settings, "job_runs", [_started_here[run_id]])
     return run_id
 
 
@@ -51,10 +55,12 @@ def finish_run(settings: Settings, run_id: str, state: str, **columns: Any) -> N
     Another process may say it of a run that it had to end.
     Raises: LakehouseError, if there is no such run. SchemaMismatch for an unknown column.
     """
-    rows = read_rows(open_table(settings, "job_runs"), where=pc.field("run_id") == run_id).to_pylist()
-    if not rows:
-        raise LakehouseError(f"There is no job run {run_id}; start it before it ends.")
-    started = min(rows, key=_row_order)
+    started = _started_here.pop(run_id, None)
+    if started is None:
+        rows = read_rows(open_to_read(settings, "job_runs"), where=pc.field("run_id") == run_id).to_pylist()
+        if not rows:
+            raise LakehouseError(f"There is no job run {run_id}; start it before it ends.")
+        started = min(rows, key=_row_order)
     append(
         settings,
         "job_runs",
@@ -64,7 +70,7 @@ def finish_run(settings: Settings, run_id: str, state: str, **columns: Any) -> N
 
 def runs(settings: Settings, job: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
     """The last `limit` runs, newest first, one dictionary each with the columns of `job_runs`."""
-    rows = read_rows(open_table(settings, "job_runs"), where=None if job is None else pc.field("job") == job)
+    rows = read_rows(open_to_read(settings, "job_runs"), where=None if job is None else pc.field("job") == job)
     recent = _newest_run_ids(rows, limit)
     last: dict[str, dict[str, Any]] = {}
     for row in sorted(rows.filter(pc.is_in(rows["run_id"], recent)).to_pylist(), key=_row_order):
@@ -96,12 +102,12 @@ def pending_requests(settings: Settings) -> list[dict[str, Any]]:
     since = datetime.now(UTC) - REQUEST_LIFETIME
     # A wish without an id could never be told to be fulfilled, and would be fulfilled without end.
     recent = (pc.field("requested_at") >= since) & pc.field("request_id").is_valid()
-    wishes = read_rows(open_table(settings, "job_requests"), where=recent)
+    wishes = read_rows(open_to_read(settings, "job_requests"), where=recent)
     if wishes.num_rows == 0:
         return []
     ids = pa.array(wishes["request_id"].to_pylist(), pa.string())
     started = read_rows(
-        open_table(settings, "job_runs"),
+        open_to_read(settings, "job_runs"),
         columns=["request_id"],
         where=(pc.field("started_at") >= since) & pc.field("request_id").isin(ids),
     )

@@ -55,22 +55,31 @@ def is_foreign(settings: Settings, name: str) -> bool:
 
 
 def open_table(settings: Settings, name: str) -> "DeltaTable":
-    """The newest snapshot of a table. One of ours is created when it is missing; two processes may do so at once.
+    """The newest snapshot of a table, to be written to. One of ours is created when it is missing; two processes may
+    do so at once.
 
-    A table of an older release gets the columns that were added since.
-
+    A table of an older release gets the columns that were added since; a table of others never does.
     Raises: TableMissing for a table of others, UnreadableTable.
+    """
+    table = open_to_read(settings, name)
+    if is_foreign(settings, name):
+        return table
+    return _with_all_columns(table, TABLES[name], storage_options(settings, table_uri(settings, name)))
+
+
+def open_to_read(settings: Settings, name: str) -> "DeltaTable":
+    """The newest snapshot of a table, as it is: `read_rows` gives nulls for columns that an older release lacks.
+
+    One of ours that is missing is created, empty. Raises: TableMissing for a table of others, UnreadableTable.
     """
     uri = table_uri(settings, name)
     options = storage_options(settings, uri)
     if is_foreign(settings, name):
         return open_uri(uri, options)
-    spec = TABLES[name]
     try:
-        table = open_uri(uri, options)
+        return open_uri(uri, options)
     except TableMissing:
-        table = _create(uri, spec, options)
-    return _with_all_columns(table, spec, options)
+        return _create(uri, TABLES[name], options)
 
 
 def open_uri(uri: str, options: dict[str, str] | None = None, version: int | None = None) -> "DeltaTable":
@@ -101,10 +110,15 @@ def read_rows(
 ) -> pa.Table:
     """Rows of one of our own tables. A filter skips files by the statistics of the log.
 
+    A column that was added to the table's schema since it was written is null.
     Raises: UnreadableTable, where a file of the snapshot was vacuumed meanwhile, for example.
     """
+    spec = TABLES.get(table.metadata().name or "")
     try:
         dataset = table.to_pyarrow_dataset()
+        added = [field for field in spec.schema if field.name not in dataset.schema.names] if spec else []
+        if added:
+            dataset = dataset.replace_schema(pa.schema([*dataset.schema, *added]))
         return dataset.to_table(columns=list(columns) if columns is not None else None, filter=where)
     except OSError as error:
         raise UnreadableTable(f"The table at {table.table_uri} cannot be read: {first_line(error)}") from error

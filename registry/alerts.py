@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from lakehouse.appends import append
-from lakehouse.store import open_table, read_rows
+from lakehouse.store import open_to_read, read_rows
 from registry.errors import RegistryError
 from settings import Settings
 
@@ -108,7 +108,7 @@ def close_alert(
 def alerts(settings: Settings, endpoint: str | None = None, open_only: bool = True) -> list[Alert]:
     """The alerts, newest first: of one endpoint or of all, the open ones or all."""
     where = None if endpoint is None else pc.field("endpoint_name") == endpoint
-    rows = read_rows(open_table(settings, "alert_events"), where=where).to_pylist()
+    rows = read_rows(open_to_read(settings, "alert_events"), where=where).to_pylist()
     opened: dict[str, dict[str, Any]] = {}
     closed: dict[str, dict[str, Any]] = {}
     for row in sorted(rows, key=lambda row: row["time"]):

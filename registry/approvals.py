@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from lakehouse.ledger import GIVES_UP_AFTER, Change, changes_of, find_change, record_intent, record_outcome
-from lakehouse.store import open_table
+from lakehouse.store import open_to_read
 from registry.actors import Actor
 from registry.errors import GateNotPassed, NotAllowed, RegistryError
 from registry.plans import ChangePlan
@@ -78,7 +78,7 @@ def pending_requests(settings: Settings) -> list[PromotionRequest]:
             reason=change.reason,
             asked_at=change.started_at,
         )
-        for change in changes_of(open_table(settings, "ledger"), pc.field("action") == REQUEST)
+        for change in changes_of(open_to_read(settings, "ledger"), pc.field("action") == REQUEST)
         if _waits(change)
     ]
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from lakehouse.appends import append
 from lakehouse.ledger import recorded
-from lakehouse.store import open_table, read_rows
+from lakehouse.store import open_to_read, read_rows
 from registry.actors import Actor, Role
 from registry.errors import ChangeConflict, RegistryError
 from registry.plans import ChangePlan
@@ -141,7 +141,7 @@ def stop_ramp(settings: Settings, ramp_id: str, *, actor: Actor, reason: str) ->
 def ramps(settings: Settings, endpoint: str | None = None) -> list[Ramp]:
     """Every ramp, the newest first: of one endpoint, or of all. Raises: LakehouseError."""
     where = None if endpoint is None else pc.field("endpoint_name") == endpoint
-    rows = read_rows(open_table(settings, "ramps"), where=where).to_pylist()
+    rows = read_rows(open_to_read(settings, "ramps"), where=where).to_pylist()
     of_ramp: dict[str, list[dict[str, Any]]] = {}
     for row in sorted(rows, key=lambda row: row["time"]):
         of_ramp.setdefault(row["ramp_id"], []).append(row)

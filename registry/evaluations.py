@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from lakehouse.appends import append
-from lakehouse.store import open_table, read_rows
+from lakehouse.store import open_to_read, read_rows
 from registry.errors import RegistryError
 from registry.evidence import Evidence
 from settings import Settings
@@ -92,7 +92,7 @@ def evaluations(settings: Settings, name: str, version: str) -> list[Evaluation]
     """
     mine = (pc.field("entity_name") == name) & (pc.field("entity_version") == str(version))
     columns = [column.name for column in fields(Evaluation)]
-    rows = read_rows(open_table(settings, "evaluations"), columns, mine).to_pylist()
+    rows = read_rows(open_to_read(settings, "evaluations"), columns, mine).to_pylist()
     rows.sort(key=lambda row: row["finished_at"], reverse=True)
     return [Evaluation(**{**row, "evidence": _evidence(row["evaluation_id"], row["evidence"])}) for row in rows]
 
@@ -101,7 +101,7 @@ def evaluated_answers(settings: Settings, evaluation_id: str) -> list[EvaluatedA
     """The questions and answers of an evaluation, by kind and in the order in which they were asked."""
     columns = [column.name for column in fields(EvaluatedAnswer)]
     mine = pc.field("evaluation_id") == evaluation_id
-    rows = read_rows(open_table(settings, "evaluated_answers"), columns, mine).to_pylist()
+    rows = read_rows(open_to_read(settings, "evaluated_answers"), columns, mine).to_pylist()
     rows.sort(key=lambda row: (row["kind"], row["position"]))
     maps = ("scores", "live_scores", "notes")
     return [EvaluatedAnswer(**{**row, **{name: dict(row[name] or []) for name in maps}}) for row in rows]

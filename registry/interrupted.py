@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from lakehouse.claims import is_under_way
 from lakehouse.ledger import Change, changes_of
-from lakehouse.store import open_table
+from lakehouse.store import open_to_read
 from registry.errors import RegistryError
 from registry.plans import Action, ProductionState
 from registry.production import NEW, from_evidence, in_words, state_of, with_version
@@ -43,7 +43,7 @@ def interrupted_changes(settings: Settings, client: EndpointClient) -> list[Inte
 
     Raises: LakehouseError, RegistryError. An endpoint that does not answer is told in the sentence.
     """
-    of_production = changes_of(open_table(settings, "ledger"), pc.field("action").isin(PRODUCTION_ACTIONS))
+    of_production = changes_of(open_to_read(settings, "ledger"), pc.field("action").isin(PRODUCTION_ACTIONS))
     found = []
     for target in dict.fromkeys(change.target for change in of_production):
         own = (change for change in of_production if change.target == target and _counts(change))

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lakehouse.store import open_table, read_rows
+from lakehouse.store import open_to_read, read_rows
 from metrics.buckets import quantile
 from metrics.comparison import Moments, moments_from_sums
 from settings import Settings
@@ -94,7 +94,7 @@ def _rows(settings: Settings, entity_name: str, entity_version: str, endpoint: s
     if endpoint is not None:
         where &= pc.field("endpoint_name") == endpoint
     columns = ["metric", "scorer", "status_class", *_SUMS, "buckets"]
-    rows = read_rows(open_table(settings, "metrics_15min"), columns=columns, where=where)
+    rows = read_rows(open_to_read(settings, "metrics_15min"), columns=columns, where=where)
     # Rows that were written before there was such a column have weights of 1.
     squares = pc.coalesce(rows["sum_w2"], rows["sum_w"])
     rows = rows.set_column(rows.column_names.index("sum_w2"), "sum_w2", squares)

@@ -1,15 +1,19 @@
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
+from deltalake import Schema as DeltaSchema
 from pydantic import SecretStr
 
+from lakehouse.appends import append
 from lakehouse.errors import HistoryGone, LakehouseError, TableMissing, UnreadableTable
 from lakehouse.store import (
     _create,
     first_line,
     open_table,
+    open_to_read,
     open_uri,
     read_rows,
     storage_options,
@@ -18,6 +22,7 @@ from lakehouse.store import (
 )
 from lakehouse.tables import LEDGER, TABLES
 from settings import Settings
+from tests.lakehouse.processes import race
 
 
 @pytest.mark.parametrize("name", list(TABLES))
@@ -43,11 +48,76 @@ def test_who_loses_the_race_to_create_a_table_gets_the_table_of_the_winner(setti
     assert loser.version() == 0
 
 
+def of_an_older_release(settings: Settings, name: str, without: tuple[str, ...]) -> pa.Schema:
+    """Creates a table as it was before some columns were added, with one row. Returns its schema."""
+    spec = TABLES[name]
+    old = pa.schema([field for field in spec.schema if field.name not in without])
+    table = DeltaTable.create(
+        table_uri(settings, name), schema=old, partition_by=list(spec.partition_by) or None, name=name
+    )
+    write_deltalake(table, pa.Table.from_pylist([{old.names[0]: "old"}], schema=old), mode="append")
+    return old
+
+
 def test_columns_that_a_newer_release_knows_are_added_to_an_old_table(settings: Settings) -> None:
-    old = pa.schema([field for field in LEDGER.schema if field.name not in ("evidence", "seconds")])
-    DeltaTable.create(table_uri(settings, "ledger"), schema=old)
+    of_an_older_release(settings, "ledger", without=("evidence", "seconds"))
     assert set(pa.schema(open_table(settings, "ledger").schema()).names) == set(LEDGER.schema.names)
-    assert open_table(settings, "ledger").version() == 1
+    assert open_table(settings, "ledger").version() == 2
+    append(settings, "ledger", [{"change_id": "new", "seconds": 1.5}])
+    rows = {row["change_id"]: row["seconds"] for row in read_rows(open_table(settings, "ledger")).to_pylist()}
+    assert rows == {"old": None, "new": 1.5}
+
+
+def test_reading_a_table_of_an_older_release_gives_nulls_and_changes_nothing(settings: Settings) -> None:
+    old = of_an_older_release(settings, "ledger", without=("evidence", "seconds"))
+    table = open_to_read(settings, "ledger")
+    rows = read_rows(table, ["change_id", "seconds"], pc.field("seconds").is_null())
+    assert rows.to_pylist() == [{"change_id": "old", "seconds": None}]
+    assert read_rows(table).num_columns == len(LEDGER.schema)
+    assert pa.schema(open_to_read(settings, "ledger").schema()).names == old.names
+    assert table.version() == 1
+
+
+def test_two_processes_that_add_the_same_columns_at_once_both_come_out_well(settings: Settings) -> None:
+    rounds = 15
+    for number in range(rounds):
+        home = settings.home / f"lake-{number}"
+        of_an_older_release(Settings(home=home), "request_scores", without=("unscored_reason", "scored_at"))
+    printed = race(
+        settings.home,
+        f"""
+from lakehouse.appends import append
+from lakehouse.store import open_table
+for number in range({rounds}):
+    old = Settings(home=home / f"lake-{{number}}")
+    wait_for_the_other(f"-{{number}}")
+    table = open_table(old, "request_scores")
+    print(len(table.schema().fields))
+    append(old, "request_scores", [{{"databricks_request_id": me, "unscored_reason": "new"}}])
+""",
+    )
+    assert [output.split() for output in printed] == [[str(len(TABLES["request_scores"].schema))] * rounds] * 2
+    for number in range(rounds):
+        table = open_to_read(Settings(home=settings.home / f"lake-{number}"), "request_scores")
+        found = {row["databricks_request_id"]: row["unscored_reason"] for row in read_rows(table).to_pylist()}
+        assert found == {"old": None, "0": "new", "1": "new"}
+
+
+def test_a_table_of_others_never_gets_a_column(tmp_path: Path) -> None:
+    foreign = str(tmp_path / "foreign")
+    DeltaTable.create(foreign, schema=pa.schema([("served_entity_id", pa.string())]))
+    settings = Settings(home=tmp_path / "home", served_entities_uri=foreign)
+    assert [field.name for field in open_table(settings, "served_entities").schema().fields] == ["served_entity_id"]
+    assert DeltaTable(foreign).version() == 0
+
+
+def test_a_table_that_a_later_release_gave_a_column_is_still_written_to(settings: Settings) -> None:
+    table = open_table(settings, "ledger")
+    table.alter.add_columns(DeltaSchema.from_arrow(pa.schema([("mood", pa.string())])).fields)
+    append(settings, "ledger", [{"change_id": "a"}])
+    assert read_rows(open_table(settings, "ledger"), ["change_id", "mood"]).to_pylist() == [
+        {"change_id": "a", "mood": None}
+    ]
 
 
 def test_addresses_come_from_the_settings(tmp_path: Path) -> None:
@@ -100,8 +170,6 @@ def test_a_version_that_is_no_more_is_told_from_a_missing_table(settings: Settin
 
 
 def test_reading_a_snapshot_whose_file_was_deleted_fails_with_one_sentence(settings: Settings) -> None:
-    from lakehouse.appends import append
-
     append(settings, "ledger", [{"change_id": "a"}])
     table = open_table(settings, "ledger")
     for file in Path(table_uri(settings, "ledger")).glob("*.parquet"):
