@@ -30,7 +30,8 @@ from metrics.tokens import texts_to_count, token_counts
 
 __all__ = ["REQUEST_METRICS_COLUMNS", "Scorers", "TextCache", "score_rows"]
 
-_FIRST_ERROR_STATUS = 400
+FIRST_ERROR_STATUS = 400
+"""From this status on a request failed, and its answer is not read."""
 _UNREADABLE = "UNREADABLE_"
 """What an error code begins with that names a column whose value could not be read."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -149,7 +150,7 @@ def _read(rows: pa.Table, scored_at: datetime) -> list[_Row]:
     work = []
     for request_id, request, response, codes, status, entity, version, time in zip(*columns, times, strict=True):
         failure = None
-        if status is not None and status >= _FIRST_ERROR_STATUS:
+        if status is not None and status >= FIRST_ERROR_STATUS:
             failure = f"the request failed with status {status}"
         exchange = parse_exchange(request, None if failure else response, codes)
         if failure:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from metrics.bodies import parse_exchange
+from metrics.scoring import FIRST_ERROR_STATUS
 from metrics.text_cache import text_key
 from metrics.tokens import texts_to_count
 
@@ -21,9 +22,10 @@ def text_keys(rows: pa.Table) -> TextKeys:
     """The texts that `metrics.scoring.score_rows` looks at in `rows` (inference rows)."""
     scored: set[bytes] = set()
     counted: set[bytes] = set()
-    bodies = (rows[name].to_pylist() for name in ("request", "response", "logging_error_codes"))
-    for request, response, codes in zip(*bodies, strict=True):
-        exchange = parse_exchange(request, response, codes)
+    columns = (rows[name].to_pylist() for name in ("request", "response", "logging_error_codes", "status_code"))
+    for request, response, codes, status in zip(*columns, strict=True):
+        failed = status is not None and status >= FIRST_ERROR_STATUS
+        exchange = parse_exchange(request, None if failed else response, codes)
         scored.update(text_key(text) for text in (exchange.prompt, exchange.response) if text)
         counted.update(text_key(text) for text in texts_to_count(exchange))
     return TextKeys(frozenset(scored), frozenset(counted))

@@ -40,3 +40,23 @@ def test_a_scorer_that_answers_too_few_is_an_error() -> None:
 def test_a_cache_for_no_text_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one text, not 0"):
         TextCache(0)
+
+
+def test_what_was_computed_is_given_out_once_and_what_was_brought_in_never() -> None:
+    cache = TextCache()
+    known, new = text_key("known"), text_key("new")
+    cache.fill("length", {known: 5})
+    assert cache.known("length", [known, new]) == {known}
+    assert cache.held("length", [known, new]) == {known: 5}
+    assert cache.scores("length", [(known, "known"), (new, "new")], lambda texts: [len(text) for text in texts]) == {
+        known: 5,
+        new: 3,
+    }
+    assert cache.drain() == {"length": {new: 3}}
+    assert cache.drain() == {}
+
+
+def test_a_cache_that_is_filled_keeps_to_its_size() -> None:
+    cache = TextCache(most=2)
+    cache.fill("length", {text_key(text): len(text) for text in ("a", "bb", "ccc")})
+    assert cache.held("length", map(text_key, ("a", "bb", "ccc"))) == {text_key("bb"): 2, text_key("ccc"): 3}
