@@ -18,11 +18,11 @@ def jobs_page() -> None:
         jobs.summary(runs)
         jobs.run_now()
         with widgets.panel("Runs", "The last 200 runs, newest first. Choose one to see where its time went."):
-            chosen = jobs.runs_table(runs)
+            chosen = jobs.runs_table(operations.scoring_runs())
         left, right = st.columns(2)
         with left, widgets.panel("Where the time went", "Seconds in each stage of the chosen run, or of the newest."):
             jobs.run_details(chosen)
-        with right, widgets.panel("Without a score", "Scores that these runs could not give, by reason."):
+        with right, widgets.panel("Without a score", "Scores that the metrics job could not give, by reason."):
             jobs.unscored(runs)
         with widgets.panel("Duration", "How long the last 100 runs took, in seconds, by when they started."):
             jobs.history(runs)

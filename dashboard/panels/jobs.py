@@ -69,7 +69,7 @@ def history(runs: Sequence[dict[str, Any]]) -> None:
 
 
 def runs_table(runs: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """Every run; returns the one that is chosen, the newest at first."""
+    """Every run that scores requests; returns the one that is chosen, the newest at first."""
     import pandas as pd
 
     if not runs:
@@ -78,6 +78,7 @@ def runs_table(runs: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     rows = [
         {
             "State": run["state"].replace("_", " "),
+            "Job": run["job"],
             "Started": local(run["started_at"]),
             "Took (s)": (run["finished_at"] - run["started_at"]).total_seconds() if run["finished_at"] else None,
             "Lag (s)": run_lag(run),
@@ -98,9 +99,10 @@ def runs_table(runs: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
         on_select="rerun",
         selection_mode="single-row",
         key="runs",
-        alt="Runs of the metrics job, newest first",
+        alt="Runs that score requests, newest first",
         column_config={
             "State": st.column_config.TextColumn(pinned=True),
+            "Job": st.column_config.TextColumn(help="score: new requests; rescore: scores that were left out before"),
             "Started": st.column_config.DatetimeColumn(format="DD MMM, HH:mm:ss"),
             "Took (s)": st.column_config.NumberColumn(format="%.1f"),
             "Lag (s)": st.column_config.NumberColumn(format="%.0f"),

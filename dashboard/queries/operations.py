@@ -14,6 +14,7 @@ from lakehouse.status import read_status
 from settings import get_settings
 
 METRICS_JOB = "score"
+FILL_IN_JOB = "rescore"
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,17 @@ def metrics_runs(limit: int = 200) -> list[dict[str, Any]]:
 
     Raises: LakehouseError.
     """
-    found: list[dict[str, Any]] = _runs(newest("job_runs"), limit)
+    found: list[dict[str, Any]] = _runs(newest("job_runs"), METRICS_JOB, limit)
     return found
+
+
+def scoring_runs(limit: int = 200) -> list[dict[str, Any]]:
+    """Runs of the metrics job and of `rescore`, which gives scores later, newest first.
+
+    Raises: LakehouseError.
+    """
+    later: list[dict[str, Any]] = _runs(newest("job_runs"), FILL_IN_JOB, limit)
+    return sorted([*metrics_runs(limit), *later], key=lambda run: run["started_at"], reverse=True)[:limit]
 
 
 def waiting_wishes() -> list[dict[str, Any]]:
@@ -151,8 +161,8 @@ def parsed_time(text: Any) -> datetime | None:
 # The seconds to live are for what changes without a new row: a run whose process dies, a change that stays without
 # an outcome.
 @st.cache_data(ttl=10, max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _runs(snapshot: Snapshot, limit: int) -> list[dict[str, Any]]:
-    return [] if snapshot.version < 0 else runs.runs(get_settings(), METRICS_JOB, limit)
+def _runs(snapshot: Snapshot, job: str, limit: int) -> list[dict[str, Any]]:
+    return [] if snapshot.version < 0 else runs.runs(get_settings(), job, limit)
 
 
 @st.cache_data(ttl=10, max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)

@@ -1,0 +1,15 @@
+"""What pages know about runs."""
+
+from dashboard.queries import operations
+from lakehouse.runs import finish_run, start_run
+from settings import Settings
+
+
+def test_runs_that_fill_in_scores_stand_among_those_of_the_metrics_job_and_do_not_count_as_such(
+    empty: Settings,
+) -> None:
+    for job in ("score", "rescore", "compact", "score"):
+        finish_run(empty, start_run(empty, job, "command"), "succeeded", rows_read=3)
+    assert [run["job"] for run in operations.scoring_runs()] == ["score", "rescore", "score"]
+    assert [run["job"] for run in operations.scoring_runs(limit=2)] == ["score", "rescore"]
+    assert [run["job"] for run in operations.metrics_runs()] == ["score", "score"]
