@@ -28,7 +28,7 @@ _SHARE_OF_THE_TIME = 0.85
 _WEIGHT_OF_THE_NEWEST = 0.3
 """Of what is known, the part that the newest piece of work makes up."""
 _ENOUGH_ROWS = 64
-"""Rows of a piece that tells what the cheap work costs: a run's first call of anything takes longer."""
+"""Rows of a piece that tells what the cheap work costs."""
 _ROW_SECONDS = 0.001
 """Seconds of cheap work for a row until that is known."""
 _MOST_ROWS_AT_FIRST = 256
@@ -51,11 +51,14 @@ class Pace:
     character_seconds: float | None = None
     """Seconds that the models take for a character."""
 
-    def learn(self, rows: int, one_in: float, work: "ModelWork", other_seconds: float) -> None:
-        """Take in a piece of work of `rows` rows of which 1 in `one_in` were given to the models."""
+    def learn(self, rows: int, one_in: float, work: "ModelWork", other_seconds: float | None) -> None:
+        """Take in a piece of work of `rows` rows of which 1 in `one_in` were given to the models.
+
+        other_seconds: of the work without the models; None if that is no measure of later pieces.
+        """
         if rows == 0:
             return
-        if rows >= _ENOUGH_ROWS:
+        if other_seconds is not None and rows >= _ENOUGH_ROWS:
             self.row_seconds = _mixed(self.row_seconds, other_seconds / rows)
         self.row_characters = _mixed(self.row_characters, work.characters * one_in / rows)
         if work.characters:
@@ -118,6 +121,7 @@ class Capacity:
     work: ModelWork = field(default_factory=ModelWork)
     pace: Pace = field(default_factory=Pace)
     _scorers: str = ""
+    _pieces: int = 0
     _deadline: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -157,8 +161,11 @@ class Capacity:
 
     def learn(self, rows: int, seconds: float) -> None:
         """Take in how long a piece of `rows` rows took in all, with the models' work since the last one."""
-        self.pace.learn(rows, self.one_in, self.work, max(seconds - self.work.seconds, 0.0))
+        # In a run's first piece, dictionaries are read and the like.
+        others = max(seconds - self.work.seconds, 0.0) if self._pieces else None
+        self.pace.learn(rows, self.one_in, self.work, others)
         self.work.characters, self.work.seconds = 0, 0.0
+        self._pieces += 1
 
     def remember(self) -> None:
         """Keep what is known for the next run. If it gets lost, that run learns again from its first piece."""

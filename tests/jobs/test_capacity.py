@@ -220,6 +220,17 @@ def test_what_a_piece_of_a_sample_tells_holds_for_all_rows() -> None:
     assert pace.row_seconds == before.row_seconds, "a piece of a few rows tells nothing about the cheap work"
 
 
+def test_the_first_piece_of_a_run_tells_nothing_about_the_cheap_work(settings: Settings, clock: Clock) -> None:
+    capacity = Capacity(settings, 100.0)
+    capacity.meter(scorers(clock))
+    capacity.learn(500, 30.0)
+    assert capacity.pace.row_seconds is None
+    assert capacity.most_rows() == 256
+    capacity.learn(500, 1.0)
+    assert capacity.pace.row_seconds == pytest.approx(0.002)
+    assert capacity.most_rows() == PIECE_SECONDS / 0.002
+
+
 def _kept_pace(home: Path) -> Path:
     return home / "status" / "score_pace.json"
 
