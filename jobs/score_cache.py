@@ -13,11 +13,15 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from jobs.score_cache_rows import rows_of_texts
 from lakehouse.appends import append
 from lakehouse.errors import LakehouseError
 from lakehouse.score_cache_table import SCORE_CACHE
 from lakehouse.store import open_table
+from lakehouse.table_spec import TIMESTAMP
 from metrics.readability import SCORER as READABILITY_SCORER
 from metrics.readability import Readability
 from metrics.text_cache import TextCache
@@ -29,6 +33,8 @@ _log = logging.getLogger(__name__)
 
 USE_NOTED_EVERY = timedelta(days=1)
 """A text that is seen again is noted at most so often: that is exact enough to tell which was unused for longest."""
+_ROWS_AT_ONCE = 10_000
+"""Rows of the table that are Python's objects at once."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class ScoreCache:
         wanted = keys.scored | keys.counted
         if self._usable and wanted:
             with _without_harm(self):
-                self._fill(self._rows_of(wanted), texts)
+                self._fill(wanted, texts)
         return set(self._unknown(keys, texts))
 
     def remember(self, texts: TextCache) -> None:
@@ -87,21 +93,21 @@ class ScoreCache:
         _log.warning("The table %s is not used by this run, which scores every text: %s", SCORE_CACHE.name, error)
         self._usable = False
 
-    def _rows_of(self, keys: Iterable[bytes]) -> list[dict[str, Any]]:
+    def _fill(self, keys: Iterable[bytes], texts: TextCache) -> None:
         columns = ["text_key", "used_at", *(kind.column for kind in self._kinds)]
         table = open_table(self._settings, SCORE_CACHE.name)
         # An older row first, so that a newer one takes its place.
-        rows: list[dict[str, Any]] = rows_of_texts(self._settings, table, keys, columns).sort_by("used_at").to_pylist()
-        return rows
-
-    def _fill(self, rows: list[dict[str, Any]], texts: TextCache) -> None:
-        for kind in self._kinds:
-            found = ((row["text_key"], row[kind.column]) for row in rows)
-            known = {key: entry for key, entry in found if entry and entry["scorer"] == kind.scorer}
-            texts.fill(kind.cached_as, {key: kind.read(entry) for key, entry in known.items()})
-        last_used = {row["text_key"]: row["used_at"] for row in rows}
-        long_ago = datetime.now(UTC) - USE_NOTED_EVERY
-        self._seen_again |= {key for key, used_at in last_used.items() if used_at < long_ago}
+        found = rows_of_texts(self._settings, table, keys, columns).sort_by("used_at")
+        for start in range(0, found.num_rows, _ROWS_AT_ONCE):
+            rows = found.slice(start, _ROWS_AT_ONCE).to_pylist()
+            for kind in self._kinds:
+                entries = ((row["text_key"], row[kind.column]) for row in rows)
+                known = {key: entry for key, entry in entries if entry and entry["scorer"] == kind.scorer}
+                texts.fill(kind.cached_as, {key: kind.read(entry) for key, entry in known.items()})
+        long_ago = pa.scalar(datetime.now(UTC) - USE_NOTED_EVERY, TIMESTAMP)
+        last_used = found.group_by("text_key").aggregate([("used_at", "max")])
+        unnoted = last_used.filter(pc.less(last_used["used_at_max"], long_ago))
+        self._seen_again.update(unnoted["text_key"].to_pylist())
 
     def _unknown(self, keys: TextKeys, texts: TextCache) -> Iterator[str]:
         foreign: set[bytes] = set()
