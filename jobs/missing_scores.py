@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
     from deltalake import DeltaTable
 
-ROWS_AT_ONCE = 200_000
+ROWS_AT_ONCE = 500_000
 """Of a day with more requests, ranges of hash buckets are looked at one after the other, so that memory is bounded."""
 
 REQUEST = (
