@@ -231,6 +231,36 @@ def test_the_first_piece_of_a_run_tells_nothing_about_the_cheap_work(settings: S
     assert capacity.most_rows() == PIECE_SECONDS / 0.002
 
 
+def test_a_run_takes_a_little_longer_rather_than_leave_a_few_rows_but_no_more(settings: Settings, clock: Clock) -> None:
+    capacity = Capacity(settings, 100.0)
+    capacity.pace = Pace(0.01, 100.0, 0.001)
+    clock.now += 99.0
+    assert not capacity.is_used_up(10**6)
+    clock.now += 2.0
+    assert not capacity.is_used_up(500)
+    assert capacity.is_used_up(5_000)
+    clock.now += 10.0
+    assert capacity.is_used_up(1)
+
+
+def test_a_text_that_was_scored_for_a_commit_that_lost_is_not_known(settings: Settings, clock: Clock) -> None:
+    """Else a row that was drawn in vain would be in the sample for sure the next time."""
+    add_requests(settings, inference_rows(0, 6))
+    elsewhere = settings.model_copy(update={"home": settings.home / "elsewhere", "lake_uri": settings.lake})
+    model = SlowPerplexity(clock)
+    first = inference_row("r0")
+
+    def overtaken(_: Settings) -> ScoringTools:
+        # The first run has read its snapshot; now the rival commits its rows, and one of their texts comes again.
+        run_score(elsewhere, once=True, load=lambda _: ScoringTools(Scorers()))
+        add_requests(settings, [inference_row("again", request=first["request"], response=first["response"])])
+        return ScoringTools(Scorers(model))
+
+    run_score(settings, once=True, load=overtaken)
+    assert len(metrics_rows(settings)) == 7
+    assert model.seen.count("How do I start the gateway, please? Number r0.") == 2
+
+
 def _kept_pace(home: Path) -> Path:
     return home / "status" / "score_pace.json"
 
