@@ -1,7 +1,7 @@
 """What a process is doing right now, as a small JSON file that pages read.
 
-A status is not a record: it is overwritten, may be lost, and nothing depends on it but what a person sees. Records
-go to Delta tables.
+A status is not a record: it is overwritten, may be lost, and nothing depends on it but what a person sees, or what a
+process would otherwise find out again, as the pace of scoring. Records go to Delta tables.
 """
 
 import json
