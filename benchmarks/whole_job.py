@@ -1,32 +1,37 @@
-"""The whole metrics job over real chats against the naive loop: rows per second, models loaded in both.
+"""The whole metrics job over real chats against the two usual pipelines: rows per second, models loaded in all.
 
-The loop takes one row at a time: perplexity by Hugging Face in fp32, readability by textstat, toxicity by the very
-model that the job uses. The job does all of that and reads the inference table, removes duplicates, counts tokens,
-prices, and writes `request_metrics` and the rollups. Rows are distinct, so the job's memory of texts brings nothing.
+The usual pipelines score the texts one by one, or padded in batches of 16: perplexity by Hugging Face in fp32,
+readability by textstat, toxicity by the very model that the job uses. The job does all of that and reads the inference
+table, removes duplicates, counts tokens, prices, and writes `request_metrics` and the rollups. Once no text comes
+twice, so that the job's memory of texts brings nothing; once every text comes five times.
 """
 
 import json
-import math
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.readability import write_nltk_corpus
+from benchmarks.perplexity import BATCH, one_by_one, padded_batches
+from benchmarks.readability import textstats_numbers, write_nltk_corpus
 from jobs.import_payload import bodies, import_payload
 from jobs.prepare import prepare, prepared
 from jobs.score import run_score
 from jobs.scorers import ScoringTools, load_scoring_tools
 from lakehouse.store import open_table, read_rows
 from metrics.bodies import parse_exchange
+from metrics.engines.perplexity import MAX_TOKENS
+from metrics.scorers import ToxicityScorer
 from settings import Settings, get_settings
 
 CHAT = Path(__file__).parents[1] / ".." / "shared" / "corpus" / "chat" / "gpt-3.5-turbo-0301.jsonl"
-ROWS = int(os.environ.get("LAKEHELM_BENCH_ROWS", "48"))
+ROWS = int(os.environ.get("LAKEHELM_BENCH_ROWS", "32"))
+REPEATED_ROWS = max(4, ROWS // 4)
+TIMES = 5
 ROWS_A_TURN = 16
 
 
@@ -42,8 +47,40 @@ def workspace(folder: Path) -> Settings:
     return settings
 
 
-def reference(threads: int) -> Callable[[str], float]:
-    """Perplexity by Hugging Face, fp32, one text at a time."""
+@dataclass(frozen=True)
+class UsualPipeline:
+    """What people write: a loop over texts with the libraries as they come."""
+
+    model: Any
+    encode: Callable[[str], list[int]]
+    toxicity: ToxicityScorer
+
+    def rows(self, lines: list[str], padded: bool) -> list[dict[str, Any]]:
+        """The scores of each line's answer; those of the prompt are computed too."""
+        exchanges = [parse_exchange(*bodies(line)) for line in lines]
+        self.scores([exchange.prompt for exchange in exchanges if exchange.prompt], padded)
+        answers = [exchange.response for exchange in exchanges if exchange.response]
+        scored = iter(self.scores(answers, padded))
+        return [next(scored) if exchange.response else {} for exchange in exchanges]
+
+    def scores(self, texts: list[str], padded: bool) -> list[dict[str, Any]]:
+        readable = textstats_numbers()
+        size = BATCH if padded else 1
+        found = []
+        for start in range(0, len(texts), size):
+            batch = texts[start : start + size]
+            perplexities = (padded_batches if padded else one_by_one)(self.model, [self.encode(text) for text in batch])
+            toxicities = self.toxicity.score(batch).values
+            for text, perplexity, toxicity in zip(batch, perplexities, toxicities, strict=True):
+                grade, ease, index = readable(text)
+                found.append(
+                    {"perplexity": perplexity, "toxicity": toxicity, "grade": grade, "ease": ease, "index": index}
+                )
+        return found
+
+
+def usual_pipeline(tools: ScoringTools, threads: int) -> UsualPipeline:
+    """With the job's language model as Hugging Face has it, in fp32, and the job's toxicity model."""
     import torch
 
     from metrics.engines.gguf_file import GgufFile
@@ -52,31 +89,13 @@ def reference(threads: int) -> Callable[[str], float]:
 
     torch.set_num_threads(threads)
     gguf = GgufFile.read(packaged_gguf())
-    model, tokenizer = llama_model(gguf), gguf.tokenizer()
+    tokenizer = gguf.tokenizer()
+    assert tools.scorers.toxicity is not None
 
-    def perplexity(text: str) -> float:
-        ids = torch.tensor([[gguf.first_token, *tokenizer.encode(text, add_special_tokens=False).ids[:2048]]])
-        with torch.inference_mode():
-            return math.exp(float(model(ids, labels=ids).loss))
+    def encode(text: str) -> list[int]:
+        return [gguf.first_token, *tokenizer.encode(text, add_special_tokens=False).ids[:MAX_TOKENS]]
 
-    return perplexity
-
-
-def naive_loop(lines: list[str], perplexity: Callable[[str], float], tools: ScoringTools) -> list[dict[str, Any]]:
-    import textstat
-
-    toxicity = tools.scorers.toxicity
-    assert toxicity is not None
-    rows = []
-    for line in lines:
-        exchange = parse_exchange(*bodies(line))
-        for text in (exchange.prompt, exchange.response):
-            if text:
-                scores = {"perplexity": perplexity(text), "toxicity": toxicity.score([text]).values[0]}
-                scores["grade"] = textstat.flesch_kincaid_grade(text)
-                scores["ease"] = textstat.flesch_reading_ease(text)
-        rows.append({**scores, "of_response": bool(exchange.response)})
-    return rows
+    return UsualPipeline(llama_model(gguf), encode, tools.scorers.toxicity)
 
 
 @dataclass
@@ -94,53 +113,77 @@ class Seconds:
         self.processor += time.process_time() - spent
 
 
+@dataclass
+class Race:
+    """The job against the usual pipelines over some lines, in turns, so that a busy machine disturbs all alike."""
+
+    settings: Settings
+    tools: ScoringTools
+    pipeline: UsualPipeline
+    name: str
+    seconds: dict[str, Seconds] = field(default_factory=dict)
+    usual: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def run(self, lines: list[str]) -> None:
+        log = self.settings.home / f"{self.name}.jsonl"
+        ways = {"one by one": False, f"padded batches of {BATCH}": True}
+        self.seconds = {name: Seconds() for name in ("job", *ways)}
+        self.usual = {name: [] for name in ways}
+        for start in range(0, len(lines), ROWS_A_TURN):
+            turn = lines[start : start + ROWS_A_TURN]
+            log.write_text("\n".join(lines[: start + ROWS_A_TURN]) + "\n", encoding="utf-8")
+            import_payload(self.settings, log, "prod.assistant", "1")
+            with self.seconds["job"].counted():
+                run_score(self.settings, once=True, load=lambda _: self.tools)
+            for name, padded in ways.items():
+                with self.seconds[name].counted():
+                    self.usual[name] += self.pipeline.rows(turn, padded)
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """A line for each pipeline, with how far the job's numbers are off: a faster wrong number would be nothing."""
+        rows = read_rows(open_table(self.settings, "request_metrics")).to_pylist()
+        scored = {row["client_request_id"]: row for row in rows}
+        ours = self.seconds["job"]
+        for name, usual in self.usual.items():
+            pairs = [(scored[f"{self.name}-{number}"], row) for number, row in enumerate(usual) if row]
+            perplexity = max(abs(row["response_perplexity"] / other["perplexity"] - 1) for row, other in pairs)
+            grade = max(abs(row["response_fk_grade"] - other["grade"]) for row, other in pairs)
+            peer = self.seconds[name]
+            yield {
+                "bench": f"whole_job, {self.name.replace('_', ' ')}, against {name}",
+                "ours": round(len(usual) / ours.wall, 2),
+                "peer": round(len(usual) / peer.wall, 2),
+                "ratio": round(peer.wall / ours.wall, 2),
+                "ratio_of_processor_time": round(peer.processor / ours.processor, 2),
+                "unit": "rows/s",
+                "rows": len(usual),
+                "largest_relative_perplexity_difference": round(perplexity, 5),
+                "largest_grade_difference": round(grade, 6),
+                "perplexity_scorer": pairs[0][0]["perplexity_scorer"],
+                "toxicity_scorer": pairs[0][0]["toxicity_scorer"],
+            }
+
+
 def main() -> None:
     if not CHAT.exists():
         print(json.dumps({"bench": "whole_job", "skipped": "the chat corpus is not there"}))
         return
-    lines = CHAT.read_text(encoding="utf-8").splitlines()[:ROWS]
-    ours, peer = Seconds(), Seconds()
-    naive: list[dict[str, Any]] = []
+    chats = CHAT.read_text(encoding="utf-8").splitlines()
+    repeated = [line for line in chats[ROWS : ROWS + REPEATED_ROWS] for _ in range(TIMES)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         settings = workspace(folder)
         tools = load_scoring_tools(settings)
         write_nltk_corpus(folder)
         os.environ["NLTK_DATA"] = str(folder)
-        perplexity = reference(settings.cores)
-        log = folder / CHAT.name
-        # In turns, so that a machine which is busy for a while disturbs both alike.
-        for start in range(0, len(lines), ROWS_A_TURN):
-            log.write_text("\n".join(lines[: start + ROWS_A_TURN]) + "\n", encoding="utf-8")
-            import_payload(settings, log, "prod.assistant", "1")
-            with ours.counted():
-                run_score(settings, once=True, load=lambda _: tools)
-            with peer.counted():
-                naive += naive_loop(lines[start : start + ROWS_A_TURN], perplexity, tools)
-        rows = read_rows(open_table(settings, "request_metrics")).to_pylist()
-    print(json.dumps(result(ours, peer, naive, {row["client_request_id"]: row for row in rows})))
-
-
-def result(
-    ours: Seconds, peer: Seconds, naive: list[dict[str, Any]], scored: dict[str, dict[str, Any]]
-) -> dict[str, Any]:
-    """The line, with how far the job's numbers are from the loop's: a faster wrong number would be worth nothing."""
-    pairs = [(scored[f"{CHAT.stem}-{number}"], row) for number, row in enumerate(naive) if row["of_response"]]
-    perplexity = max(abs(row["response_perplexity"] / other["perplexity"] - 1) for row, other in pairs)
-    grade = max(abs(row["response_fk_grade"] - other["grade"]) for row, other in pairs)
-    return {
-        "bench": "whole_job",
-        "ours": round(len(naive) / ours.wall, 2),
-        "peer": round(len(naive) / peer.wall, 2),
-        "ratio": round(peer.wall / ours.wall, 2),
-        "ratio_of_processor_time": round(peer.processor / ours.processor, 2),
-        "unit": "rows/s",
-        "rows": len(naive),
-        "largest_relative_perplexity_difference": round(perplexity, 5),
-        "largest_grade_difference": round(grade, 6),
-        "perplexity_scorer": pairs[0][0]["perplexity_scorer"],
-        "toxicity_scorer": pairs[0][0]["toxicity_scorer"],
-    }
+        pipeline = usual_pipeline(tools, settings.cores)
+        # One row each, so that the models are loaded and warm.
+        Race(settings, tools, pipeline, "warm_up").run(chats[-1:])
+        for kind, lines in (("every_text_once", chats[:ROWS]), ("every_text_five_times", repeated)):
+            race = Race(settings, tools, pipeline, kind)
+            race.run(lines)
+            for line in race.lines():
+                print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":
