@@ -32,6 +32,8 @@ PAGES = {
 }
 SETTLED = '[data-testid="stApp"][data-test-connection-state="CONNECTED"][data-test-script-state="notRunning"]'
 STARTED_SECONDS = 60.0
+# Playwright's own five seconds are short where two test processes share two cores.
+expect.set_options(timeout=20_000)
 
 
 @dataclass
