@@ -1,7 +1,9 @@
-"""The perplexity engine against the same model in Hugging Face fp32, one text at a time and in padded batches of 16.
+"""The perplexity engine, in floats and in eight bits, against the same model in Hugging Face fp32, the two usual ways.
 
-One line each: tokens a second of wall time (CPU time beside it, which neighbours on the machine disturb less), and
-how far the engine's perplexities are from those that Hugging Face computes in fp32 one by one.
+The usual ways are one text at a time, and padded batches of 16 as they come. One line each, measured in turns: tokens a
+second of wall time (CPU time beside it, which neighbours on the machine disturb less), how far the engine's
+perplexities are from those that Hugging Face computes in fp32 one by one, and how much of the rate at which this
+machine multiplies plain matrices the engine reaches. `--texts 500` takes a quarter of an hour.
 """
 
 import argparse
@@ -9,12 +11,13 @@ import json
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from jobs.prepare import perplexity_folder
 from metrics.engines.gguf_file import GgufFile
 from metrics.engines.perplexity import MAX_TOKENS, PerplexityEngine
 from metrics.engines.preparation import PACKAGED_MODEL, packaged_gguf, prepare_perplexity
@@ -25,6 +28,8 @@ CHAT = Path(__file__).parents[1] / ".." / "shared" / "corpus" / "chat"
 HANDBOOK = Path(__file__).parents[1] / "docs"
 TEXTS = 32
 BATCH = 16
+TURNS = 4
+"""The texts are taken in as many parts, so that a machine that is busy for a while disturbs all ways alike."""
 
 
 def texts(count: int) -> list[str]:
@@ -69,11 +74,49 @@ def padded_batches(model: Any, ids: list[list[int]]) -> list[float]:
     return perplexities
 
 
-def measured(work: Callable[[], Any], tokens: int) -> tuple[Any, float, float]:
-    """The result of some work, its tokens a second, and its tokens a second of CPU time."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    result = work()
-    return result, tokens / (time.perf_counter() - wall), tokens / (time.process_time() - cpu)
+USUAL_WAYS: dict[str, Callable[[Any, list[list[int]]], list[float]]] = {
+    "one by one": one_by_one,
+    f"batches of {BATCH}": padded_batches,
+}
+
+
+@dataclass
+class Spent:
+    """What a way of scoring took, in seconds, and what it found."""
+
+    wall: float = 0.0
+    processor: float = 0.0
+    perplexities: list[float] = field(default_factory=list)
+
+    def do(self, way: Callable[..., Any], *given: Any) -> None:
+        """Measure one way of scoring, and keep the perplexities that it gives."""
+        wall, processor = time.perf_counter(), time.process_time()
+        self.perplexities += list(way(*given))
+        self.wall += time.perf_counter() - wall
+        self.processor += time.process_time() - processor
+
+
+def matmul_rate(precision: str) -> float:
+    """Median rate at which PyTorch multiplies [1024, 1536] by [1536, 1536] here, in GFLOP/s."""
+    import torch
+
+    kind = torch.bfloat16 if precision == "bf16" else torch.float32
+    left, right = torch.randn(1024, 1536).to(kind), torch.randn(1536, 1536).to(kind)
+    seconds = []
+    for _ in range(12):
+        started = time.perf_counter()
+        left @ right
+        seconds.append(time.perf_counter() - started)
+    return 2 * left.numel() * right.shape[1] / float(np.median(seconds)) / 1e9
+
+
+def engines(folder: Path, threads: int) -> dict[str, PerplexityEngine]:
+    """The packaged model in floats and in eight bits, prepared below `folder` if it is not yet."""
+    found = {}
+    for precision in ("float", "int8"):
+        prepare_perplexity(PACKAGED_MODEL, folder / precision, precision=precision)
+        found[precision] = PerplexityEngine.load(folder / precision, threads)
+    return found
 
 
 def main() -> None:
@@ -84,34 +127,61 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(settings.cores)
-    prepare_perplexity(PACKAGED_MODEL, perplexity_folder(settings))
-    engine = PerplexityEngine.load(perplexity_folder(settings), settings.cores)
+    ours = engines(settings.models_folder / "benchmarks", settings.cores)
     model = llama_model(GgufFile.read(packaged_gguf()))
-    encoded = [engine.tokenizer.encode(text, add_special_tokens=False).ids[:MAX_TOKENS] for text in sample]
-    ids = [[engine.first_token, *row] for row in encoded]
-    tokens = sum(map(len, encoded))
-    for warm_up in (engine.score, lambda _: one_by_one(model, ids[:1])):
-        warm_up(sample[:1])
+    spent = {name: Spent() for name in (*ours, *USUAL_WAYS)}
+    precision = ours["float"].name.split("/")[1].rsplit("-", 1)[1]
+    rates: list[float] = []
+    tokens = 0
+    for engine in ours.values():
+        engine.score(sample[:1])
+    for part in range(TURNS):
+        given = sample[part::TURNS]
+        encoded = [ours["float"].tokenizer.encode(text, add_special_tokens=False).ids[:MAX_TOKENS] for text in given]
+        ids = [[ours["float"].first_token, *row] for row in encoded]
+        tokens += sum(map(len, encoded))
+        rates.append(matmul_rate(precision))
+        for name, engine in ours.items():
+            spent[name].do(lambda texts, engine=engine: engine.score(texts).perplexity, given)  # type: ignore[misc]
+        for name, way in USUAL_WAYS.items():
+            spent[name].do(way, model, ids)
+    # Every token meets every matrix once; the embeddings are the head as well.
+    operations = 2.0 * tokens * sum(weight.numel() for name, weight in model.named_parameters() if "norm" not in name)
+    for name, engine in ours.items():
+        rate = operations / spent[name].wall / 1e9
+        for peer in USUAL_WAYS:
+            line = {
+                "bench": f"perplexity: {engine.name} against Hugging Face fp32, {peer}",
+                **compared(spent[name], spent[peer], np.array(spent["one by one"].perplexities), tokens),
+                "gflops": round(rate),
+                f"share_of_{precision}_matmul_rate": round(rate / float(np.median(rates)), 2),
+            }
+            print(json.dumps(line), flush=True)
 
-    scores, ours, ours_cpu = measured(lambda: engine.score(sample).perplexity, tokens)
-    reference: np.ndarray | None = None
-    for name, peer in (("one by one", one_by_one), (f"batches of {BATCH}", padded_batches)):
-        numbers, theirs, theirs_cpu = measured(lambda peer=peer: peer(model, ids), tokens)  # type: ignore[misc]
-        reference = np.array(numbers) if reference is None else reference
-        errors = np.abs(scores - reference) / reference
-        line = {
-            "bench": f"perplexity: {engine.name} against Hugging Face fp32, {name}",
-            "ours": round(ours, 1),
-            "peer": round(theirs, 1),
-            "ratio": round(ours / theirs, 2),
-            "ratio_cpu_time": round(ours_cpu / theirs_cpu, 2),
-            "unit": "tokens/s",
-            "texts": len(sample),
-            "tokens": tokens,
-            "error_median": float(f"{np.median(errors):.2g}"),
-            "error_max": float(f"{errors.max():.2g}"),
-        }
-        print(json.dumps(line), flush=True)
+
+def compared(ours: Spent, peer: Spent, reference: NDArray[np.float64], tokens: int) -> dict[str, Any]:
+    """The figures of a line: how fast both are, and how far our perplexities are from the reference."""
+    numbers = np.array(ours.perplexities)
+    errors = np.abs(numbers / reference - 1)
+    return {
+        "ours": round(tokens / ours.wall, 1),
+        "peer": round(tokens / peer.wall, 1),
+        "ratio": round(peer.wall / ours.wall, 2),
+        "ratio_cpu_time": round(peer.processor / ours.processor, 2),
+        "unit": "tokens/s",
+        "texts": len(numbers),
+        "tokens": tokens,
+        "error_median": float(f"{np.median(errors):.2g}"),
+        "error_max": float(f"{errors.max():.2g}"),
+        "spearman": round(rank_correlation(numbers, reference), 6),
+    }
+
+
+def rank_correlation(numbers: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
+    """Spearman's: 1 where both put the texts into the same order."""
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(numbers, reference).statistic)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,9 @@ def prepared(settings: Settings) -> bool:
 
     ready: bool = is_prepared(toxicity_folder(settings), settings.toxicity_model)
     if settings.perplexity_model != PERPLEXITY_OFF:
-        ready = ready and is_prepared(perplexity_folder(settings), settings.perplexity_model)
+        ready = ready and is_prepared(
+            perplexity_folder(settings), settings.perplexity_model, settings.perplexity_precision
+        )
     return ready
 
 
@@ -47,7 +49,9 @@ def prepare(settings: Settings) -> list[str]:
     with one_at_a_time(settings, "prepare", float("inf")):
         clauses = []
         if settings.perplexity_model != PERPLEXITY_OFF:
-            about = prepare_perplexity(settings.perplexity_model, perplexity_folder(settings), _say)
+            about = prepare_perplexity(
+                settings.perplexity_model, perplexity_folder(settings), _say, settings.perplexity_precision
+            )
             clauses.append(f"perplexity by {about['model']}")
         about = prepare_toxicity(settings.toxicity_model, settings.detoxify_checkpoint, toxicity_folder(settings), _say)
         clauses.append(_toxicity_clause(about))

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.engines.errors import ModelUnusable
-from metrics.engines.precisions import remember_precision
+from metrics.engines.precisions import EIGHT_BITS, remember_precision
+from metrics.engines.prepared_folder import description
 
 _log = logging.getLogger(__name__)
 
@@ -19,16 +20,18 @@ Run = Callable[..., NDArray[np.float32]]
 
 
 def load_graph(folder: Path, threads: int) -> tuple[Run, str]:
-    """The graph `model.xml` of a prepared folder as a function, and its precision, `f32` or `bf16`.
+    """The graph `model.xml` of a prepared folder as a function, and its precision: `f32`, `bf16`, or `int8`.
 
     Raises ModelUnusable if it cannot be loaded.
     """
     import openvino as ov
 
     core = ov.Core()
-    precision = _precision(core)
+    eight_bits = description(folder).get("precision") == EIGHT_BITS
+    precision = EIGHT_BITS if eight_bits else _precision(core)
     options = {
-        "INFERENCE_PRECISION_HINT": precision,
+        # What is not in eight bits stays in f32: the scorer's name says `int8` of one set of numbers only.
+        "INFERENCE_PRECISION_HINT": "f32" if eight_bits else precision,
         "INFERENCE_NUM_THREADS": max(1, threads),
         "PERFORMANCE_HINT": "LATENCY",
     }

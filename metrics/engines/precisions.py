@@ -15,6 +15,7 @@ from pathlib import Path
 
 _log = logging.getLogger(__name__)
 
+EIGHT_BITS = "int8"
 _FILE = "precision.json"
 _PROCESSOR_FACTS = ("model name", "flags", "features", "cpu model")
 _PROCESSOR_CHARACTERS = 65_536

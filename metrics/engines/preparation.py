@@ -9,6 +9,7 @@ from metrics.engines.errors import ModelUnusable
 from metrics.engines.gguf_file import GgufFile
 from metrics.engines.model_source import OutOfReach, hub_folder, is_hub_name
 from metrics.engines.perplexity import MAX_TOKENS, PerplexityEngine
+from metrics.engines.precisions import EIGHT_BITS
 from metrics.engines.prepared_folder import description, is_prepared, written_at_once
 from metrics.engines.toxicity import KEYWORD, load_toxicity
 
@@ -21,23 +22,27 @@ OnStep = Callable[[str], None]
 """Called with one clause for each step of a preparation: `reading the weights`."""
 
 
-def prepare_perplexity(model: str, folder: Path, on_progress: OnStep | None = None) -> dict[str, Any]:
+def prepare_perplexity(
+    model: str, folder: Path, on_progress: OnStep | None = None, precision: str = "float"
+) -> dict[str, Any]:
     """Makes `folder` hold the language model, ready to load, and returns its description (`engine.json`).
 
     model: `smollm2-135m-q4_1`, the path of a GGUF file or of a Hugging Face folder with safetensors, or a name on
-    Hugging Face's hub. Does nothing if that model stands there already. Raises ModelUnusable.
+    Hugging Face's hub. precision: `float`, or `int8`, which llama models on a CPU take; others stay in floats.
+    Does nothing if all that stands there already. Raises ModelUnusable.
     """
     say = on_progress or (lambda _: None)
-    if is_prepared(folder, model):
+    if is_prepared(folder, model, precision):
         return description(folder)
     source = _perplexity_source(model, say)
     about: dict[str, Any] = {"kind": "perplexity", "setting": model, "model": _model_name(model, source)}
+    about["precision_setting"] = precision
     with written_at_once(folder, about) as work:
         gguf = GgufFile.read(source) if source.is_file() else None
         if _wants_torch():
             about |= _write_torch(source, gguf, work, say)
         elif gguf is not None and gguf.is_plain_llama:
-            about |= _write_llama(gguf, work, say)
+            about |= _write_llama(gguf, precision == EIGHT_BITS, work, say)
         else:
             about |= _write_traced(source, work, say)
     say("compiling")
@@ -131,16 +136,24 @@ def _wants_torch() -> bool:
     return has_cuda()
 
 
-def _write_llama(gguf: GgufFile, work: Path, say: OnStep) -> dict[str, Any]:
+def _write_llama(gguf: GgufFile, eight_bits: bool, work: Path, say: OnStep) -> dict[str, Any]:
     import openvino as ov
 
+    from metrics.engines.eight_bits import eight_bit_graph
     from metrics.engines.llama_graph import surprise_graph
 
     say("reading the weights")
-    graph = surprise_graph(gguf.shape(), gguf.weights())
+    shape, weights = gguf.shape(), gguf.weights()
+    if eight_bits:
+        say("turning the weights into eight bits")
+        graph = eight_bit_graph(shape, weights, gguf.first_token)
+    else:
+        graph = surprise_graph(shape, weights)
     say("writing the graph")
-    ov.save_model(graph, work / "model.xml", compress_to_fp16=True)
-    return {"engine": "openvino", **_write_tokenizer_of(gguf, work)}
+    # Halved floats would be rounded borders of the eight bits, which OpenVINO then computes in floats.
+    ov.save_model(graph, work / "model.xml", compress_to_fp16=not eight_bits)
+    about = {"engine": "openvino", **_write_tokenizer_of(gguf, work)}
+    return {**about, "precision": EIGHT_BITS} if eight_bits else about
 
 
 def _write_tokenizer_of(gguf: GgufFile, work: Path) -> dict[str, Any]:

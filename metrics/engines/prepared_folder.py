@@ -28,13 +28,14 @@ def description(folder: Path) -> dict[str, Any]:
     return content
 
 
-def is_prepared(folder: Path, model: str = "") -> bool:
-    """Whether the folder holds a whole prepared model, and if `model` is given, the one prepared from that setting."""
+def is_prepared(folder: Path, model: str = "", precision: str = "") -> bool:
+    """Whether the folder holds a whole prepared model; of these settings, where they are given."""
     try:
-        content = description(folder)
+        content = {"precision_setting": "float", **description(folder)}
     except ModelNotPrepared:
         return False
-    return not model or content.get("setting") == model
+    wanted = {"setting": model, "precision_setting": precision}
+    return all(content.get(name) == value for name, value in wanted.items() if value)
 
 
 def _remove_left_overs(folder: Path) -> None:

@@ -67,6 +67,19 @@ def test_a_second_preparation_changes_nothing_and_another_model_takes_the_place(
     assert [path.name for path in tmp_path.iterdir()] == ["perplexity"]
 
 
+def test_a_folder_counts_as_prepared_for_its_precision_only(tmp_path: Path) -> None:
+    for name, about in (
+        ("old", {}),
+        ("float", {"precision_setting": "float"}),
+        ("int8", {"precision_setting": "int8"}),
+    ):
+        with written_at_once(tmp_path / name, {"setting": "one", **about}):
+            pass
+    assert [is_prepared(tmp_path / name, "one", "float") for name in ("old", "float", "int8")] == [True, True, False]
+    assert [is_prepared(tmp_path / name, "one", "int8") for name in ("old", "float", "int8")] == [False, False, True]
+    assert is_prepared(tmp_path / "int8", "one")
+
+
 def test_a_preparation_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     folder = tmp_path / "perplexity"
     with written_at_once(folder, {"setting": "good"}) as work:
