@@ -7,25 +7,32 @@ in this run or in one of a later release, and still no row is skipped or done tw
 """
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lakehouse.appends import FINISHED
-from lakehouse.inference import InferenceSource, SourceCommit
+from lakehouse.inference import SOURCE_ROWS, InferenceSource, SourceCommit
 
 FIRST_PIECE_ROWS = 16
 """Rows that the models score in one go at first. Long texts on a slow machine take seconds a row."""
 LARGEST_PIECE_ROWS = 256
 PIECE_SECONDS = 10.0
 """How long a piece should take, so that a run keeps to its budget and loses little when it is killed."""
+PIECE_BYTES = 16 * 2**20
+"""How much the rows of a piece may hold: their texts stand in memory several times while they are scored."""
 GROUP_ROWS = 5_000
 """Consecutive commits are read together up to this many rows."""
+GROUP_BYTES = 64 * 2**20
+"""Bodies in memory at once. What is more is let go while it is read, and read again when its turn comes."""
 LARGEST_READ_ROWS = 100_000
-"""A commit with more rows than this is read in several passes, so that it need not fit in memory."""
+"""Rows in memory at once."""
+_ROW_BYTES = 4096
+"""What a row takes beside its bodies while it is scored."""
 _NOTHING_DONE = -1
 
 
@@ -36,6 +43,8 @@ class Group:
     rows: pa.Table
     versions: NDArray[np.int64]
     buckets: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    """The bytes of each row's bodies."""
     last_version: int
     last_bucket: int
     """The position when the whole group is done, also where it has no rows."""
@@ -66,20 +75,19 @@ def buckets_of(request_ids: pa.ChunkedArray) -> NDArray[np.int64]:
 
 def groups(source: InferenceSource, commits: list[SourceCommit], position: tuple[int, int] | None) -> Iterator[Group]:
     """The work that is left, in order. `commits` are those of which something is left, a half-done one first."""
-    waiting = sum(commit.rows for commit in commits)
-    index = 0
+    index, done = 0, _NOTHING_DONE
+    if position is not None and commits and position[0] == commits[0].version:
+        done = position[1]
     while index < len(commits):
-        taken = _taken_together(commits, index)
-        index += len(taken)
-        waiting -= sum(commit.rows for commit in taken)
-        done = _NOTHING_DONE
-        if position is not None and position[0] == taken[0].version:
-            done = position[1]
-        if taken[0].rows > LARGEST_READ_ROWS:
-            yield from _in_passes(source, taken[0], done, waiting)
-        else:
-            rows = source.read(taken[0].version, taken[-1].version)
-            yield _group(rows, (taken[0].version, done), (taken[-1].version, FINISHED), waiting)
+        group = _read_together(source, commits, index, done)
+        end, done = group.last_version, group.last_bucket
+        yield group
+        # Not kept while the next one is read.
+        del group
+        if done == FINISHED:
+            end, done = end + 1, _NOTHING_DONE
+        while index < len(commits) and commits[index].version < end:
+            index += 1
 
 
 class PieceSize:
@@ -106,12 +114,15 @@ class PieceSize:
 
 
 def pieces(group: Group, size: PieceSize) -> Iterator[Piece]:
-    """The group cut into pieces of about `size.rows` rows, at least one. Rows of one bucket stay together."""
+    """The group cut into pieces of about `size.rows` rows and `PIECE_BYTES`, at least one. A bucket stays together."""
     order = np.lexsort((group.buckets, group.versions))
     versions, buckets = group.versions[order], group.buckets[order]
+    filled = np.cumsum(group.sizes[order] + _ROW_BYTES)
     start, total = 0, len(order)
     while True:
-        end = min(start + size.rows, total)
+        room = PIECE_BYTES + (filled[start - 1] if start else 0)
+        fitting = int(np.searchsorted(filled, room, side="right")) - start
+        end = min(start + max(min(size.rows, fitting), 1), total)
         while end < total and versions[end] == versions[end - 1] and buckets[end] == buckets[end - 1]:
             end += 1
         chosen = np.zeros(total, dtype=np.bool_)
@@ -125,39 +136,117 @@ def pieces(group: Group, size: PieceSize) -> Iterator[Piece]:
         start = end
 
 
-def _taken_together(commits: list[SourceCommit], start: int) -> list[SourceCommit]:
-    end, rows = start + 1, commits[start].rows
-    while end < len(commits) and rows + commits[end].rows <= GROUP_ROWS:
-        rows += commits[end].rows
+def _taken_together(commits: list[SourceCommit], start: int) -> int:
+    """How many commits from `start` on are read together."""
+    end, rows, stored = start + 1, commits[start].rows, commits[start].stored_bytes
+    while end < len(commits):
+        rows, stored = rows + commits[end].rows, stored + commits[end].stored_bytes
+        if rows > GROUP_ROWS or stored > GROUP_BYTES:
+            break
         end += 1
-    return commits[start:end]
+    return end - start
 
 
-def _in_passes(source: InferenceSource, commit: SourceCommit, done: int, waiting: int) -> Iterator[Group]:
-    """A commit that is too large for memory: each pass keeps the rows of a range of buckets."""
-    passes = -(-commit.rows // LARGEST_READ_ROWS)
-    for number in range(passes):
-        last = FINISHED if number == passes - 1 else FINISHED * (number + 1) // passes
-        if last <= done:
-            continue
-        rows = source.read(commit.version, commit.version, keep=_in_range(done, last))
-        left = commit.rows * (passes - 1 - number) // passes
-        yield _group(rows, (commit.version, done), (commit.version, last), waiting + left)
-        done = last
+def _read_together(source: InferenceSource, commits: list[SourceCommit], start: int, done: int) -> Group:
+    """The next rows from the commit `start` on, of which buckets up to `done` are done: as many as fit in memory."""
+    taken = commits[start : start + _taken_together(commits, start)]
+    held = _Held((taken[0].version, done), _first_end(taken, done))
+    for rows in source.batches(taken[0].version, taken[-1].version):
+        held.add(rows)
+        if rows.num_rows and rows["source_version"][0].as_py() > held.end[0]:
+            break
+    version, bucket = held.end
+    after = sum(commit.rows for commit in commits[start:] if commit.version > version)
+    cut = sum(commit.rows for commit in taken if commit.version == version)
+    return held.group(after + cut * (FINISHED - bucket) // FINISHED)
 
 
-def _in_range(done: int, last: int) -> Callable[[pa.ChunkedArray], NDArray[np.bool_]]:
-    def keep(request_ids: pa.ChunkedArray) -> NDArray[np.bool_]:
-        buckets = buckets_of(request_ids)
-        return (buckets > done) & (buckets <= last)
+def _first_end(taken: list[SourceCommit], done: int) -> tuple[int, int]:
+    """Where reading may end if the rows are not large: a commit of many rows is read in several passes."""
+    passes = -(-taken[0].rows // LARGEST_READ_ROWS)
+    if passes < 2:
+        return taken[-1].version, FINISHED
+    return taken[0].version, min(max(done, 0) + -(-FINISHED // passes), FINISHED)
 
-    return keep
+
+class _Held:
+    """Rows that are kept while a source is read: those behind `done`, up to an end that moves when they get too many.
+
+    done, end: positions (source version, bucket). Every row up to the end is held, however often it was moved.
+    """
+
+    def __init__(self, done: tuple[int, int], end: tuple[int, int]) -> None:
+        self.end = end
+        self._done = done
+        self._parts: list[_Part] = [_part(SOURCE_ROWS.empty_table())]
+        self._rows = self._bytes = 0
+
+    def add(self, rows: pa.Table) -> None:
+        """Keep those of `rows` that are in the range; make it smaller where they do not fit."""
+        part = _part(rows)
+        part = part.within(self._done, self.end)
+        self._parts.append(part)
+        self._rows += len(part.sizes)
+        self._bytes += int(part.sizes.sum())
+        while self._rows > LARGEST_READ_ROWS or self._bytes > GROUP_BYTES:
+            if not self._move_end():
+                return
+
+    def group(self, rows_after: int) -> Group:
+        """What is held, when all was read."""
+        rows = pa.concat_tables([part.rows for part in self._parts])
+        versions, buckets, sizes = self._columns()
+        return Group(rows, versions, buckets, sizes, *self.end, rows_after)
+
+    def _move_end(self) -> bool:
+        """Let go of about half; False if all rows are in one bucket, which stays together."""
+        versions, buckets, sizes = self._columns()
+        order = np.lexsort((buckets, versions))
+        versions, buckets, filled = versions[order], buckets[order], np.cumsum(sizes[order] + _ROW_BYTES)
+        # A cut is possible behind each of these places.
+        cuts = np.flatnonzero((versions[1:] != versions[:-1]) | (buckets[1:] != buckets[:-1]))
+        if cuts.size == 0:
+            return False
+        place = cuts[min(int(np.searchsorted(filled[cuts], filled[-1] // 2)), cuts.size - 1)]
+        version = int(versions[place])
+        self.end = version, int(buckets[place]) if versions[place + 1] == version else FINISHED
+        self._parts = [part.within(self._done, self.end) for part in self._parts]
+        self._rows = sum(len(part.sizes) for part in self._parts)
+        self._bytes = sum(int(part.sizes.sum()) for part in self._parts)
+        return True
+
+    def _columns(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Versions, buckets and sizes of all rows that are held."""
+        versions, buckets, sizes = (
+            np.concatenate([columns[number] for columns in map(_Part.columns, self._parts)]) for number in range(3)
+        )
+        return versions, buckets, sizes
 
 
-def _group(rows: pa.Table, done: tuple[int, int], end: tuple[int, int], rows_after: int) -> Group:
+@dataclass(frozen=True)
+class _Part:
+    """Some rows, and the version, the bucket and the bytes of each."""
+
+    rows: pa.Table
+    versions: NDArray[np.int64]
+    buckets: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+
+    def columns(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        return self.versions, self.buckets, self.sizes
+
+    def within(self, done: tuple[int, int], end: tuple[int, int]) -> "_Part":
+        """The rows behind the position `done`, up to the position `end`."""
+        behind = (self.versions > done[0]) | ((self.versions == done[0]) & (self.buckets > done[1]))
+        before = (self.versions < end[0]) | ((self.versions == end[0]) & (self.buckets <= end[1]))
+        kept = behind & before
+        if kept.all():
+            return self
+        return _Part(self.rows.filter(pa.array(kept)), *(column[kept] for column in self.columns()))
+
+
+def _part(rows: pa.Table) -> _Part:
     versions = rows["source_version"].to_numpy().astype(np.int64, copy=False)
-    buckets = buckets_of(rows["databricks_request_id"])
-    left = (versions > done[0]) | (buckets > done[1])
-    if not left.all():
-        rows, versions, buckets = rows.filter(pa.array(left)), versions[left], buckets[left]
-    return Group(rows, versions, buckets, end[0], end[1], rows_after)
+    lengths = (pc.fill_null(pc.binary_length(rows[name]), 0) for name in ("request", "response"))
+    sizes = np.asarray(sum(length.to_numpy().astype(np.int64) for length in lengths))
+    return _Part(rows, versions, buckets_of(rows["databricks_request_id"]), sizes)

@@ -197,6 +197,8 @@ class _Run:
             if group is None:
                 break
             self.score_group(group, target, app_id)
+            # Not kept while the next one is read.
+            del group
         if progress.to_version is None:
             # Nothing was new, but a run before this one may have been killed before its rollups.
             self.roll_up()
@@ -217,7 +219,7 @@ class _Run:
         with progress.stage("deduplicate"):
             new = new_rows(group.rows, target)
         if new.any():
-            self.make_ready(group.rows.filter(pa.array(new)))
+            self.make_ready(group.rows if new.all() else group.rows.filter(pa.array(new)))
         scored: list[pa.Table] = []
         read, since = 0, time.monotonic()
         self.choose_sample(group.rows_after + group.rows.num_rows)

@@ -1,6 +1,7 @@
 """The data behind commits, in small batches: files that were added, the change data feed, all present rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -17,7 +18,16 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 _BATCH_ROWS = 4096
-"""Rows in memory at once for each file being read: bodies have up to 1 MiB, usually a few KiB."""
+_BATCH_BYTES = 16 * 2**20
+"""A batch has about so many rows at most, of about so many bytes: bodies have up to 1 MiB, usually a few KiB."""
+_DECODED_ROWS = 64
+"""Rows that are decoded at once where a batch's bytes are not known before: equal bodies are stored once."""
+_SMALL_FILE_BYTES = 2**20
+"""Files up to this size with few rows are read ahead of their turn, as an object store takes its time for each."""
+_BUFFER_BYTES = 4 * 2**20
+_BODIES = frozenset({"request", "response"})
+_BODIES_DECODED = 16
+"""Rows that Delta's kernel decodes at once where they have bodies; it keeps several such batches ready."""
 
 _VERSION = "__commit_version"
 
@@ -29,39 +39,92 @@ def added_batches(
 
     Raises: HistoryGone, if a file was vacuumed. UnreadableTable.
     """
-    parquet = ds.ParquetFileFormat(read_options=ds.ParquetReadOptions(coerce_int96_timestamp_unit="us"))
-    fragments = [
-        parquet.make_fragment(
-            _inside(file.path), files, (ds.field(_VERSION) == commit.version) & _partition(file, schema)
-        )
-        for commit in commits
-        for file in commit.files
-    ]
-    if not fragments:
-        return
-    with_version = schema.append(pa.field(_VERSION, pa.int64()))
-    dataset = ds.FileSystemDataset(fragments, with_version, parquet, files)
+    added = [(commit.version, file) for commit in commits for file in commit.files]
     try:
-        # Gathered up: what follows costs a few milliseconds a batch, and a commit often has ten rows.
-        waiting: list[pa.RecordBatch] = []
-        for batch in dataset.to_batches(
-            columns=[*columns, _VERSION], batch_size=_BATCH_ROWS, batch_readahead=2, fragment_readahead=4
-        ):
-            waiting.append(batch)
-            if sum(b.num_rows for b in waiting) >= _BATCH_ROWS:
-                yield _without_version(waiting)
-                waiting = []
-        if any(batch.num_rows for batch in waiting):
-            yield _without_version(waiting)
+        for rows in _gathered(_decoded(files, schema, columns, added)):
+            yield rows.drop_columns([_VERSION]), rows.column(_VERSION)
     except FileNotFoundError as error:
         raise _vacuumed(error) from error
     except (OSError, pa.ArrowException) as error:
         raise UnreadableTable(f"A data file of the inference table cannot be read: {first_line(error)}") from error
 
 
-def _without_version(batches: list[pa.RecordBatch]) -> tuple[pa.Table, pa.ChunkedArray]:
-    table = pa.Table.from_batches(batches)
-    return table.drop_columns([_VERSION]), table.column(_VERSION)
+def _gathered(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Small parts put together: what follows costs a few milliseconds a batch, and a commit often has ten rows."""
+    waiting: list[pa.Table] = []
+    rows = size = 0
+    for part in parts:
+        waiting.append(part)
+        rows, size = rows + part.num_rows, size + part.nbytes
+        if rows >= _BATCH_ROWS or size >= _BATCH_BYTES:
+            yield pa.concat_tables(waiting)
+            waiting, rows, size = [], 0, 0
+    if rows:
+        yield pa.concat_tables(waiting)
+
+
+def _decoded(
+    files: pafs.FileSystem, schema: pa.Schema, columns: Sequence[str], added: Sequence[tuple[int, AddedFile]]
+) -> Iterator[pa.Table]:
+    """Rows of the files with the columns and their commit's version, a few at a time."""
+    for small, run in groupby(added, lambda one: _is_small(one[1])):
+        if small:
+            yield from _read_ahead(files, schema, columns, list(run))
+            continue
+        for version, file in run:
+            yield from _streamed(files, schema, columns, version, file)
+
+
+def _is_small(file: AddedFile) -> bool:
+    return file.rows is not None and file.rows <= _DECODED_ROWS and file.size <= _SMALL_FILE_BYTES
+
+
+def _read_ahead(
+    files: pafs.FileSystem, schema: pa.Schema, columns: Sequence[str], added: Sequence[tuple[int, AddedFile]]
+) -> Iterator[pa.Table]:
+    """Small files, several at once."""
+    parquet = ds.ParquetFileFormat(read_options=ds.ParquetReadOptions(coerce_int96_timestamp_unit="us"))
+    fragments = [
+        parquet.make_fragment(_inside(file.path), files, (ds.field(_VERSION) == version) & _partition(file, schema))
+        for version, file in added
+    ]
+    dataset = ds.FileSystemDataset(fragments, schema.append(pa.field(_VERSION, pa.int64())), parquet, files)
+    names = [*columns, _VERSION]
+    for batch in dataset.to_batches(columns=names, batch_readahead=2, fragment_readahead=4):
+        yield pa.Table.from_arrays(batch.columns, names)
+
+
+def _streamed(
+    files: pafs.FileSystem, schema: pa.Schema, columns: Sequence[str], version: int, file: AddedFile
+) -> Iterator[pa.Table]:
+    """A large file, page by page: Arrow's datasets decode whole row groups, which may hold gigabytes of bodies."""
+    given = {name: value for name, value in _partition_scalars(file, schema).items() if name in columns}
+    names = [name for name in columns if name not in given]
+    with pq.ParquetFile(
+        _inside(file.path), filesystem=files, buffer_size=_BUFFER_BYTES, coerce_int96_timestamp_unit="us"
+    ) as parquet:
+        there = set(parquet.schema_arrow.names)
+        for batch in parquet.iter_batches(_rows_to_decode(parquet.metadata), columns=names):
+            size = batch.num_rows
+            read = {name: batch.column(name) for name in names if name in there}
+            arrays = [
+                pa.repeat(given[name], size) if name in given else _typed(read.get(name), schema.field(name).type, size)
+                for name in columns
+            ]
+            yield pa.Table.from_arrays([*arrays, pa.repeat(pa.scalar(version, pa.int64()), size)], [*columns, _VERSION])
+
+
+def _rows_to_decode(about: pq.FileMetaData) -> int:
+    groups = [about.row_group(number) for number in range(about.num_row_groups)]
+    row_bytes = max((group.total_byte_size / max(group.num_rows, 1) for group in groups), default=0.0)
+    return max(1, min(_DECODED_ROWS, int(_BATCH_BYTES / max(row_bytes, 1.0))))
+
+
+def _typed(column: pa.Array | None, kind: pa.DataType, size: int) -> pa.Array:
+    """A column as the table has it: a file may be older than the column, or have written it with another type."""
+    if column is None:
+        return pa.nulls(size, kind)
+    return column if column.type == kind else column.cast(kind)
 
 
 def rows_in_files(files: pafs.FileSystem, added: Sequence[AddedFile]) -> int:
@@ -96,11 +159,26 @@ def present_batches(table: "DeltaTable", columns: Sequence[str], where: str | No
     Raises: HistoryGone, UnreadableTable.
     """
     try:
-        for batch in pa.RecordBatchReader.from_stream(table.scan(columns=list(columns), predicate=where)):
-            if batch.num_rows:
-                yield plain(pa.Table.from_batches([batch]))
+        found = pa.RecordBatchReader.from_stream(_selected(table, columns, where))
+        yield from _gathered(plain(pa.Table.from_batches([batch])) for batch in found if batch.num_rows)
     except Exception as error:  # deltalake raises bare `Exception` here; it is told apart by its text and raised again.
         raise _from_kernel(table, error) from error
+
+
+def _selected(table: "DeltaTable", columns: Sequence[str], where: str | None) -> Any:
+    if _BODIES.isdisjoint(columns):
+        return table.scan(columns=list(columns), predicate=where)
+    from deltalake import QueryBuilder
+
+    listed = ", ".join('"{}"'.format(name.replace('"', '""')) for name in columns)
+    condition = f" WHERE {where}" if where else ""
+    # A file at a time and few rows of it: the 8,192 rows that a scan takes may be gigabytes of bodies.
+    session = {
+        "datafusion.execution.batch_size": str(_BODIES_DECODED),
+        "datafusion.execution.target_partitions": "1",
+    }
+    query = f"SELECT {listed} FROM present{condition}"  # noqa: S608 - quoted names of columns, and conditions of ours
+    return QueryBuilder(session).register("present", table).execute(query)
 
 
 def plain(rows: pa.Table) -> pa.Table:
@@ -135,15 +213,20 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
 
 def _partition(file: AddedFile, schema: pa.Schema) -> Any:
     condition = pc.scalar(True)
-    for name, text in file.partition_values.items():
-        if name not in schema.names:
-            continue
-        # The protocol writes partition values as text; an empty text is a null of any type.
-        if text is None or text == "":
-            condition = condition & ds.field(name).is_null()
-        else:
-            condition = condition & (ds.field(name) == pa.scalar(text).cast(schema.field(name).type))
+    for name, value in _partition_scalars(file, schema).items():
+        condition = condition & (ds.field(name) == value if value.is_valid else ds.field(name).is_null())
     return condition
+
+
+def _partition_scalars(file: AddedFile, schema: pa.Schema) -> dict[str, pa.Scalar]:
+    """Column → the value that all rows of the file have."""
+    kinds = {name: schema.field(name).type for name in file.partition_values if name in schema.names}
+    # The protocol writes partition values as text; an empty text is a null of any type.
+    return {
+        name: pa.scalar(text).cast(kinds[name]) if text else pa.scalar(None, kinds[name])
+        for name, text in file.partition_values.items()
+        if name in kinds
+    }
 
 
 def _inside(path: str) -> str:

@@ -26,11 +26,12 @@ _PARALLEL_READS = 16
 
 @dataclass(frozen=True)
 class AddedFile:
-    """A data file that a commit added. `rows` is None where the log has no count."""
+    """A data file that a commit added. `rows` is None where the log has no count; `size` is in bytes, compressed."""
 
     path: str
     partition_values: dict[str, str | None]
     rows: int | None
+    size: int
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,7 @@ def _added_file(add: dict[str, Any]) -> AddedFile:
         path=unquote(add["path"]),
         partition_values=dict(add.get("partitionValues") or {}),
         rows=int(rows) if rows is not None else None,
+        size=int(add.get("size") or 0),
     )
 
 

@@ -6,12 +6,12 @@ present rows through Delta's kernel, which knows deletion vectors.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -38,10 +38,14 @@ SOURCE_ROWS = INFERENCE_ROWS.append(pa.field("source_version", pa.int64()))
 
 @dataclass(frozen=True)
 class SourceCommit:
-    """A version of the inference table that brought rows, and how many."""
+    """A version of the inference table that brought rows, and how many.
+
+    `stored_bytes` is the size of their files, compressed; 0 where only reading would tell.
+    """
 
     version: int
     rows: int
+    stored_bytes: int = field(default=0, compare=False)
 
 
 class InferenceSource:
@@ -87,27 +91,45 @@ class InferenceSource:
         for commit in self._load(0 if version is None else version + 1, self.version):
             rows = self._rows_of(commit)
             if rows:
-                found.append(SourceCommit(commit.version, rows))
+                found.append(SourceCommit(commit.version, rows, sum(file.size for file in commit.files)))
         return found
 
-    def read(
-        self, version_from: int, version_to: int, keep: Callable[[pa.ChunkedArray], np.ndarray] | None = None
-    ) -> pa.Table:
-        """Rows that the versions `version_from` to `version_to`, both included, brought; columns of `SOURCE_ROWS`.
+    def read(self, version_from: int, version_to: int) -> pa.Table:
+        """All that `batches` gives, at once.
 
-        `keep` gets the request ids of some thousand rows at a time and says (bool [n]) which rows to keep, so that of
-        a commit too large for memory a part is read in each pass.
         Raises: HistoryGone, UnreadableTable.
         """
-        kept = [
-            rows if keep is None else rows.filter(pa.array(keep(rows["databricks_request_id"])))
-            for rows in self._batches(version_from, version_to)
-        ]
-        return pa.concat_tables(kept) if kept else SOURCE_ROWS.empty_table()
+        return pa.concat_tables([SOURCE_ROWS.empty_table(), *self.batches(version_from, version_to)])
+
+    def batches(self, version_from: int, version_to: int) -> Iterator[pa.Table]:
+        """Rows that the versions `version_from` to `version_to`, both included, brought; columns of `SOURCE_ROWS`.
+
+        Some thousand rows at a time, fewer where they are large, in the order of the versions; the order within a
+        version is not always the same.
+        Raises: HistoryGone, UnreadableTable.
+        """
+        columns = columns_read(self._schema, self.generation)
+        seen: Counter[str] = Counter()
+        start = self._start
+        if start is not None and version_from <= start.version <= version_to:
+            version_from = start.version + 1
+            for batch in present_batches(self._at(start.version), columns):
+                yield self._finished(batch, pa.repeat(start.version, batch.num_rows), seen)
+        for mixed, commits in groupby(self._load(version_from, version_to), lambda commit: commit.needs_change_data):
+            if not mixed:
+                added = added_batches(self._files, self._schema, columns, list(commits))
+                yield from (self._finished(batch, versions, seen) for batch, versions in added)
+                continue
+            for commit in commits:
+                self._require_change_data(commit)
+                for batch in changed_batches(self._table, commit.version, columns):
+                    yield self._finished(batch, pa.repeat(commit.version, batch.num_rows), seen)
 
     def start_from_present_rows(self) -> SourceCommit:
         """Decide that reading begins with all rows of this snapshot, and write that down. For a reader left behind."""
-        rows = sum(batch.num_rows for batch in present_batches(self._table, self._schema.names[:1]))
+        rows = sum(
+            batch.num_rows for batch in present_batches(self._table, columns_read(self._schema, self.generation)[:1])
+        )
         start = SourceCommit(self.version, rows)
         row = {
             "source_table_id": self.table_id,
@@ -118,23 +140,6 @@ class InferenceSource:
         append(self._settings, "source_starts", [row])
         self._start = start
         return start
-
-    def _batches(self, version_from: int, version_to: int) -> Iterator[pa.Table]:
-        columns = columns_read(self._schema, self.generation)
-        seen: Counter[str] = Counter()
-        start = self._start
-        if start is not None and version_from <= start.version <= version_to:
-            version_from = start.version + 1
-            for batch in present_batches(self._at(start.version), columns):
-                yield self._finished(batch, pa.repeat(start.version, batch.num_rows), seen)
-        commits = self._load(version_from, version_to)
-        for batch, versions in added_batches(self._files, self._schema, columns, [c for c in commits if c.files]):
-            yield self._finished(batch, versions, seen)
-        for commit in commits:
-            if commit.needs_change_data:
-                self._require_change_data(commit)
-                for batch in changed_batches(self._table, commit.version, columns):
-                    yield self._finished(batch, pa.repeat(commit.version, batch.num_rows), seen)
 
     def _finished(self, batch: pa.Table, versions: pa.Array | pa.ChunkedArray, seen: Counter[str]) -> pa.Table:
         rows = normalise(batch, self.generation)

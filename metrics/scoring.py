@@ -145,7 +145,8 @@ def _read(rows: pa.Table, scored_at: datetime) -> list[_Row]:
         "entity_name",
         "entity_version",
     )
-    columns = [rows[name].to_pylist() for name in names]
+    # Row by row: a body is parsed and let go before the next one is turned into a text.
+    columns = ((value.as_py() for value in rows[name]) for name in names)
     times = [_time(microseconds, scored_at) for microseconds in rows["request_time"].cast(pa.int64()).to_pylist()]
     work = []
     for request_id, request, response, codes, status, entity, version, time in zip(*columns, times, strict=True):

@@ -22,7 +22,9 @@ def text_keys(rows: pa.Table) -> TextKeys:
     """The texts that `metrics.scoring.score_rows` looks at in `rows` (inference rows)."""
     scored: set[bytes] = set()
     counted: set[bytes] = set()
-    columns = (rows[name].to_pylist() for name in ("request", "response", "logging_error_codes", "status_code"))
+    names = ("request", "response", "logging_error_codes", "status_code")
+    # Row by row: the texts of all rows together may not fit in memory a second time.
+    columns = ((value.as_py() for value in rows[name]) for name in names)
     for request, response, codes, status in zip(*columns, strict=True):
         failed = status is not None and status >= FIRST_ERROR_STATUS
         exchange = parse_exchange(request, None if failed else response, codes)

@@ -1,7 +1,12 @@
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from jobs import chunking
 from jobs.chunking import PieceSize, buckets_of, groups, pieces
@@ -51,6 +56,58 @@ def test_however_often_it_is_cut_off_every_row_is_done_once(
     assert position == (len(counts), FINISHED)
     assert len(done) == sum(counts)
     assert set(done) == {f"r{100 * number + i}" for number, count in enumerate(counts) for i in range(count)}
+
+
+@given(
+    commits=st.lists(st.lists(st.integers(0, 3_000), min_size=1, max_size=12), min_size=1, max_size=4),
+    group_bytes=st.integers(1, 9_000),
+    group_rows=st.integers(1, 30),
+    pieces_a_run=st.integers(1, 8),
+)
+@hypothesis_settings(max_examples=25, deadline=None)
+def test_groups_within_a_bound_of_bytes_have_every_row_once(
+    commits: list[list[int]], group_bytes: int, group_rows: int, pieces_a_run: int
+) -> None:
+    with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch:
+        settings = Settings(home=Path(home))
+        patch.setattr(chunking, "GROUP_BYTES", group_bytes)
+        patch.setattr(chunking, "GROUP_ROWS", group_rows)
+        for number, sizes in enumerate(commits):
+            rows = [inference_row(f"r{number}-{row}", request="x" * size) for row, size in enumerate(sizes)]
+            add_requests(settings, rows)
+        wanted = [f"r{number}-{row}" for number, sizes in enumerate(commits) for row in range(len(sizes))]
+        done: list[str] = []
+        position = None
+        for _ in wanted:
+            more, position = work_off(settings, position, pieces_a_run)
+            done += more
+        assert sorted(done) == sorted(wanted)
+        assert position == (len(commits), FINISHED)
+
+
+def test_a_group_holds_no_more_bytes_than_fit(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunking, "GROUP_BYTES", 2**20)
+    monkeypatch.setattr(chunking, "PIECE_BYTES", 2**18)
+    for number in range(3):
+        # Equal texts take next to nothing in the files: only reading shows how large they are.
+        rows = [inference_row(f"r{number}-{row}", request="x" * 2**16) for row in range(30)]
+        add_requests(settings, rows)
+    source = InferenceSource.open(settings)
+    found = list(groups(source, source.commits_after(None), None))
+    size = PieceSize()
+    assert all(group.sizes.sum() <= 2**20 for group in found)
+    assert sum(group.rows.num_rows for group in found) == 90
+    assert len(found) < 20, "a group is not made smaller than it must be"
+    assert {int(piece.rows.sum()) for group in found for piece in pieces(group, size)} <= {1, 2, 3}
+
+
+def test_a_group_of_one_bucket_stays_together_however_large(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunking, "GROUP_BYTES", 100)
+    add_requests(settings, [inference_row("same", request="x" * 90) for _ in range(3)] + inference_rows(0, 3))
+    done, position = work_off(settings, None, 100)
+    assert (sorted(done), position) == (["r0", "r1", "r2", "same", "same", "same"], (1, FINISHED))
 
 
 def test_rows_that_wait_behind_a_piece_are_counted(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -101,18 +100,28 @@ def test_a_row_without_time_and_date_gets_the_time_of_its_commit(settings: Setti
     assert rows["b"]["request_time"] == datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def test_a_large_commit_can_be_read_in_parts(settings: Settings) -> None:
+def test_a_large_commit_is_read_in_batches(settings: Settings) -> None:
     fill(settings, [str(number) for number in range(9_000)])
+    batches = list(InferenceSource.open(settings).batches(1, 1))
+    assert ids_of(pa.concat_tables(batches)) == sorted(str(number) for number in range(9_000))
+    assert max(batch.num_rows for batch in batches) < 9_000
+
+
+def test_large_bodies_are_read_a_few_at_a_time(settings: Settings) -> None:
+    # All equal, so that the file tells nothing of what they take in memory.
+    fill(settings, [str(number) for number in range(150)], request="x" * 2**20)
+    sizes = [batch.num_rows for batch in InferenceSource.open(settings).batches(1, 1)]
+    assert sum(sizes) == 150
+    assert max(sizes) <= 64
+
+
+def test_large_present_rows_are_read_a_few_at_a_time(settings: Settings) -> None:
+    fill(settings, [str(number) for number in range(150)], request="x" * 2**20)
     source = InferenceSource.open(settings)
-    largest = 0
-
-    def even(ids: pa.ChunkedArray) -> np.ndarray:
-        nonlocal largest
-        largest = max(largest, len(ids))
-        return np.array([int(i) % 2 == 0 for i in ids.to_pylist()])
-
-    assert ids_of(source.read(1, 1, keep=even)) == sorted(str(number) for number in range(0, 9_000, 2))
-    assert largest < 9_000, "the rows came in several batches"
+    start = source.start_from_present_rows()
+    sizes = [batch.num_rows for batch in source.batches(start.version, start.version)]
+    assert sum(sizes) == start.rows == 150
+    assert max(sizes) <= 32
 
 
 def test_a_version_that_is_not_there_yet_is_refused(settings: Settings) -> None:
