@@ -11,11 +11,15 @@ Sources: Kincaid et al. 1975 (grade), Flesch 1948 (ease), Smith and Senter 1967 
 
 import gzip
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 from pyphen import Pyphen  # type: ignore[import-untyped]
 
 SCORER = "flesch_kincaid/textstat-0.7.13/1"
@@ -26,11 +30,20 @@ READABILITY_CHARACTERS = 100_000
 
 _STRAY_APOSTROPHE = re.compile(r"'(?![tsd]|ve|ll|re)")
 _PUNCTUATION = re.compile(r"[^\w\s'.!?]+")
+_WIDE_PUNCTUATION = re.compile(r"[^\w\s\x00-\x7f]+")
+_WIDE_SPACE = re.compile(r"[^\S\x00-\x7f]")
 _ASCII_PUNCTUATION = bytes(code for code in range(128) if _PUNCTUATION.match(chr(code)))
-_ASCII_LOWER_CASE = bytes(range(256)).lower()
-_ASCII_WHITE_SPACE = bytes(32 if chr(code).isspace() else ord("x") for code in range(256))
-"""Texts of ASCII alone, which most are, go through tables of bytes: what `_PUNCTUATION` takes away, the small letter of
-each letter, and a space for white space with an `x` for anything else."""
+_ASCII_WHITE_SPACE = bytes(code for code in range(128) if chr(code).isspace())
+_TEXT_END, _SENTENCE_END, _SPACE = b"\x00\x01\x02"
+"""Bytes that part words. Of a text itself nothing is left of these three, as they count as punctuation."""
+_NOT_UTF_8 = b"\xff"
+_TO_PIECES = bytes(
+    _SPACE if code in _ASCII_WHITE_SPACE else _TEXT_END if code in _NOT_UTF_8 else max(code, _SPACE + 1)
+    for code in range(256)
+)
+_TO_WORDS = _TO_PIECES.lower().translate(bytes.maketrans(b".!?", bytes([_SENTENCE_END] * 3)))
+"""Tables of bytes: what parts pieces; also sentence marks, and the small letter of each letter."""
+_CHARACTERS_AT_ONCE = 2**20
 _WORDS_TOO_FEW_FOR_A_SENTENCE = 2
 _REMEMBERED_WORDS = 2**16
 _LONGEST_REMEMBERED_WORD = 64
@@ -46,83 +59,155 @@ class Readability:
     automated_readability_index: float
 
 
-class _Counts(NamedTuple):
-    words: int
-    sentences: int
-    syllables: int
-    pieces: int
+@dataclass(frozen=True)
+class _Counts:
+    """What the formulas need of n texts: int64 arrays [n]."""
+
+    words: NDArray[np.int64]
+    sentences: NDArray[np.int64]
+    syllables: NDArray[np.int64]
+    pieces: NDArray[np.int64]
     """What stands between white space, with its punctuation: a lone dash is a piece and no word."""
-    characters: int
+    characters: NDArray[np.int64]
     """Of all pieces together."""
 
 
 def flesch_kincaid_grade(text: str) -> float:
     """The US school grade at which a text is understood; 0.0 for a text without words, as in textstat."""
-    return _grade(_counts(text))
+    return float(_grades(_counts([text]))[0])
 
 
 def flesch_reading_ease(text: str) -> float:
     """How easy a text is to read, 100 being very easy; 0.0 for a text without words, as in textstat."""
-    return _ease(_counts(text))
+    return float(_eases(_counts([text]))[0])
 
 
 def automated_readability_index(text: str) -> float:
     """The US school grade at which a text is understood, by the length of its words; 0.0 for a text without words."""
-    return _index(_counts(text))
+    return float(_indexes(_counts([text]))[0])
 
 
-def readability(text: str) -> Readability | str:
-    """All scores of a text, or the reason why it has none. Texts over `READABILITY_CHARACTERS` by their first part."""
-    counts = _counts(text[:READABILITY_CHARACTERS])
-    if counts.words == 0:
-        return "the text has no words"
-    return Readability(_grade(counts), _ease(counts), _index(counts))
+def readabilities(texts: Sequence[str]) -> list[Readability | str]:
+    """All scores of each text, or the reason why it has none. Texts over `READABILITY_CHARACTERS` by their first part.
+
+    Some hundred texts at once take a tenth of the time that each alone would take.
+    """
+    found: list[Readability | str] = []
+    for batch in _batches(texts):
+        counts = _counts(batch)
+        scores = zip(*(scores(counts).tolist() for scores in (_grades, _eases, _indexes)), strict=True)
+        for words, score in zip(counts.words.tolist(), scores, strict=True):
+            found.append(Readability(*score) if words else "the text has no words")
+    return found
 
 
-def _grade(counts: _Counts) -> float:
-    if not counts.words or not counts.syllables:
-        return 0.0
-    return (0.39 * (counts.words / counts.sentences)) + (11.8 * (counts.syllables / counts.words)) - 15.59
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The first parts of all texts, in batches that bound the memory and are not lost in calls."""
+    batch: list[str] = []
+    characters = 0
+    for text in texts:
+        batch.append(text[:READABILITY_CHARACTERS])
+        characters += len(batch[-1])
+        if characters >= _CHARACTERS_AT_ONCE:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
 
 
-def _ease(counts: _Counts) -> float:
-    if not counts.words or not counts.syllables:
-        return 0.0
-    return 206.835 - 1.015 * (counts.words / counts.sentences) - 84.6 * (counts.syllables / counts.words)
+def _grades(counts: _Counts) -> NDArray[np.float64]:
+    words = np.maximum(counts.words, 1)
+    grades = (0.39 * (words / counts.sentences)) + (11.8 * (counts.syllables / words)) - 15.59
+    return np.where(counts.syllables > 0, grades, 0.0)
 
 
-def _index(counts: _Counts) -> float:
-    if not counts.words:
-        return 0.0
-    return (4.71 * (counts.characters / counts.pieces)) + (0.5 * (counts.words / counts.sentences)) - 21.43
+def _eases(counts: _Counts) -> NDArray[np.float64]:
+    words = np.maximum(counts.words, 1)
+    eases = 206.835 - 1.015 * (words / counts.sentences) - 84.6 * (counts.syllables / words)
+    return np.where(counts.syllables > 0, eases, 0.0)
 
 
-def _counts(text: str) -> _Counts:
-    pieces, characters = _pieces(text)
+def _indexes(counts: _Counts) -> NDArray[np.float64]:
+    pieces = np.maximum(counts.pieces, 1)
+    indexes = (4.71 * (counts.characters / pieces)) + (0.5 * (counts.words / counts.sentences)) - 21.43
+    return np.where(counts.words > 0, indexes, 0.0)
+
+
+def _counts(texts: list[str]) -> _Counts:
+    """Texts are prepared one by one; pieces and words are found, and looked up, in the bytes of all together."""
+    pieces_before, lengths = _words(_joined(map(_character_by_byte, texts)).translate(_TO_PIECES))
+    marked = _joined(map(_without_wide_punctuation, texts)).translate(_TO_WORDS, _ASCII_PUNCTUATION)
+    # Once sentences are counted the marks go: `3.5` and `e.g` are one word, but end a run.
+    parted = marked.replace(bytes([_SENTENCE_END]), b"")
+    words_before, word_lengths = _words(parted)
+    syllables = _syllables_of(parted.translate(None, bytes([_TEXT_END, _SPACE])), word_lengths)
+    return _Counts(
+        words=np.diff(words_before),
+        sentences=_sentences(marked),
+        syllables=_sums(syllables, words_before),
+        pieces=np.diff(pieces_before),
+        characters=_sums(lengths, pieces_before),
+    )
+
+
+def _joined(texts: Iterable[bytes]) -> bytes:
+    return _NOT_UTF_8.join([b"", *texts, b""])
+
+
+def _character_by_byte(text: str) -> bytes:
+    """One byte for each character, of which only white space is still what it was."""
+    return text.encode() if text.isascii() else _WIDE_SPACE.sub(" ", text).encode("ascii", "replace")
+
+
+def _without_wide_punctuation(text: str) -> bytes:
+    """A text in UTF-8 without stray apostrophes, and what is not ASCII in it in lower case without punctuation."""
     if "'" in text:
         text = _STRAY_APOSTROPHE.sub("", text)
-    runs = _without_punctuation(text).replace("!", ".").replace("?", ".").split(".")
-    # Two cuts tell whether a run has more words than two.
-    sentences = sum(len(run.split(None, _WORDS_TOO_FEW_FOR_A_SENTENCE)) > _WORDS_TOO_FEW_FOR_A_SENTENCE for run in runs)
-    # Only now do the sentence marks go: `3.5` and `e.g` are one word, but end a run.
-    words = "".join(runs).split()
-    return _Counts(len(words), max(1, sentences), sum(map(_syllables.__getitem__, words)), pieces, characters)
+    if not text.isascii():
+        text = _WIDE_PUNCTUATION.sub("", text)
+    if not text.isascii():
+        # How a letter gets small may depend on its neighbours, so ASCII punctuation has to go first.
+        text = " ".join(_PUNCTUATION.sub("", text).lower().split())
+    return text.encode()
 
 
-def _pieces(text: str) -> tuple[int, int]:
-    """How many pieces stand between white space, and how many characters they have together."""
-    if text.isascii():
-        spaced = text.encode("ascii").translate(_ASCII_WHITE_SPACE)
-        return (b" " + spaced).count(b" x"), spaced.count(b"x")
-    pieces = text.split()
-    return len(pieces), len("".join(pieces))
+def _words(parted: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many words stand before each `_TEXT_END`, of which one is before the first text, and each word's bytes."""
+    codes = np.frombuffer(parted, np.uint8)
+    starts, ends = _word_edges(codes)
+    return np.searchsorted(starts, np.flatnonzero(codes == _TEXT_END)), ends - starts
 
 
-def _without_punctuation(text: str) -> str:
-    """A text in lower case with its letters, digits, underscores, white space, apostrophes and sentence marks."""
-    if text.isascii():
-        return text.encode("ascii").translate(_ASCII_LOWER_CASE, _ASCII_PUNCTUATION).decode("ascii")
-    return _PUNCTUATION.sub("", text).lower()
+def _word_edges(codes: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    in_word = codes > _SPACE
+    edges = np.flatnonzero(in_word[1:] != in_word[:-1]) + 1
+    return edges[::2], edges[1::2]
+
+
+def _sums(values: NDArray[np.int64], words_before: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The sum for each text of a value that each word has."""
+    sums: NDArray[np.int64] = np.diff(np.concatenate([[0], np.cumsum(values)])[words_before])
+    return sums
+
+
+def _sentences(marked: bytes) -> NDArray[np.int64]:
+    """How many runs of each text have more words than two; at least one."""
+    codes = np.frombuffer(marked, np.uint8)
+    run_ends = np.flatnonzero(codes <= _SENTENCE_END)
+    starts, _ = _word_edges(codes)
+    words = np.diff(np.searchsorted(starts, run_ends), prepend=0)
+    sentences_before = np.cumsum(words > _WORDS_TOO_FEW_FOR_A_SENTENCE)[codes[run_ends] == _TEXT_END]
+    sentences: NDArray[np.int64] = np.maximum(np.diff(sentences_before), 1)
+    return sentences
+
+
+def _syllables_of(letters: bytes, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Syllables of words that stand one behind the other. Each distinct word is looked up once."""
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(letters)]
+    words = pa.Array.from_buffers(pa.string(), len(lengths), buffers).dictionary_encode()
+    syllables = [_syllables[word] for word in words.dictionary.to_pylist()]
+    return np.array(syllables, dtype=np.int64)[words.indices.to_numpy()]
 
 
 class _Syllables(dict[str, int]):
@@ -156,35 +241,34 @@ def _hyphenated_syllables(word: str) -> int:
     pointed = f".{word}."
     numbers = bytearray(len(pointed) + 1)
     for start in range(len(pointed) - 1):
-        node = root
+        longer = root
         for letter in pointed[start : start + _LONGEST_PATTERN]:
-            found = node.longer.get(letter)
-            if found is None:
+            pattern = longer.get(letter)
+            if pattern is None:
                 break
-            node = found
-            for offset, number in node.numbers:
+            longer, wishes = pattern
+            for offset, number in wishes:
                 if number > numbers[start + offset]:
                     numbers[start + offset] = number
     # `numbers` counts from the point before the word; no syllable at either end has fewer than two letters.
     return 1 + sum(number % 2 for number in numbers[3 : len(word)])
 
 
-@dataclass(slots=True)
-class _Pattern:
+class _Pattern(NamedTuple):
     """A node of the tree of hyphenation patterns: letters on the way from the root, of which some are a pattern."""
 
     longer: dict[str, "_Pattern"]
-    numbers: tuple[tuple[int, int], ...] = ()
+    wishes: list[tuple[int, int]]
     """Offset from the first letter → how much a hyphen there is wished (odd) or forbidden (even)."""
 
 
 @cache
-def _hyphenation_patterns() -> _Pattern:
+def _hyphenation_patterns() -> dict[str, _Pattern]:
     """Pyphen's American English patterns, as a tree by letter."""
-    root = _Pattern({})
+    root: dict[str, _Pattern] = {}
     for letters, (offset, numbers) in Pyphen(lang="en_US").hd.patterns.items():
-        node = root
+        longer = root
         for letter in letters:
-            node = node.longer.setdefault(letter, _Pattern({}))
-        node.numbers = tuple((place, number) for place, number in enumerate(numbers, offset) if number)
+            longer, wishes = longer.setdefault(letter, _Pattern({}, []))
+        wishes += [(place, number) for place, number in enumerate(numbers, offset) if number]
     return root

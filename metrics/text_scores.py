@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from metrics.readability import SCORER, Readability, readability
+from metrics.readability import SCORER, Readability, readabilities
 from metrics.sampling import is_sampled
 from metrics.scorers import LanguageDetector, OnProgress, PerplexityScorer, ToxicityScorer
 from metrics.text_cache import TextCache, text_key
@@ -84,7 +84,7 @@ def score_texts(
     foreign = _foreign(texts, scorers.language, cache)
     english = [(key, text) for key, text in texts.items() if foreign.get(key) is None]
     scores = TextScores()
-    scores.readability = cache.scores(SCORER, english, lambda new: [readability(text) for text in new])
+    scores.readability = cache.scores(SCORER, english, readabilities)
     scores.readability.update({key: reason for key, reason in foreign.items() if reason is not None})
     chosen = texts if sample is None else {key: text for key, text in texts.items() if key in sample}
     judged = chosen if _is_toxicity_sampled(scorers) else texts

@@ -17,7 +17,7 @@ from metrics.readability import (
     automated_readability_index,
     flesch_kincaid_grade,
     flesch_reading_ease,
-    readability,
+    readabilities,
 )
 
 REPOSITORY = Path(__file__).parents[2]
@@ -130,13 +130,12 @@ def test_real_chats_have_textstats_numbers(name: str, textstat: Textstat) -> Non
 
 @pytest.mark.parametrize("text", ["", "   ", "?!", "🙂🙂", "\x00\x1b"])
 def test_a_text_without_words_has_a_reason_and_no_number(text: str) -> None:
-    assert readability(text) == "the text has no words"
+    assert readabilities([text]) == ["the text has no words"]
 
 
 def test_one_word_of_a_megabyte_is_judged_at_once_and_not_remembered() -> None:
     word = "ab" * 500_000
-    assert isinstance(readability(word), Readability)
-    assert isinstance(readability(word + "."), Readability)
+    assert all(isinstance(found, Readability) for found in readabilities([word, word + "."]))
     assert max(map(len, _syllables)) <= 64
 
 
@@ -152,7 +151,16 @@ def test_remembered_words_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_huge_text_is_judged_by_its_first_part() -> None:
     part = ("The job reads the new rows. " * (READABILITY_CHARACTERS // 28 + 1))[:READABILITY_CHARACTERS]
     expected = Readability(*our_numbers(part))
-    assert readability(part + "incomprehensibilities " * 500_000) == expected
+    assert readabilities([part + "incomprehensibilities " * 500_000]) == [expected]
+
+
+@pytest.mark.parametrize("characters", [1, 200, 2**20])
+def test_texts_together_have_the_numbers_of_each_alone(monkeypatch: pytest.MonkeyPatch, characters: int) -> None:
+    monkeypatch.setattr("metrics.readability._CHARACTERS_AT_ONCE", characters)
+    expected = [readabilities([text])[0] for text in HARD_TEXTS]
+    assert readabilities(HARD_TEXTS) == expected
+    assert readabilities(HARD_TEXTS[::-1]) == expected[::-1]
+    assert readabilities([]) == []
 
 
 def test_the_dictionary_knows_common_words() -> None:
