@@ -207,7 +207,8 @@ def _syllables_of(letters: bytes, lengths: NDArray[np.int64]) -> NDArray[np.int6
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(letters)]
     words = pa.Array.from_buffers(pa.string(), len(lengths), buffers).dictionary_encode()
     syllables = [_syllables[word] for word in words.dictionary.to_pylist()]
-    return np.array(syllables, dtype=np.int64)[words.indices.to_numpy()]
+    by_word: NDArray[np.int64] = np.array(syllables, dtype=np.int64)[words.indices.to_numpy()]
+    return by_word
 
 
 class _Syllables(dict[str, int]):
