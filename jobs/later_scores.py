@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -16,12 +16,15 @@ from jobs.scorers import ScoringTools
 from lakehouse.appends import conform
 from lakehouse.inference import texts_of
 from lakehouse.tables import INFERENCE_ROWS, REQUEST_SCORES
-from metrics.scoring import score_rows
+from metrics.scoring import Scorers, score_rows
 from settings import Settings
 
 TEXTS_AT_ONCE = 5_000
 CHARACTERS_AT_ONCE = 32 * 2**20
 """Requests whose texts are read together: up to this many, with up to this many characters."""
+
+_PERPLEXITIES = {"response_perplexity", "prompt_perplexity"}
+_TOXICITIES = {"response_toxicity", "prompt_toxicity"}
 
 TEXT_IS_GONE = "its text is not in the inference table any more"
 
@@ -64,7 +67,9 @@ def with_texts(settings: Settings, group: pa.Table, part: Part, wanted: Wanted) 
     for name in ("request", "response"):
         group = group.append_column(name, texts[name].take(place))
     group = group.append_column("found", pc.is_valid(place))
-    return group if texts.num_rows == len(lacking) else _without_corrections_of_lost(settings, group, day, wanted)
+    # A group may consist of requests of the sample alone, whose left-out ones were in a group before.
+    whole = lacking and texts.num_rows == len(lacking)
+    return group if whole else _without_corrections_of_lost(settings, group, day, wanted)
 
 
 def inference_rows(group: pa.Table, wanted: Wanted) -> pa.Table:
@@ -79,7 +84,7 @@ def later_scores(piece: pa.Table, wanted: Wanted, tools: ScoringTools) -> LaterS
     rows = lacking.filter(lacking["found"])
     gone = lacking.filter(pc.invert(lacking["found"]))
     now = datetime.now(UTC)
-    given = score_rows(inference_rows(piece, wanted), tools.scorers, (), tools.cache, now)
+    given = score_rows(inference_rows(piece, wanted), _needed(rows, wanted, tools.scorers), (), tools.cache, now)
     got = np.zeros(rows.num_rows, dtype=np.bool_)
     reasons: Counter[str] = Counter()
     found = []
@@ -94,6 +99,16 @@ def later_scores(piece: pa.Table, wanted: Wanted, tools: ScoringTools) -> LaterS
         corrected = piece.filter(pc.not_equal(piece[_correction(metric)], 0.0))
         found.append(_scores(corrected, metric, scorer, corrected[_correction(metric)], now))
     return LaterScores(pa.concat_tables(found), lacking.num_rows, int(got.sum()), +reasons)
+
+
+def _needed(rows: pa.Table, wanted: Wanted, scorers: Scorers) -> Scorers:
+    """The scorers without those models of which no row lacks a score: their time would be for nothing."""
+    lacked = {metric for metric in wanted.scorers if pc.any(rows[_missing(metric)]).as_py()}
+    return replace(
+        scorers,
+        perplexity=scorers.perplexity if lacked & _PERPLEXITIES else None,
+        toxicity=scorers.toxicity if lacked & _TOXICITIES else None,
+    )
 
 
 def _without_corrections_of_lost(settings: Settings, group: pa.Table, day: date, wanted: Wanted) -> pa.Table:

@@ -41,6 +41,7 @@ def cached_scores(settings: Settings, table: "DeltaTable") -> Iterator["duckdb.D
     Raises: UnreadableTable also for what fails inside of the block.
     """
     import duckdb
+    from deltalake.exceptions import DeltaError
 
     # A name in a query is a table, never a variable of this program.
     bounds = {"memory_limit": settings.duckdb_memory, "threads": settings.cores, "python_enable_replacements": False}
@@ -54,7 +55,7 @@ def cached_scores(settings: Settings, table: "DeltaTable") -> Iterator["duckdb.D
             # DuckDB has no object-store reader of its own here: Arrow reads, with the storage options of the settings.
             database.register("this", table.to_pyarrow_dataset())
         yield database
-    except (duckdb.Error, OSError) as error:
+    except (duckdb.Error, DeltaError, OSError) as error:
         raise UnreadableTable(f"The table at {table.table_uri} cannot be read: {first_line(error)}") from error
     finally:
         database.close()

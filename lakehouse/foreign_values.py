@@ -20,6 +20,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_MILLISECONDS = 7_258_118_400_000
 """The year 2200: a later time is one in another unit than milliseconds."""
 
+NO_VALUE = object()
+"""Stands for a value that was there and cannot be had."""
+
 
 def as_type(column: pa.ChunkedArray, kind: pa.DataType) -> tuple[pa.ChunkedArray, NDArray[np.bool_]]:
     """The column as `kind`, and which of its values (bool [n]) were there but cannot be read and became null.
@@ -28,12 +31,13 @@ def as_type(column: pa.ChunkedArray, kind: pa.DataType) -> tuple[pa.ChunkedArray
     2200), a time without a zone is UTC, and a fraction is rounded where a whole number is needed.
     """
     nothing_lost = np.zeros(len(column), dtype=np.bool_)
-    if column.type == kind and not (pa.types.is_string(kind) and _is_damaged(column)):
+    holds_texts = pa.types.is_string(kind) or pa.types.is_nested(kind)
+    if column.type == kind and not (holds_texts and _is_damaged(column)):
         return column, nothing_lost
     whole = _cast(column, kind)
     if whole is not None:
         return whole, nothing_lost
-    values = _values(column)
+    values = python_values(column)
     read = [None if value is None else _read(value, kind) for value in values]
     lost = [
         value is not None and found is None and not _is_nan(value) for value, found in zip(values, read, strict=True)
@@ -78,15 +82,28 @@ def _times(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
     return column.cast(TIMESTAMP) if pa.types.is_null(kind) else None
 
 
-def _values(column: pa.ChunkedArray) -> list[Any]:
+def python_values(column: pa.ChunkedArray) -> list[Any]:
+    """The values as Python has them; NO_VALUE where a list or a structure holds bytes that are no text."""
     if pa.types.is_string(column.type):
         # Their bytes: the texts themselves could not be had.
         column = pa.chunked_array([chunk.view(pa.binary()) for chunk in column.chunks], pa.binary())
-    values: list[Any] = column.to_pylist()
+    try:
+        values: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        values = [_python_value(value) for value in column]
     return values
 
 
+def _python_value(value: pa.Scalar) -> Any:
+    try:
+        return value.as_py()
+    except UnicodeDecodeError:
+        return NO_VALUE
+
+
 def _read(value: Any, kind: pa.DataType) -> Any:
+    if value is NO_VALUE:
+        return None
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     read = next((read for is_of, read in _READERS if is_of(kind)), None)

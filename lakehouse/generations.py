@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lakehouse.errors import SchemaMismatch
-from lakehouse.foreign_values import as_type
+from lakehouse.foreign_values import NO_VALUE, as_type, python_values
 from lakehouse.table_spec import TIMESTAMP
 from lakehouse.tables import INFERENCE_ROWS
 
@@ -113,7 +113,7 @@ def _add_tags(columns: dict[str, pa.ChunkedArray], table: pa.Table, generation: 
     tags = TAG_COLUMNS.get(generation)
     if tags is None or tags not in table.column_names:
         return
-    rows = [_as_dict(value) for value in table.column(tags).to_pylist()]
+    rows = [_as_dict(value) for value in python_values(table.column(tags))]
     for name, keys in _TAG_NAMES.items():
         found = [next((str(row[key]) for key in keys if row.get(key)), None) for row in rows]
         stated = pa.chunked_array([pa.array(found, pa.string())])
@@ -123,7 +123,7 @@ def _add_tags(columns: dict[str, pa.ChunkedArray], table: pa.Table, generation: 
 def _as_dict(value: Any) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
-    return dict(value) if value else {}
+    return dict(value) if value and value is not NO_VALUE else {}
 
 
 def _with_codes(codes: pa.ChunkedArray, unreadable: dict[str, NDArray[np.bool_]]) -> pa.ChunkedArray:

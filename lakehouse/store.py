@@ -6,6 +6,7 @@ only ever opened.
 
 import re
 from collections.abc import Iterable, Iterator
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -132,7 +133,14 @@ def batches_of_dates(
     dates: as partition values of the log: `2026-05-04`, '' for none.
     Raises: UnreadableTable, if a file of the snapshot is gone.
     """
-    pruning = None if dates is None else [("request_date", "in", dates)]
+    import pyarrow.compute as pc
+
+    # The log's pruning does not find the partition without a date, so with it nothing is pruned by the log.
+    pruning = None if dates is None or "" in dates else [("request_date", "in", dates)]
+    if dates is not None and "" in dates:
+        days = [date.fromisoformat(day) for day in dates if day]
+        chosen = pc.field("request_date").is_null() | pc.field("request_date").isin(days)
+        where = chosen if where is None else where & chosen
     try:
         dataset = table.to_pyarrow_dataset(file_pruning_predicate=pruning)
         yield from dataset.scanner(columns=list(columns), filter=where).to_batches()

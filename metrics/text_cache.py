@@ -66,6 +66,8 @@ class TextCache:
 
     def _keep(self, scorer: str, scores: Mapping[bytes, object]) -> None:
         known = self._scores.setdefault(scorer, {})
-        known.update(scores)
+        for key, score in scores.items():
+            known.pop(key, None)  # what is used again goes to the end of the queue
+            known[key] = score
         for oldest in list(known)[: max(0, len(known) - self._most)]:
             del known[oldest]

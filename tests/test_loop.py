@@ -52,7 +52,7 @@ def run_job(settings: Settings, *arguments: str) -> str:
         env=environment(settings),
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=560,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return done.stdout

@@ -10,7 +10,7 @@ from metrics.engines.gguf_file import GgufFile
 from metrics.engines.model_source import OutOfReach, hub_folder, is_hub_name
 from metrics.engines.perplexity import MAX_TOKENS, PerplexityEngine
 from metrics.engines.precisions import EIGHT_BITS
-from metrics.engines.prepared_folder import description, is_prepared, written_at_once
+from metrics.engines.prepared_folder import description, is_prepared, weights_hash, written_at_once
 from metrics.engines.toxicity import KEYWORD, load_toxicity
 
 __all__ = ["PACKAGED_MODEL", "is_prepared", "prepare_perplexity", "prepare_toxicity"]
@@ -64,6 +64,8 @@ def prepare_toxicity(variant: str, checkpoint: str, folder: Path, on_progress: O
         if found["checkpoint"] == checkpoint and "fallback_because" not in found:
             return found
     about["variant"] = "original" if variant == "auto" else variant
+    if checkpoint and variant != KEYWORD and Path(checkpoint).expanduser().is_file():
+        about["weights"] = weights_hash(Path(checkpoint).expanduser())
     with written_at_once(folder, about) as work:
         if variant == KEYWORD:
             about["engine"] = KEYWORD
@@ -119,12 +121,17 @@ def _perplexity_source(model: str, say: OnStep) -> Path:
 
 
 def _model_name(model: str, source: Path) -> str:
-    """The model's name in the scorer's: without a path, without the hub's owner."""
+    """The model's name in the scorer's, by which its scores are kept: one name for one set of weights.
+
+    A file's or folder's name may be that of others too, so the beginning of its weights' hash stands behind it; a model
+    of the hub has its owner.
+    """
     if model == PACKAGED_MODEL:
         return model
-    if source.is_file():
-        return source.stem.lower()
-    return (source.resolve().name if Path(model).expanduser().exists() else model.rsplit("/", 1)[-1]).lower()
+    if Path(model).expanduser().exists():
+        name = source.stem if source.is_file() else source.resolve().name
+        return f"{name}@{weights_hash(source)}".lower()
+    return model.replace("/", "--").lower()
 
 
 def _wants_torch() -> bool:

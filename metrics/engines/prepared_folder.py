@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,17 @@ def is_prepared(folder: Path, model: str = "", precision: str = "") -> bool:
         return False
     wanted = {"setting": model, "precision_setting": precision}
     return all(content.get(name) == value for name, value in wanted.items() if value)
+
+
+def weights_hash(source: Path) -> str:
+    """The beginning of the hash of a model's weights: of a file, or of the safetensors of a folder. 8 characters."""
+    files = [source] if source.is_file() else sorted(source.glob("*.safetensors"))
+    digest = blake2b(digest_size=4)
+    for path in files:
+        with path.open("rb") as file:
+            while block := file.read(1 << 22):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def _remove_left_overs(folder: Path) -> None:

@@ -140,7 +140,9 @@ def known_detoxify(folder: Path) -> tuple[str, bool] | None:
 
 
 def _detoxify_name(about: dict[str, Any], precision: str) -> str:
-    return f"detoxify-{about['variant']}/openvino-{precision}/{_VERSION}"
+    """A checkpoint of one's own has the beginning of its hash in the name, by which scores are kept."""
+    own = f"@{about['weights']}" if "weights" in about else ""
+    return f"detoxify-{about['variant']}{own}/openvino-{precision}/{_VERSION}"
 
 
 def _is_english_only(about: dict[str, Any]) -> bool:

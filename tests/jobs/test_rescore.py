@@ -1,6 +1,7 @@
 """Scores that are given later: what a sample left out, what another scorer says, and what cannot be scored."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,20 @@ def test_scores_that_had_no_model_are_given_when_there_is_one(settings: Settings
     filled_in = {f"{side}_{kind}" for side in ("prompt", "response") for kind in ("perplexity", "toxicity")}
     assert len(later(settings)) > 200
     assert [key for key in differing_sums(settings, at_once) if filled_in.intersection(map(str, key))] == []
+
+
+def test_a_model_of_which_no_request_lacks_a_score_is_not_asked(settings: Settings) -> None:
+    forgetful = settings.model_copy(update={"score_cache_texts": 0})
+    fill(forgetful)
+    without_toxicity = load(forgetful).scorers
+    run_score(forgetful, once=True, load=lambda _: ScoringTools(replace(without_toxicity, toxicity=None)))
+    run_rescore(forgetful, Asked("perplexity"), load=load)
+    asked = LetterPerplexity()
+    progress = run_rescore(
+        forgetful, Asked(), load=lambda _: ScoringTools(replace(load(forgetful).scorers, perplexity=asked))
+    )
+    assert progress.rows_scored > 60
+    assert asked.seen == []
 
 
 @pytest.mark.parametrize(

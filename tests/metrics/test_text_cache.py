@@ -60,3 +60,10 @@ def test_a_cache_that_is_filled_keeps_to_its_size() -> None:
     cache = TextCache(most=2)
     cache.fill("length", {text_key(text): len(text) for text in ("a", "bb", "ccc")})
     assert cache.held("length", map(text_key, ("a", "bb", "ccc"))) == {text_key("bb"): 2, text_key("ccc"): 3}
+
+
+def test_what_is_filled_again_is_not_the_oldest() -> None:
+    cache = TextCache(most=3)
+    cache.fill("scorer", {b"1": 1, b"2": 2, b"3": 3})
+    cache.fill("scorer", {b"1": 1, b"4": 4})
+    assert set(cache.scores("scorer", [(key, "") for key in (b"1", b"3", b"4")], lambda _: [])) == {b"1", b"3", b"4"}

@@ -9,7 +9,7 @@ from metrics.engines.errors import ModelNotPrepared, ModelUnusable
 from metrics.engines.gguf_file import GgufFile
 from metrics.engines.perplexity import PerplexityEngine
 from metrics.engines.preparation import PACKAGED_MODEL, packaged_gguf, prepare_perplexity
-from metrics.engines.prepared_folder import DESCRIPTION, description, is_prepared, written_at_once
+from metrics.engines.prepared_folder import DESCRIPTION, description, is_prepared, weights_hash, written_at_once
 from tests.metrics.engines.reference import reference_perplexity, relative_errors
 from tests.metrics.engines.tiny_models import write_tiny_causal_model
 
@@ -37,7 +37,7 @@ def test_any_hugging_face_folder_becomes_an_engine_with_its_numbers(
 ) -> None:
     prepare_perplexity(str(hugging_face_folder), tmp_path / "perplexity")
     engine = PerplexityEngine.load(tmp_path / "perplexity", threads=1)
-    assert engine.name.startswith("tiny-gpt2/openvino-")
+    assert engine.name.startswith(f"tiny-gpt2@{weights_hash(hugging_face_folder)}/openvino-")
     assert max(relative_errors(engine.score(TEXTS).perplexity.tolist(), expected)) < 0.02
     assert engine.score(["a" * 100]).tokens.tolist() == [39]
 
@@ -48,7 +48,7 @@ def test_the_pytorch_engine_gives_the_same_numbers(
     monkeypatch.setattr("metrics.engines.preparation._wants_torch", lambda: True)
     prepare_perplexity(str(hugging_face_folder), tmp_path / "perplexity")
     engine = PerplexityEngine.load(tmp_path / "perplexity", threads=1)
-    assert engine.name == "tiny-gpt2/torch-f32/1"
+    assert engine.name == f"tiny-gpt2@{weights_hash(hugging_face_folder)}/torch-f32/1"
     assert max(relative_errors(engine.score(TEXTS).perplexity.tolist(), expected)) < 1e-3
 
 
@@ -65,6 +65,17 @@ def test_a_second_preparation_changes_nothing_and_another_model_takes_the_place(
     prepare_perplexity(str(hugging_face_folder), folder, steps.append)
     assert steps == []
     assert [path.name for path in tmp_path.iterdir()] == ["perplexity"]
+
+
+def test_weights_have_a_hash_that_tells_models_of_one_name_apart(tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / f"{number}").mkdir()
+        (tmp_path / f"{number}" / "model.gguf").write_bytes(bytes([number]) * 5_000_000)
+        (tmp_path / f"{number}" / "weights.safetensors").write_bytes(bytes([number]))
+    files = [weights_hash(tmp_path / f"{number}" / "model.gguf") for number in (1, 2, 1)]
+    folders = [weights_hash(tmp_path / f"{number}") for number in (1, 2, 1)]
+    assert len({*files, *folders}) == 4
+    assert (files[0], folders[0]) == (files[2], folders[2])
 
 
 def test_a_folder_counts_as_prepared_for_its_precision_only(tmp_path: Path) -> None:

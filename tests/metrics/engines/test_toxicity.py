@@ -148,7 +148,7 @@ def test_an_empty_text_is_missing_and_harms_no_other(tiny: Tiny) -> None:
 
 
 def test_the_scorer_names_the_variant_and_only_the_multilingual_one_takes_other_languages(tiny: Tiny) -> None:
-    assert tiny.engine.name.startswith(f"detoxify-{tiny.variant}/openvino-")
+    assert tiny.engine.name.startswith(f"detoxify-{tiny.variant}@")
     assert tiny.engine.english_only == (tiny.variant != "multilingual")
 
 
