@@ -28,8 +28,6 @@ CHAT = Path(__file__).parents[1] / ".." / "shared" / "corpus" / "chat"
 HANDBOOK = Path(__file__).parents[1] / "docs"
 TEXTS = 32
 BATCH = 16
-TURNS = 4
-"""The texts are taken in as many parts, so that a machine that is busy for a while disturbs all ways alike."""
 
 
 def texts(count: int) -> list[str]:
@@ -135,8 +133,9 @@ def main() -> None:
     tokens = 0
     for engine in ours.values():
         engine.score(sample[:1])
-    for part in range(TURNS):
-        given = sample[part::TURNS]
+    turns = max(1, len(sample) // BATCH)
+    for part in range(turns):  # in turns, so that a machine that is busy for a while disturbs all ways alike
+        given = sample[part::turns]
         encoded = [ours["float"].tokenizer.encode(text, add_special_tokens=False).ids[:MAX_TOKENS] for text in given]
         ids = [[ours["float"].first_token, *row] for row in encoded]
         tokens += sum(map(len, encoded))
