@@ -10,7 +10,8 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,19 +80,31 @@ USUAL_WAYS: dict[str, Callable[[Any, list[list[int]]], list[float]]] = {
 
 
 @dataclass
-class Spent:
-    """What a way of scoring took, in seconds, and what it found."""
+class Seconds:
+    """By the clock on the wall, and of processor time, which other programs disturb less."""
 
     wall: float = 0.0
     processor: float = 0.0
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Add what the body takes."""
+        started, spent = time.perf_counter(), time.process_time()
+        yield
+        self.wall += time.perf_counter() - started
+        self.processor += time.process_time() - spent
+
+
+@dataclass
+class Spent(Seconds):
+    """What a way of scoring took, and what it found."""
+
     perplexities: list[float] = field(default_factory=list)
 
     def do(self, way: Callable[..., Any], *given: Any) -> None:
         """Measure one way of scoring, and keep the perplexities that it gives."""
-        wall, processor = time.perf_counter(), time.process_time()
-        self.perplexities += list(way(*given))
-        self.wall += time.perf_counter() - wall
-        self.processor += time.process_time() - processor
+        with self.counted():
+            self.perplexities += list(way(*given))
 
 
 def matmul_rate(precision: str) -> float:

@@ -9,14 +9,12 @@ twice, so that the job's memory of texts brings nothing; once every text comes f
 import json
 import os
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.perplexity import BATCH, one_by_one, padded_batches
+from benchmarks.perplexity import BATCH, Seconds, one_by_one, padded_batches
 from benchmarks.readability import textstats_numbers, write_nltk_corpus
 from jobs.import_payload import bodies, import_payload
 from jobs.prepare import prepare, prepared
@@ -96,21 +94,6 @@ def usual_pipeline(tools: ScoringTools, threads: int) -> UsualPipeline:
         return [gguf.first_token, *tokenizer.encode(text, add_special_tokens=False).ids[:MAX_TOKENS]]
 
     return UsualPipeline(llama_model(gguf), encode, tools.scorers.toxicity)
-
-
-@dataclass
-class Seconds:
-    """By the clock on the wall, and of processor time, which other programs disturb less."""
-
-    wall: float = 0.0
-    processor: float = 0.0
-
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        started, spent = time.perf_counter(), time.process_time()
-        yield
-        self.wall += time.perf_counter() - started
-        self.processor += time.process_time() - spent
 
 
 @dataclass

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from jobs.chunking import LARGEST_READ_ROWS, PIECE_SECONDS
 from lakehouse.status import read_status, write_status
-from metrics.sampling import is_sampled
 from metrics.scorers import OnProgress, PerplexityScorer, PerplexityScores, ToxicityScorer, ToxicityScores
 from metrics.text_scores import Scorers
 from settings import Settings
@@ -129,15 +128,14 @@ class Capacity:
 
     def meter(self, scorers: Scorers) -> Scorers:
         """The same scorers, whose work is counted from now on; what earlier runs knew of them is remembered."""
-        toxicity = scorers.toxicity
-        costly = toxicity is not None and is_sampled("response_toxicity", toxicity.name)
-        names = [scorer.name for scorer in (scorers.perplexity, toxicity if costly else None) if scorer]
+        toxicity = scorers.costly_toxicity
+        names = [scorer.name for scorer in (scorers.perplexity, toxicity) if scorer]
         self._scorers = " + ".join(names)
         self.pace = _remembered(self.settings, self._scorers)
         return replace(
             scorers,
             perplexity=MeteredPerplexity(scorers.perplexity, self.work) if scorers.perplexity else None,
-            toxicity=MeteredToxicity(toxicity, self.work) if toxicity and costly else toxicity,
+            toxicity=MeteredToxicity(toxicity, self.work) if toxicity else scorers.toxicity,
         )
 
     def choose(self, rows_waiting: int) -> float:

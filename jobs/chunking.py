@@ -37,14 +37,31 @@ _NOTHING_DONE = -1
 
 
 @dataclass(frozen=True)
-class Group:
-    """Rows that were read together, and how they are ordered and cut."""
+class Rows:
+    """Some rows, and the version, the bucket and the bytes of each."""
 
     rows: pa.Table
     versions: NDArray[np.int64]
     buckets: NDArray[np.int64]
     sizes: NDArray[np.int64]
-    """The bytes of each row's bodies."""
+
+    def columns(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        return self.versions, self.buckets, self.sizes
+
+    def within(self, done: tuple[int, int], end: tuple[int, int]) -> "Rows":
+        """The rows behind the position `done`, up to the position `end`."""
+        behind = (self.versions > done[0]) | ((self.versions == done[0]) & (self.buckets > done[1]))
+        before = (self.versions < end[0]) | ((self.versions == end[0]) & (self.buckets <= end[1]))
+        kept = behind & before
+        if kept.all():
+            return self
+        return Rows(self.rows.filter(pa.array(kept)), *(column[kept] for column in self.columns()))
+
+
+@dataclass(frozen=True)
+class Group(Rows):
+    """Rows that were read together and are cut into pieces, and the position that is reached behind them."""
+
     last_version: int
     last_bucket: int
     """The position when the whole group is done, also where it has no rows."""
@@ -178,13 +195,12 @@ class _Held:
     def __init__(self, done: tuple[int, int], end: tuple[int, int]) -> None:
         self.end = end
         self._done = done
-        self._parts: list[_Part] = [_part(SOURCE_ROWS.empty_table())]
+        self._parts: list[Rows] = [_part(SOURCE_ROWS.empty_table())]
         self._rows = self._bytes = 0
 
     def add(self, rows: pa.Table) -> None:
         """Keep those of `rows` that are in the range; make it smaller where they do not fit."""
-        part = _part(rows)
-        part = part.within(self._done, self.end)
+        part = _part(rows).within(self._done, self.end)
         self._parts.append(part)
         self._rows += len(part.sizes)
         self._bytes += int(part.sizes.sum())
@@ -218,35 +234,13 @@ class _Held:
     def _columns(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Versions, buckets and sizes of all rows that are held."""
         versions, buckets, sizes = (
-            np.concatenate([columns[number] for columns in map(_Part.columns, self._parts)]) for number in range(3)
+            np.concatenate([columns[number] for columns in map(Rows.columns, self._parts)]) for number in range(3)
         )
         return versions, buckets, sizes
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Some rows, and the version, the bucket and the bytes of each."""
-
-    rows: pa.Table
-    versions: NDArray[np.int64]
-    buckets: NDArray[np.int64]
-    sizes: NDArray[np.int64]
-
-    def columns(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        return self.versions, self.buckets, self.sizes
-
-    def within(self, done: tuple[int, int], end: tuple[int, int]) -> "_Part":
-        """The rows behind the position `done`, up to the position `end`."""
-        behind = (self.versions > done[0]) | ((self.versions == done[0]) & (self.buckets > done[1]))
-        before = (self.versions < end[0]) | ((self.versions == end[0]) & (self.buckets <= end[1]))
-        kept = behind & before
-        if kept.all():
-            return self
-        return _Part(self.rows.filter(pa.array(kept)), *(column[kept] for column in self.columns()))
-
-
-def _part(rows: pa.Table) -> _Part:
+def _part(rows: pa.Table) -> Rows:
     versions = rows["source_version"].to_numpy().astype(np.int64, copy=False)
     lengths = (pc.fill_null(pc.binary_length(rows[name]), 0) for name in ("request", "response"))
     sizes = np.asarray(sum(length.to_numpy().astype(np.int64) for length in lengths))
-    return _Part(rows, versions, buckets_of(rows["databricks_request_id"]), sizes)
+    return Rows(rows, versions, buckets_of(rows["databricks_request_id"]), sizes)

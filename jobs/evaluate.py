@@ -6,17 +6,17 @@ the metrics job, beside the live version's answers. What was measured is stored;
 
 import getpass
 import time
-import traceback
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import pyarrow.compute as pc
 
 from jobs.candidate import Candidate
-from jobs.errors import JobError, ModelsNotPrepared, unexpected_failure
+from jobs.errors import JobError, ModelsNotPrepared, failures_written_down
 from jobs.evaluated_version import compared_signatures, input_names, packages_of
 from jobs.evaluation_figures import Found, answers_of, evidence_of
 from jobs.evaluation_questions import ask_all, prompts_to_replay, questions_of
@@ -78,17 +78,9 @@ def evaluate(
         run_id = start_run(settings, "evaluate", trigger, request_id)
         seconds = ASKING_SHARE * settings.job_timeout_seconds if asking_seconds is None else asking_seconds
         run = _Run(settings, version, seconds, load)
-        try:
+        failed = partial(run.finish, run_id, "failed")
+        with failures_written_down(failed, (LakehouseError, JobError, RegistryError, EngineError)):
             evaluation = run.work(_requested_by(settings, request_id))
-        except (LakehouseError, JobError, RegistryError, EngineError) as error:
-            run.finish(run_id, "failed", str(error))
-            raise
-        except Exception as error:  # noqa: BLE001
-            # As in the metrics job: the message may quote a prompt, so neither table nor log gets it.
-            traceback.print_tb(error.__traceback__)
-            failure = unexpected_failure(error)
-            run.finish(run_id, "failed", str(failure))
-            raise failure from None
         run.finish(run_id, "succeeded")
         return evaluation
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -10,21 +10,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.missing_scores import REQUEST, Part, Wanted
+from jobs.missing_scores import REQUEST, Part, Wanted, kind_of
 from jobs.partial_sums import REQUEST_COUNT
 from jobs.scorers import ScoringTools
 from lakehouse.appends import conform
 from lakehouse.inference import texts_of
 from lakehouse.tables import INFERENCE_ROWS, REQUEST_SCORES
-from metrics.scoring import Scorers, score_rows
+from metrics.scoring import score_rows
 from settings import Settings
 
 TEXTS_AT_ONCE = 5_000
 CHARACTERS_AT_ONCE = 32 * 2**20
 """Requests whose texts are read together: up to this many, with up to this many characters."""
-
-_PERPLEXITIES = {"response_perplexity", "prompt_perplexity"}
-_TOXICITIES = {"response_toxicity", "prompt_toxicity"}
 
 TEXT_IS_GONE = "its text is not in the inference table any more"
 
@@ -84,7 +81,9 @@ def later_scores(piece: pa.Table, wanted: Wanted, tools: ScoringTools) -> LaterS
     rows = lacking.filter(lacking["found"])
     gone = lacking.filter(pc.invert(lacking["found"]))
     now = datetime.now(UTC)
-    given = score_rows(inference_rows(piece, wanted), _needed(rows, wanted, tools.scorers), (), tools.cache, now)
+    given = score_rows(
+        inference_rows(piece, wanted), tools.scorers.only(_lacked_kinds(rows, wanted)), (), tools.cache, now
+    )
     got = np.zeros(rows.num_rows, dtype=np.bool_)
     reasons: Counter[str] = Counter()
     found = []
@@ -101,14 +100,9 @@ def later_scores(piece: pa.Table, wanted: Wanted, tools: ScoringTools) -> LaterS
     return LaterScores(pa.concat_tables(found), lacking.num_rows, int(got.sum()), +reasons)
 
 
-def _needed(rows: pa.Table, wanted: Wanted, scorers: Scorers) -> Scorers:
-    """The scorers without those models of which no row lacks a score: their time would be for nothing."""
-    lacked = {metric for metric in wanted.scorers if pc.any(rows[_missing(metric)]).as_py()}
-    return replace(
-        scorers,
-        perplexity=scorers.perplexity if lacked & _PERPLEXITIES else None,
-        toxicity=scorers.toxicity if lacked & _TOXICITIES else None,
-    )
+def _lacked_kinds(rows: pa.Table, wanted: Wanted) -> set[str]:
+    """Of which kinds a row lacks a score: the other models' time would be for nothing."""
+    return {kind_of(metric) for metric in wanted.scorers if pc.any(rows[_missing(metric)]).as_py()}
 
 
 def _without_corrections_of_lost(settings: Settings, group: pa.Table, day: date, wanted: Wanted) -> pa.Table:

@@ -21,6 +21,7 @@ from jobs.rollups import rows_by_day
 from lakehouse.appends import FINISHED
 from lakehouse.store import batches_of_dates
 from metrics.sampling import is_sampled
+from metrics.scoring import TAKEN_OVER
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -29,19 +30,7 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 500_000
 """Of a day with more requests, ranges of hash buckets are looked at one after the other, so that memory is bounded."""
 
-REQUEST = (
-    "databricks_request_id",
-    "client_request_id",
-    "request_date",
-    "request_time",
-    "endpoint_name",
-    "entity_name",
-    "entity_version",
-    "requester",
-    "status_code",
-    "execution_duration_ms",
-    "sampling_fraction",
-)
+REQUEST = tuple(TAKEN_OVER)
 """The columns that a request has in `request_metrics` as in the inference table."""
 
 _CHARACTERS = ("prompt_chars", "response_chars")
@@ -91,6 +80,11 @@ class Part:
 def metrics_of(scorer_column: str) -> tuple[str, ...]:
     """The metrics whose scorer stands in that column of `request_metrics`."""
     return tuple(metric for metric, column in _SCORER_COLUMNS.items() if column == scorer_column)
+
+
+def kind_of(metric: str) -> str:
+    """What kind of scorer gives the metric: `perplexity`, `toxicity` or `readability`."""
+    return str(_SCORER_COLUMNS[metric]).removesuffix("_scorer")
 
 
 def parts(request_metrics: "DeltaTable", wanted: Wanted) -> Iterator[Part]:

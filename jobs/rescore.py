@@ -11,7 +11,6 @@ rival on another machine makes the commit fail; then what is missing is looked u
 
 import math
 import time
-import traceback
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from jobs.chunking import PieceSize
-from jobs.errors import JobError, unexpected_failure
+from jobs.errors import JobError, failures_written_down
 from jobs.later_scores import LaterScores, groups, inference_rows, later_scores, with_texts
 from jobs.missing_scores import Part, Wanted, metrics_of, missing_scores, parts
 from jobs.one_at_a_time import one_at_a_time
@@ -94,21 +93,18 @@ def run_rescore(
     with one_at_a_time(settings, "rescore", 0):
         run_id = start_run(settings, "rescore", trigger, request_id)
         progress, deadline = RescoreProgress(), time.monotonic() + seconds
-        try:
+
+        def failed(sentence: str) -> None:
+            finish_run(settings, run_id, "failed", error=sentence, **progress.columns())
+
+        with failures_written_down(failed, (LakehouseError, JobError, EngineError)):
             with progress.stage("load_models"):
                 tools = load(settings)
-            tools = replace(tools, scorers=_only(asked.kind, tools.scorers))
+            # The language is looked at for each kind: it says what cannot be scored.
+            kinds = {asked.kind} if asked.kind else set(KINDS)
+            tools = replace(tools, scorers=tools.scorers.only(kinds))
             known = ScoreCache(settings, tools.scorers)
             _Run(settings, _wanted(asked, tools.scorers), tools, deadline, progress, known).work()
-        except (LakehouseError, JobError, EngineError) as error:
-            finish_run(settings, run_id, "failed", error=str(error), **progress.columns())
-            raise
-        except Exception as error:  # noqa: BLE001
-            # As in the metrics job: the message may quote a prompt, so neither table nor log gets it.
-            traceback.print_tb(error.__traceback__)
-            failure = unexpected_failure(error)
-            finish_run(settings, run_id, "failed", error=str(failure), **progress.columns())
-            raise failure from None
         finish_run(settings, run_id, "succeeded", **progress.columns())
         return progress
 
@@ -215,15 +211,6 @@ def _wanted(asked: Asked, scorers: Scorers) -> Wanted:
         for metric in metrics_of(f"{kind}_scorer")
     }
     return Wanted(wanted, asked.start, asked.end, asked.endpoint, asked.version)
-
-
-def _only(kind: str, scorers: Scorers) -> Scorers:
-    """Only the scorers that are needed. The language is looked at for each: it says what cannot be scored."""
-    return replace(
-        scorers,
-        perplexity=scorers.perplexity if kind in {"", "perplexity"} else None,
-        toxicity=scorers.toxicity if kind in {"", "toxicity"} else None,
-    )
 
 
 def _time(text: str) -> datetime:

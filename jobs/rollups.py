@@ -60,57 +60,12 @@ class _Source:
 
     spec: TableSpec
     columns: tuple[str, ...]
-    summed: Callable[[Settings, pa.Table, Rollup], pa.Table]
+    sums: Callable[[pa.Table, int, bool], pa.Table]
+    completed: Callable[[Settings, pa.Table], pa.Table] = lambda _, rows: rows
+    """What another table has to add to the rows before they can be summed."""
 
-
-def _sums_of_requests(settings: Settings, rows: pa.Table, rollup: Rollup) -> pa.Table:
-    return partial_sums(rows, rollup.window_seconds, rollup.by_requester)
-
-
-def _sums_of_scores(settings: Settings, rows: pa.Table, rollup: Rollup) -> pa.Table:
-    return partial_sums_of_scores(_with_requests(settings, rows), rollup.window_seconds, rollup.by_requester)
-
-
-_SOURCES = (
-    _Source(REQUEST_METRICS, COLUMNS_READ, _sums_of_requests),
-    _Source(REQUEST_SCORES, SCORE_COLUMNS, _sums_of_scores),
-)
-
-
-def roll_up(settings: Settings) -> dict[str, int]:
-    """Bring every rollup table up to the newest versions of `request_metrics` and `request_scores`.
-
-    Returns: rows of both that each rollup table took in; 0 where it was up to date.
-    Raises: HistoryGone, if commits that a rollup still needs were cleaned up. CommitConflict, if a run on another
-    machine rolls up; StillAtWork, if another process of this workspace does, for minutes.
-    """
-    with one_at_a_time(settings, "roll_up", _PATIENCE_SECONDS):
-        sources = [(source, open_table(settings, source.spec.name)) for source in _SOURCES]
-        taken = {}
-        for rollup in ROLLUPS:
-            taken[rollup.table] = sum(_roll_up_one(settings, source, table, rollup) for source, table in sources)
-            crash_point(f"roll_up_{rollup.table}")
-        return taken
-
-
-def _roll_up_one(settings: Settings, source: _Source, table: "DeltaTable", rollup: Rollup) -> int:
-    target = open_table(settings, rollup.table)
-    app_id = f"rollup:{table_id(table)}"
-    done = position(target, app_id)
-    newest = table.version()
-    taken = 0
-    if done is None or done[1] != FINISHED:
-        taken += _roll_up_snapshot(settings, source, target, app_id, rollup, done or (newest, -1))
-        done = position(target, app_id)
-    if done is None:
-        return taken
-    for first in range(done[0] + 1, newest + 1, VERSIONS_AT_ONCE):
-        last = min(first + VERSIONS_AT_ONCE - 1, newest)
-        rows = _rows_added(source, table, target, first, last)
-        if rows.num_rows:
-            append_once(target, source.summed(settings, rows, rollup), app_id=app_id, source_version=last)
-        taken += rows.num_rows
-    return taken
+    def summed(self, rows: pa.Table, rollup: Rollup) -> pa.Table:
+        return self.sums(rows, rollup.window_seconds, rollup.by_requester)
 
 
 def _with_requests(settings: Settings, scores: pa.Table) -> pa.Table:
@@ -128,20 +83,75 @@ def _with_requests(settings: Settings, scores: pa.Table) -> pa.Table:
     return scores
 
 
-def _rows_added(source: _Source, table: "DeltaTable", target: "DeltaTable", first: int, last: int) -> pa.Table:
-    """The rows that versions `first` to `last` added. A compaction adds none."""
-    try:
-        batches = [
-            batch.select(list(source.columns))
-            for version in range(first, last + 1)
-            for batch in changed_batches(table, version, source.columns)
-        ]
-    except HistoryGone as error:
-        raise HistoryGone(
-            f"The rollups in {target.table_uri} are behind what is left of {table.table_uri}'s history; delete that "
-            "folder, and the next run builds it from the present rows."
-        ) from error
-    return pa.concat_tables(batches) if batches else source.spec.schema.empty_table()
+_SOURCES = (
+    _Source(REQUEST_METRICS, COLUMNS_READ, partial_sums),
+    _Source(REQUEST_SCORES, SCORE_COLUMNS, partial_sums_of_scores, _with_requests),
+)
+
+
+@dataclass
+class _Commits:
+    """The commits of a source. Rows that were read last are kept: mostly every rollup table asks for the same."""
+
+    settings: Settings
+    source: _Source
+    table: "DeltaTable"
+    _read: tuple[tuple[int, int], pa.Table] | None = None
+
+    def rows_added(self, first: int, last: int) -> pa.Table:
+        """The rows that versions `first` to `last` added, ready to be summed. A compaction adds none."""
+        if self._read is None or self._read[0] != (first, last):
+            self._read = None
+            batches = [
+                batch.select(list(self.source.columns))
+                for version in range(first, last + 1)
+                for batch in changed_batches(self.table, version, self.source.columns)
+            ]
+            rows = pa.concat_tables(batches) if batches else self.source.spec.schema.empty_table()
+            self._read = (first, last), self.source.completed(self.settings, rows) if rows.num_rows else rows
+        return self._read[1]
+
+
+def roll_up(settings: Settings) -> dict[str, int]:
+    """Bring every rollup table up to the newest versions of `request_metrics` and `request_scores`.
+
+    Returns: rows of both that each rollup table took in; 0 where it was up to date.
+    Raises: HistoryGone, if commits that a rollup still needs were cleaned up. CommitConflict, if a run on another
+    machine rolls up; StillAtWork, if another process of this workspace does, for minutes.
+    """
+    with one_at_a_time(settings, "roll_up", _PATIENCE_SECONDS):
+        sources = [_Commits(settings, source, open_table(settings, source.spec.name)) for source in _SOURCES]
+        taken = {}
+        for rollup in ROLLUPS:
+            target = open_table(settings, rollup.table)
+            taken[rollup.table] = sum(_roll_up_one(commits, target, rollup) for commits in sources)
+            crash_point(f"roll_up_{rollup.table}")
+        return taken
+
+
+def _roll_up_one(commits: _Commits, target: "DeltaTable", rollup: Rollup) -> int:
+    app_id = f"rollup:{table_id(commits.table)}"
+    done = position(target, app_id)
+    newest = commits.table.version()
+    taken = 0
+    if done is None or done[1] != FINISHED:
+        taken += _roll_up_snapshot(commits.settings, commits.source, target, app_id, rollup, done or (newest, -1))
+        done = position(target, app_id)
+    if done is None:
+        return taken
+    for first in range(done[0] + 1, newest + 1, VERSIONS_AT_ONCE):
+        last = min(first + VERSIONS_AT_ONCE - 1, newest)
+        try:
+            rows = commits.rows_added(first, last)
+        except HistoryGone as error:
+            raise HistoryGone(
+                f"The rollups in {target.table_uri} are behind what is left of {commits.table.table_uri}'s history; "
+                "delete that folder, and the next run builds it from the present rows."
+            ) from error
+        if rows.num_rows:
+            append_once(target, commits.source.summed(rows, rollup), app_id=app_id, source_version=last)
+        taken += rows.num_rows
+    return taken
 
 
 def _roll_up_snapshot(
@@ -159,7 +169,9 @@ def _roll_up_snapshot(
     days = rows_by_day(table)
     taken = 0
     for number, group in _groups_of_days(days, done + 1):
-        sums = [source.summed(settings, rows, rollup) for rows in _snapshot_batches(source, table, group)]
+        sums = [
+            source.summed(source.completed(settings, rows), rollup) for rows in _snapshot_batches(source, table, group)
+        ]
         rows = sum(days[day] for day in group)
         chunk = FINISHED if number == len(days) - 1 else number
         append_once(target, pa.concat_tables(sums), app_id=app_id, source_version=version, chunk=chunk)

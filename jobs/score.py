@@ -6,13 +6,13 @@ anywhere loses at most the chunk that it was working on.
 """
 
 import time
-import traceback
 from argparse import ArgumentParser
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -22,7 +22,7 @@ from jobs.capacity import Capacity
 from jobs.chunking import Group, Piece, PieceSize, groups, pieces
 from jobs.crash_points import crash_point
 from jobs.deduplication import new_rows
-from jobs.errors import JobError, StillAtWork, unexpected_failure
+from jobs.errors import JobError, StillAtWork, failures_written_down
 from jobs.one_at_a_time import one_at_a_time
 from jobs.request_times import newest_plausible, with_implausible_times_noted
 from jobs.rollups import roll_up
@@ -134,18 +134,9 @@ def _recorded(run: "_Run", run_id: str) -> Progress:
     settings, progress = run.settings, run.progress
     run.write_status()
     crash_point("start")
-    try:
+    failed = partial(_finish, settings, run_id, "failed", progress)
+    with failures_written_down(failed, (LakehouseError, JobError, EngineError)):
         run.work()
-    except (LakehouseError, JobError, EngineError) as error:
-        _finish(settings, run_id, "failed", progress, str(error))
-        raise
-    except Exception as error:  # noqa: BLE001
-        # Whatever it is, the Jobs page must not show this run as running. The message may quote a prompt, so neither
-        # the table nor the log gets it: the kind of error and where it came from have to do.
-        traceback.print_tb(error.__traceback__)
-        failure = unexpected_failure(error)
-        _finish(settings, run_id, "failed", progress, str(failure))
-        raise failure from None
     _finish(settings, run_id, "succeeded", progress)
     crash_point("finish")
     return progress

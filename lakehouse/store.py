@@ -10,6 +10,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakehouse.errors import HistoryGone, LakehouseError, TableMissing, UnreadableTable
 from lakehouse.table_spec import TableSpec
@@ -133,8 +134,6 @@ def batches_of_dates(
     dates: as partition values of the log: `2026-05-04`, '' for none.
     Raises: UnreadableTable, if a file of the snapshot is gone.
     """
-    import pyarrow.compute as pc
-
     # The log's pruning does not find the partition without a date, so with it nothing is pruned by the log.
     pruning = None if dates is None or "" in dates else [("request_date", "in", dates)]
     if dates is not None and "" in dates:

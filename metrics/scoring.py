@@ -30,7 +30,7 @@ from metrics.tokens import texts_to_count, token_counts
 
 __all__ = ["REQUEST_METRICS_COLUMNS", "Scorers", "TextCache", "score_rows"]
 
-FIRST_ERROR_STATUS = 400
+_FIRST_ERROR_STATUS = 400
 """From this status on a request failed, and its answer is not read."""
 _UNREADABLE = "UNREADABLE_"
 """What an error code begins with that names a column whose value could not be read."""
@@ -38,7 +38,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FARTHEST_MICROSECONDS = 60_000_000_000_000_000
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 
-_TAKEN_OVER = {
+TAKEN_OVER = {
     "databricks_request_id": pa.string(),
     "client_request_id": pa.string(),
     "request_date": pa.date32(),
@@ -76,7 +76,7 @@ _COMPUTED = {
     "unscored": pa.map_(pa.string(), pa.string()),
     "scored_at": _TIMESTAMP,
 }
-REQUEST_METRICS_COLUMNS = pa.schema([*_TAKEN_OVER.items(), *_COMPUTED.items()])
+REQUEST_METRICS_COLUMNS = pa.schema([*TAKEN_OVER.items(), *_COMPUTED.items()])
 """The columns that `score_rows` returns."""
 
 
@@ -127,7 +127,7 @@ def score_rows(
         _add_cost(row, prices)
         row.columns["score_weight"] = row.weight
         row.columns["unscored"] = list(row.unscored.items())
-    taken_over = [_column(rows, name, kind) for name, kind in _TAKEN_OVER.items()]
+    taken_over = [_column(rows, name, kind) for name, kind in TAKEN_OVER.items()]
     computed = [
         pa.array([scored_at if name == "scored_at" else row.columns.get(name) for row in work], kind)
         for name, kind in _COMPUTED.items()
@@ -150,12 +150,7 @@ def _read(rows: pa.Table, scored_at: datetime) -> list[_Row]:
     times = [_time(microseconds, scored_at) for microseconds in rows["request_time"].cast(pa.int64()).to_pylist()]
     work = []
     for request_id, request, response, codes, status, entity, version, time in zip(*columns, times, strict=True):
-        failure = None
-        if status is not None and status >= FIRST_ERROR_STATUS:
-            failure = f"the request failed with status {status}"
-        exchange = parse_exchange(request, None if failure else response, codes)
-        if failure:
-            exchange = replace(exchange, problems={**exchange.problems, "response": failure})
+        exchange, failure = exchange_of(request, response, codes, status)
         texts = {text_key(text): text for text in (exchange.prompt, exchange.response) if text}
         row = _Row(request_id, exchange, texts, entity or "", version or "", time, failure)
         row.unscored.update(_unreadable(codes))
@@ -163,10 +158,21 @@ def _read(rows: pa.Table, scored_at: datetime) -> list[_Row]:
     return work
 
 
+def exchange_of(
+    request: str | None, response: str | None, codes: Sequence[str | None] | None, status: int | None
+) -> tuple[Exchange, str | None]:
+    """What was said, and why there is no answer if the request failed: what an error page says is no answer."""
+    if status is None or status < _FIRST_ERROR_STATUS:
+        return parse_exchange(request, response, codes), None
+    failure = f"the request failed with status {status}"
+    exchange = parse_exchange(request, None, codes)
+    return replace(exchange, problems={**exchange.problems, "response": failure}), failure
+
+
 def _unreadable(codes: Sequence[str | None] | None) -> dict[str, str]:
     """The columns of a row that the inference table holds with a value of another kind, by its error codes."""
     names = [code.removeprefix(_UNREADABLE).lower() for code in codes or () if code and code.startswith(_UNREADABLE)]
-    return {name: "its value in the inference table cannot be read" for name in names if name in _TAKEN_OVER}
+    return {name: "its value in the inference table cannot be read" for name in names if name in TAKEN_OVER}
 
 
 def _draw_sample(work: list[_Row], unknown: set[bytes], one_in: float) -> None:

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from metrics.bodies import parse_exchange
-from metrics.scoring import FIRST_ERROR_STATUS
+from metrics.scoring import exchange_of
 from metrics.text_cache import text_key
 from metrics.tokens import texts_to_count
 
@@ -26,8 +25,7 @@ def text_keys(rows: pa.Table) -> TextKeys:
     # Row by row: the texts of all rows together may not fit in memory a second time.
     columns = ((value.as_py() for value in rows[name]) for name in names)
     for request, response, codes, status in zip(*columns, strict=True):
-        failed = status is not None and status >= FIRST_ERROR_STATUS
-        exchange = parse_exchange(request, None if failed else response, codes)
+        exchange, _ = exchange_of(request, response, codes, status)
         scored.update(text_key(text) for text in (exchange.prompt, exchange.response) if text)
         counted.update(text_key(text) for text in texts_to_count(exchange))
     return TextKeys(frozenset(scored), frozenset(counted))

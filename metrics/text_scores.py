@@ -4,9 +4,9 @@ A very long text is scored by its first part, so that one row cannot hold up the
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from metrics.readability import SCORER, Readability, readabilities
@@ -40,6 +40,20 @@ class Scorers:
     perplexity: PerplexityScorer | None = None
     toxicity: ToxicityScorer | None = None
     language: LanguageDetector | None = None
+
+    def only(self, kinds: Collection[str]) -> "Scorers":
+        """The same without the models of other kinds than these (`perplexity`, `toxicity`): their time is spared."""
+        return replace(
+            self,
+            perplexity=self.perplexity if "perplexity" in kinds else None,
+            toxicity=self.toxicity if "toxicity" in kinds else None,
+        )
+
+    @property
+    def costly_toxicity(self) -> ToxicityScorer | None:
+        """The toxicity scorer if it costs a model's time, so that its scores may be given to a sample."""
+        toxicity = self.toxicity
+        return toxicity if toxicity is not None and is_sampled("response_toxicity", toxicity.name) else None
 
 
 @dataclass(frozen=True)
@@ -87,7 +101,7 @@ def score_texts(
     scores.readability = cache.scores(SCORER, english, readabilities)
     scores.readability.update({key: reason for key, reason in foreign.items() if reason is not None})
     chosen = texts if sample is None else {key: text for key, text in texts.items() if key in sample}
-    judged = chosen if _is_toxicity_sampled(scorers) else texts
+    judged = texts if scorers.costly_toxicity is None else chosen
     scores.toxicity = _toxicity(judged, foreign, scorers.toxicity, cache)
     scores.perplexity = _perplexity(chosen, scorers.perplexity, cache, on_progress)
     return scores
@@ -98,10 +112,10 @@ def unknown_texts(texts: dict[bytes, str], scorers: Scorers, cache: TextCache) -
     unknown: set[bytes] = set()
     if scorers.perplexity is not None:
         unknown |= texts.keys() - cache.known(scorers.perplexity.name, texts)
-    if scorers.toxicity is not None and _is_toxicity_sampled(scorers):
-        foreign = _foreign(texts, scorers.language, cache) if scorers.toxicity.english_only else {}
+    if (toxicity := scorers.costly_toxicity) is not None:
+        foreign = _foreign(texts, scorers.language, cache) if toxicity.english_only else {}
         judged = {key for key in texts if foreign.get(key) is None}
-        unknown |= judged - cache.known(scorers.toxicity.name, judged)
+        unknown |= judged - cache.known(toxicity.name, judged)
     return unknown
 
 
@@ -110,14 +124,9 @@ def without_sampled(scores: TextScores, texts: dict[bytes, str], scorers: Scorer
     perplexity, toxicity = scores.perplexity, scores.toxicity
     if scorers.perplexity is not None:
         perplexity = dict.fromkeys(texts, Perplexity(None, None, reason))
-    if _is_toxicity_sampled(scorers):
+    if scorers.costly_toxicity is not None:
         toxicity = dict.fromkeys(texts, Toxicity(None, {}, reason))
     return TextScores(perplexity, toxicity, scores.readability)
-
-
-def _is_toxicity_sampled(scorers: Scorers) -> bool:
-    """Whether the toxicity costs a model's time, so that it may be given to a sample."""
-    return scorers.toxicity is not None and is_sampled("response_toxicity", scorers.toxicity.name)
 
 
 def token_counter(

@@ -1,6 +1,7 @@
 """Workspaces whose requests were scored as a sample, and what their rollups say; shared by the tests of `rescore`."""
 
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -35,6 +36,14 @@ def fill(settings: Settings) -> None:
     ]
     add_requests(settings, [*inference_rows(0, 30), *odd])
     add_requests(settings, inference_rows(30, 30))
+
+
+def scored_at_once(home: Path) -> Settings:
+    """A workspace with the same requests, all scored in the first run."""
+    other = Settings(home=home)
+    fill(other)
+    run_score(other, once=True, load=load)
+    return other
 
 
 def score_sample(settings: Settings, one_in: float = 4.0, load: Any = load) -> None:

@@ -21,7 +21,7 @@ from lakehouse.store import open_table, read_rows, table_uri
 from metrics.scoring import Scorers
 from settings import Settings
 from tests.jobs.request_rows import NOON, add_requests, add_served_entity, inference_row, inference_rows
-from tests.jobs.sampled_requests import differing_sums, fill, later, load, rollup_sums, score_sample
+from tests.jobs.sampled_requests import differing_sums, fill, later, load, rollup_sums, score_sample, scored_at_once
 from tests.metrics.test_scoring import LetterPerplexity
 
 PERPLEXITY, WORDS = "letters-v1/python/1", "words/python/1"
@@ -37,11 +37,7 @@ def no_model(settings: Settings) -> ScoringTools:
 
 @pytest.fixture
 def at_once(tmp_path: Path) -> Settings:
-    """The same requests, all scored in the first run."""
-    other = Settings(home=tmp_path / "at once")
-    fill(other)
-    run_score(other, once=True, load=load)
-    return other
+    return scored_at_once(tmp_path / "at once")
 
 
 def versions(settings: Settings) -> list[int]:

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from jobs.score import run_score
 from lakehouse.store import open_table
 from settings import Settings
 from tests.jobs.conftest import settings  # noqa: F401
 from tests.jobs.killed_runs import killed, run_job
-from tests.jobs.sampled_requests import differing_sums, fill, load, score_sample
+from tests.jobs.sampled_requests import differing_sums, fill, score_sample, scored_at_once
 
 PROGRAM = "tests.jobs.rescoring_process"
 PLACES = ("look_up:1", "score:2", "append:1", "append:2", "remember:1", "roll_up_metrics_minute:2")
@@ -17,10 +16,7 @@ PLACES = ("look_up:1", "score:2", "append:1", "append:2", "remember:1", "roll_up
 
 @pytest.fixture
 def at_once(tmp_path: Path) -> Settings:
-    other = Settings(home=tmp_path / "at once")
-    fill(other)
-    run_score(other, once=True, load=load)
-    return other
+    return scored_at_once(tmp_path / "at once")
 
 
 @pytest.mark.soak
