@@ -13,21 +13,34 @@ if TYPE_CHECKING:
 
 _PAGES = Path(__file__).resolve().parent.parent / "pages"
 _ASSETS = Path(__file__).resolve().parent / "assets"
-_SHOWN = (
-    ("overview", "Overview", "monitor_heart", "Whether things are healthy, what is live, and what changed last."),
-    ("endpoints", "Endpoints", "dns", "What an endpoint serves, how it does, and rolling it back."),
-    ("models", "Models", "deployed_code", "Every registered model in test and production, and its versions."),
-    ("promotion", "Promotion", "upgrade", "Evaluate a version, look at the gate, and promote it."),
-    ("quality", "Quality", "balance", "Two model versions side by side: perplexity, readability and toxicity."),
-    ("ledger", "Ledger", "history_edu", "Who changed what, when and why."),
-    (
-        "jobs",
-        "Jobs",
-        "published_with_changes",
-        "Every run of the metrics job: its lag, its rows and why some have no score.",
+_SHOWN = {
+    "": (
+        ("overview", "Overview", "monitor_heart", "Whether things are healthy, what is live, and what changed last."),
     ),
-)
-"""File, title, icon and help of each page; the first is the first screen."""
+    "Production": (
+        ("endpoints", "Endpoints", "dns", "What an endpoint serves, how it does, and rolling it back."),
+        ("models", "Models", "deployed_code", "Every registered model in test and production, and its versions."),
+        ("promotion", "Promotion", "upgrade", "Evaluate a version, look at the gate, and promote it."),
+    ),
+    "Monitoring": (
+        ("quality", "Quality", "balance", "Two model versions side by side: perplexity, readability and toxicity."),
+        ("safety", "Safety", "shield", "Prompts against toxicity, the flags, and their triage."),
+        ("traffic", "Traffic", "speed", "Requests, tokens, latency and errors over time."),
+        ("cost", "Cost", "payments", "What the answers cost, by version, requester and day."),
+        ("requests", "Requests", "list_alt", "Find single requests and open one with its conversation."),
+    ),
+    "Record": (
+        ("ledger", "Ledger", "history_edu", "Who changed what, when and why."),
+        ("incident", "Incident", "summarize", "A stretch of time in one report, for a post-mortem."),
+        (
+            "jobs",
+            "Jobs",
+            "published_with_changes",
+            "Every run of the metrics job: its lag, its rows and why some have no score.",
+        ),
+    ),
+}
+"""Section → file, title, icon and help of each page; the first is the first screen."""
 
 
 def current_page() -> "StreamlitPage | None":
@@ -38,10 +51,15 @@ def current_page() -> "StreamlitPage | None":
     st.logo(
         str(_ASSETS / f"logo-{'dark' if dark else 'light'}.svg"), icon_image=str(_ASSETS / "icon.svg"), size="large"
     )
-    pages = [
-        st.Page(_PAGES / f"{file}.py", title=title, icon=f":material/{icon}:", help=about, default=file == "overview")
-        for file, title, icon, about in _SHOWN
-    ]
+    pages = {
+        section: [
+            st.Page(
+                _PAGES / f"{file}.py", title=title, icon=f":material/{icon}:", help=about, default=file == "overview"
+            )
+            for file, title, icon, about in shown
+        ]
+        for section, shown in _SHOWN.items()
+    }
     comer = entrance.who_comes()
     # Whoever is turned away stays at the address that they asked for, but is shown no page and no link to one.
     page = st.navigation(pages, position="sidebar" if isinstance(comer, Actor) else "hidden")

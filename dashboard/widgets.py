@@ -1,7 +1,7 @@
 """The frame of every page: header, panels, controls, and how a panel says that it is empty or broken."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -27,9 +27,10 @@ _log = logging.getLogger(__name__)
 
 _CHART_BUTTONS = {
     "displaylogo": False,
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "toImage"],
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
     "doubleClick": "reset",
 }
+"""The camera among them takes the chart as a PNG."""
 
 
 def header(title: str, description: str, *, dated: bool = False) -> None:
@@ -83,6 +84,13 @@ def chart(figure: "go.Figure", *, key: str, alt: str, still: bool = False) -> No
     """A chart in the page's colours and fonts. `still`: without buttons and zooming."""
     config = {"displayModeBar": False, "scrollZoom": False} if still else _CHART_BUTTONS
     st.plotly_chart(figure, key=key, config=config, alt=alt)
+
+
+def clickable_chart(figure: "go.Figure", *, key: str, alt: str) -> list[dict[str, Any]]:
+    """A chart whose points can be chosen: those that are, each with plotly's `x`, `y` and `customdata`."""
+    config = {**_CHART_BUTTONS, "toImageButtonOptions": {"filename": f"lakehelm {key}"}}
+    chosen: Any = st.plotly_chart(figure, key=key, config=config, alt=alt, on_select="rerun", selection_mode="points")
+    return list(chosen.selection.points)
 
 
 def refreshing(content: Callable[[], None], seconds: float) -> None:
@@ -161,7 +169,7 @@ def version_label(version: VersionSeen, among: Sequence[VersionSeen], *, long: b
     return f"{version.entity_name} v{version.entity_version}" if several or long else f"v{version.entity_version}"
 
 
-def table(columns: dict[str, Sequence[Any]], *, alt: str) -> None:
+def table(columns: Mapping[str, Sequence[Any]], *, alt: str) -> None:
     """A small table that wraps on a phone. Cells are Markdown: pass people's texts through `plain`."""
     import pandas as pd
 

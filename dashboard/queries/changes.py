@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard.change_words import NOTES, action_words
 from dashboard.periods import Period
 from dashboard.queries import traffic
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select
+from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select, shown
 from lakehouse.ledger import Change, changes_in
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def markers(period: Period, endpoint: str = "") -> tuple[Marker, ...]:
     Raises: QueryFailed, LakehouseError.
     """
     others = tuple(name for name in traffic.endpoints() if name != endpoint) if endpoint else ()
-    found: tuple[Marker, ...] = _markers(newest("ledger"), period.start, period.end, others)
+    found: tuple[Marker, ...] = _markers(shown("ledger"), period.start, period.end, others)
     return found
 
 

@@ -19,7 +19,7 @@ def current_health(endpoint: str) -> Health:
         processes=operations.processes(),
         demo=operations.demo(),
         runs=operations.metrics_runs(),
-        last_hour=traffic(endpoint, period("1h")),
+        last_hour=traffic(endpoint, period("1h"), live=True),
         delivery_problem=operations.delivery_problem(),
         interval_seconds=operations.metrics_interval_seconds(),
         now=datetime.now(UTC),

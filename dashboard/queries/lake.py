@@ -1,18 +1,21 @@
-"""Reading our tables for pages: newest snapshots, and SQL over them in one bounded DuckDB.
+"""Reading our tables for pages: snapshots, and SQL over them in one bounded DuckDB.
 
 A result may be cached by its snapshot: a table that has not changed is not read again. Nothing here writes, and a
-table that is not there yet is empty.
+table that is not there yet is empty. A query that names a span of time reads only the files that have rows in it.
 """
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import streamlit as st
 
 from dashboard.errors import QueryFailed
+from dashboard.moment import chosen_moment
 from lakehouse.errors import LakehouseError, TableMissing
 from lakehouse.store import first_line, open_uri, storage_options, table_uri
 from lakehouse.tables import TABLES
@@ -27,15 +30,52 @@ _RECHECK_SECONDS = 1.0
 """How long a snapshot counts as the newest: the panels of one page need not each ask the log."""
 
 
+Span = tuple[datetime, datetime]
+"""From a time (included) to a time (not included), UTC."""
+
+_TIME_COLUMNS = ("window_start", "request_time", "time", "started_at")
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file of a snapshot, and the first and the last time of its rows as far as the log knows them.
+
+    The log's statistics may be rounded to milliseconds, so the last time is taken a little later.
+    """
+
+    uri: str
+    first: datetime = _FIRST
+    last: datetime = _LAST
+    date: str = ""
+    """The `request_date` of its partition; empty where there is none."""
+
+
 @dataclass(frozen=True)
 class Snapshot:
-    """One version of one of our tables. Version -1: the table is not there yet."""
+    """One version of one of our tables. Version -1: the table is not there (yet)."""
 
     name: str
     uri: str
     table_id: str
     version: int
-    files: tuple[str, ...] = field(repr=False, default=())
+    files: tuple[DataFile, ...] = field(repr=False, default=())
+
+    def files_between(self, span: Span | None) -> list[DataFile]:
+        """The files that can have rows of a span of time; None: all files."""
+        if span is None:
+            return list(self.files)
+        start, end = span
+        return [file for file in self.files if file.last >= start and file.first < end]
+
+    def on_dates(self, start: datetime, end: datetime) -> "Snapshot":
+        """The same snapshot with only the files whose `request_date` is in a span of time, or not known.
+
+        For tables that are partitioned by date and have no other time of the request.
+        """
+        first, last = start.date().isoformat(), end.date().isoformat()
+        kept = tuple(file for file in self.files if not file.date or first <= file.date <= last)
+        return Snapshot(self.name, self.uri, self.table_id, self.version, kept)
 
 
 def snapshot_key(snapshot: Snapshot) -> str:
@@ -89,41 +129,124 @@ def newest(name: str) -> Snapshot:
         opened.checked = time.monotonic()
         version = opened.table.version()
         if opened.snapshot is None or opened.snapshot.version != version:
-            identity = str(opened.table.metadata().id)
-            opened.snapshot = Snapshot(name, uri, identity, version, tuple(opened.table.file_uris()))
+            opened.snapshot = _snapshot(name, uri, opened.table)
         return opened.snapshot
 
 
-def select(snapshot: Snapshot, sql: str, **parameters: Any) -> "pd.DataFrame":
+def shown(name: str) -> Snapshot:
+    """The snapshot that pages show: the newest, or that of the moment which the visitor looks back at.
+
+    For figures only: what is live and what a command rests on is read from `newest`.
+    Raises: LakehouseError; QueryFailed, if the table's past cannot be read any more.
+    """
+    moment = chosen_moment()
+    if moment is None:
+        return newest(name)
+    settings = get_settings()
+    uri = table_uri(settings, name)
+    found: Snapshot = _past(name, uri, storage_options(settings, uri), moment)
+    return found
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _past(name: str, uri: str, _options: dict[str, str], moment: datetime) -> Snapshot:
+    from deltalake.exceptions import DeltaError
+
+    try:
+        table = open_uri(uri, _options)
+        created = table.metadata().created_time
+        if created is not None and moment.timestamp() * 1000 < created:
+            return Snapshot(name, uri, "", -1)
+        table.load_as_version(moment)
+    except TableMissing:
+        return Snapshot(name, uri, "", -1)
+    except (DeltaError, OSError) as error:
+        raise QueryFailed(
+            f"The table {name} as it was at {moment:%d %b %Y, %H:%M} UTC is no more: {first_line(error)}"
+        ) from error
+    return _snapshot(name, uri, table)
+
+
+def _snapshot(name: str, uri: str, table: "DeltaTable") -> Snapshot:
+    """The snapshot that an open table has, with its files as the log describes them."""
+    import pyarrow as pa
+
+    added = pa.table(table.get_add_actions(flatten=True))
+    time_column = next((column for column in _TIME_COLUMNS if f"min.{column}" in added.column_names), "")
+    # As the log lists them; `file_uris` has the same order and the address of each.
+    uris = {uri.rpartition("/")[2]: uri for uri in table.file_uris()}
+    files = []
+    for row in added.select([c for c in _described(added, time_column) if c in added.column_names]).to_pylist():
+        first, last = row.get(f"min.{time_column}"), row.get(f"max.{time_column}")
+        day = row.get("partition.request_date")
+        files.append(
+            DataFile(
+                uris[row["path"].rpartition("/")[2]],
+                first or _FIRST,
+                last + timedelta(milliseconds=1) if last else _LAST,
+                "" if day is None else str(day),
+            )
+        )
+    return Snapshot(name, uri, str(table.metadata().id), table.version(), tuple(files))
+
+
+def _described(added: Any, time_column: str) -> tuple[str, ...]:
+    return "path", f"min.{time_column}", f"max.{time_column}", "partition.request_date"
+
+
+def select(
+    snapshot: Snapshot,
+    sql: str,
+    *,
+    span: Span | None = None,
+    beside: Mapping[str, Snapshot] | None = None,
+    **parameters: Any,
+) -> "pd.DataFrame":
     """The result of a SELECT whose `FROM this` is the snapshot. Values only ever come in as `$parameters`.
 
+    span: only files that can have rows of this time are read; the SELECT still has to say which rows it wants.
+    beside: more snapshots that the SELECT may name, by the name that it gives them; `span` holds for them, too, where
+    they have a time.
     Raises: QueryFailed.
     """
     import duckdb
-    import pyarrow as pa
 
     cursor = _database(get_settings().duckdb_memory).cursor()
     try:
-        # Columns that were added since a file was written are null there, as in a table without any file.
-        cursor.register("every_column", pa.Table.from_pylist([], schema=TABLES[snapshot.name].schema))
-        this = "FROM every_column"
-        if snapshot.files and all(file.startswith("/") for file in snapshot.files):
-            this += " UNION ALL BY NAME FROM read_parquet($files, union_by_name = true)"
-            # Delta names its files as addresses do: a space in the folder's name is %20.
-            parameters = {**parameters, "files": [unquote(file) for file in snapshot.files]}
-        elif snapshot.files:
-            # DuckDB has no object-store reader of its own here: Arrow reads, with the storage options of the settings.
-            table = open_uri(snapshot.uri, storage_options(get_settings(), snapshot.uri), snapshot.version)
-            cursor.register("every_row", table.to_pyarrow_dataset())
-            this += " UNION ALL BY NAME FROM every_row"
+        views = []
+        for name, wanted in {"this": snapshot, **(beside or {})}.items():
+            view, files = _view(cursor, name, wanted, span)
+            views.append(f"{name} AS ({view})")
+            parameters = {**parameters, **files}
         # Only our own texts are put together; what people chose comes in as parameters.
-        sql = f"WITH this AS ({this}) {sql}"
-        found: pd.DataFrame = cursor.execute(sql, parameters).df()
+        found: pd.DataFrame = cursor.execute(f"WITH {', '.join(views)} {sql}", parameters).df()
         return found
     except (duckdb.Error, LakehouseError, OSError) as error:
         raise QueryFailed(f"The table {snapshot.name} could not be read: {first_line(error)}") from error
     finally:
         cursor.close()
+
+
+def _view(
+    cursor: "duckdb.DuckDBPyConnection", name: str, snapshot: Snapshot, span: Span | None
+) -> tuple[str, dict[str, list[str]]]:
+    """The SELECT behind a name of a query, and the parameters that it takes."""
+    import pyarrow as pa
+
+    # Columns that were added since a file was written are null there, as in a table without any file.
+    cursor.register(f"{name}_columns", pa.Table.from_pylist([], schema=TABLES[snapshot.name].schema))
+    view = f"FROM {name}_columns"
+    files = snapshot.files_between(span)
+    if not files:
+        return view, {}
+    if all(file.uri.startswith("/") for file in files):
+        view += f" UNION ALL BY NAME FROM read_parquet(${name}_files, union_by_name = true)"
+        # Delta names its files as addresses do: a space in the folder's name is %20.
+        return view, {f"{name}_files": [unquote(file.uri) for file in files]}
+    # DuckDB has no object-store reader of its own here: Arrow reads, with the storage options of the settings.
+    table = open_uri(snapshot.uri, storage_options(get_settings(), snapshot.uri), snapshot.version)
+    cursor.register(f"{name}_rows", table.to_pyarrow_dataset())
+    return f"{view} UNION ALL BY NAME FROM {name}_rows", {}
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

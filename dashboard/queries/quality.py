@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from dashboard.periods import Period
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select
+from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
 from dashboard.queries.sample import ANSWERS, REQUESTS, Sample, sample_of
 from metrics.comparison import Comparison, Moments, compare, moments_from_sums
 
@@ -69,7 +69,7 @@ def comparisons(endpoint: str, a: "VersionSeen", b: "VersionSeen", period: Perio
 
     Raises: QueryFailed, LakehouseError.
     """
-    sums = _sums(newest("metrics_15min"), endpoint, period)
+    sums = _sums(shown("metrics_15min"), endpoint, period)
     return [compared(sums, score, a.key, b.key) for score in SCORES]
 
 
@@ -78,7 +78,7 @@ def minute_means(endpoint: str, metric: str, period: Period) -> "pd.DataFrame":
 
     Raises: QueryFailed, LakehouseError.
     """
-    found: pd.DataFrame = _minute_means(newest("metrics_minute"), endpoint, metric, period)
+    found: pd.DataFrame = _minute_means(shown("metrics_minute"), endpoint, metric, period)
     return found
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard.periods import Period
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select
+from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select, shown
 from dashboard.queries.sample import ANSWERS, REQUESTS, Sample, sample_of
 from metrics.buckets import bucket_lower, quantile
 from settings import get_settings
@@ -69,16 +69,19 @@ def endpoints() -> list[str]:
 
 def versions(endpoint: str) -> list[VersionSeen]:
     """The versions that have answered on an endpoint, the one that was seen last first."""
-    found: list[VersionSeen] = _versions(newest("metrics_15min"), endpoint)
+    found: list[VersionSeen] = _versions(shown("metrics_15min"), endpoint)
     return found
 
 
-def traffic(endpoint: str, period: Period) -> Traffic:
+def traffic(endpoint: str, period: Period, *, live: bool = False) -> Traffic:
     """The indicators of an endpoint over a period, beside those of the period before.
 
+    live: of now, also where the visitor looks back at an earlier moment.
     Raises: QueryFailed, LakehouseError.
     """
-    found: Traffic = _traffic(newest(period.table), endpoint, period, get_settings().toxicity_threshold)
+    found: Traffic = _traffic(
+        (newest if live else shown)(period.table), endpoint, period, get_settings().toxicity_threshold
+    )
     return found
 
 

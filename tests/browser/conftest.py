@@ -27,7 +27,12 @@ PAGES = {
     "models": "Models",
     "promotion": "Promotion",
     "quality": "Quality",
+    "safety": "Safety",
+    "traffic": "Traffic",
+    "cost": "Cost",
+    "requests": "Requests",
     "ledger": "Ledger",
+    "incident": "Incident",
     "jobs": "Jobs",
 }
 SETTLED = '[data-testid="stApp"][data-test-connection-state="CONNECTED"][data-test-script-state="notRunning"]'

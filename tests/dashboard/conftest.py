@@ -43,7 +43,9 @@ def use(monkeypatch: pytest.MonkeyPatch, home: Path, **environment: str) -> Sett
 def built(tmp_path_factory: pytest.TempPathFactory) -> Month:
     now = datetime.now(UTC)
     home = tmp_path_factory.mktemp("month")
-    return Month(workspace.build(home, per_day=80, now=now), workspace.requests(now, 30, 80), now)
+    return Month(
+        workspace.build(home, per_day=80, now=now), workspace.with_requesters(workspace.requests(now, 30, 80)), now
+    )
 
 
 @pytest.fixture

@@ -20,7 +20,12 @@ TITLES = {
     "endpoints": "Endpoints",
     "promotion": "Promotion",
     "quality": "Quality",
+    "safety": "Safety",
+    "traffic": "Traffic",
+    "cost": "Cost",
+    "requests": "Requests",
     "ledger": "Ledger",
+    "incident": "Incident",
     "jobs": "Jobs",
 }
 Opener = Callable[..., AppTest]

@@ -1,4 +1,4 @@
-"""A workspace for tests of the pages: a month of made-up numbers in the real tables' schemas, without any text.
+"""A workspace for tests of the pages: a month of made-up numbers in the real tables' schemas, with made-up texts.
 
 Version 2 took over from version 1 in the middle of the month; it is quicker, reads easier and is a little less sure.
 """
@@ -18,6 +18,19 @@ from lakehouse.status import write_status
 from lakehouse.tables import TABLES
 from settings import Settings
 
+REQUESTERS = ("ana@example.com", "ben@example.com", "webshop", "local")
+QUESTIONS = (
+    "How do I roll back to version {n}?",
+    "My address is anna{n}@example.com, please send me the handbook.",
+    "You are a stupid idiot number {n}, shut up.",
+    "What does the metrics job do every {n} minutes?",
+    "Call me at +49 170 12345{n:02d} about the endpoint.",
+)
+ANSWERS = (
+    "Open the Overview and press Roll back. Version {n} is warm and takes over within a second.",
+    "The metrics job reads the new rows of the inference table and scores each of them once. It took {n} seconds.",
+    "I can only answer questions about the handbook.",
+)
 SCORERS = {
     "perplexity_scorer": "smollm2-135m-q4_1/openvino-f32/1",
     "readability_scorer": "flesch_kincaid/textstat-0.7.13/1",
@@ -89,6 +102,62 @@ def requests(now: datetime, days: float, per_day: int, seed: int = 7) -> pd.Data
     return frame
 
 
+def with_requesters(frame: pd.DataFrame, seed: int = 11) -> pd.DataFrame:
+    """The same requests from several requesters, the first of whom asks most."""
+    random = np.random.default_rng(seed)
+    return frame.assign(requester=random.choice(REQUESTERS, len(frame), p=(0.55, 0.25, 0.15, 0.05)))
+
+
+def write_requests(settings: Settings, frame: pd.DataFrame) -> None:
+    """The requests one by one: scored in `request_metrics`, with their texts in `inference_table`."""
+    dates = [time.date() for time in frame["request_time"]]
+    rows = frame.assign(request_date=dates, scored_at=frame["request_time"] + timedelta(minutes=4))
+    schema = TABLES["request_metrics"].schema
+    scored = pa.Table.from_pandas(
+        rows.reindex(columns=[name for name in schema.names if name not in ("toxicity_labels", "unscored")]),
+        preserve_index=False,
+    )
+    for name in ("toxicity_labels", "unscored"):
+        scored = scored.append_column(name, pa.nulls(len(rows), schema.field(name).type))
+    write_rows(settings, "request_metrics", scored.select(schema.names))
+    said = []
+    for number, row in enumerate(rows.to_dict("records")):
+        toxic = row["prompt_toxicity"] >= 0.5
+        question = QUESTIONS[2 if toxic else (0, 1, 3, 4)[number % 4]].format(n=number % 60)
+        answer = ANSWERS[number % 3].format(n=number % 60)
+        failed = row["status_code"] >= 400
+        said.append(
+            {
+                "databricks_request_id": row["databricks_request_id"],
+                "request_date": row["request_date"],
+                "request_time": row["request_time"],
+                "status_code": row["status_code"],
+                "execution_duration_ms": int(row["execution_duration_ms"]),
+                "request": json.dumps({"messages": [{"role": "user", "content": question}]}),
+                "response": '{"message": "failed"}'
+                if failed
+                else json.dumps({"choices": [{"message": {"role": "assistant", "content": answer}}]}),
+                "logging_error_codes": [],
+                "served_entity_id": f"entity-{row['entity_version']}",
+                "requester": row["requester"],
+            }
+        )
+    write_rows(settings, "inference_table", said)
+    entities = [
+        {
+            "served_entity_id": f"entity-{version}",
+            "endpoint_name": "chatbot",
+            "served_entity_name": f"chatbot-{version}",
+            "entity_name": "prod.chatbot",
+            "entity_version": version,
+            "endpoint_config_version": int(version),
+            "change_time": rows["request_time"].min(),
+        }
+        for version in ("1", "2")
+    ]
+    write_rows(settings, "served_entities", entities)
+
+
 def sampled(frame: pd.DataFrame, one_in: float, seed: int = 3) -> pd.DataFrame:
     """The rows as they are where the models scored 1 in `one_in` of them; toxicity comes from a model, too."""
     taken = np.random.default_rng(seed).uniform(size=len(frame)) < 1 / one_in
@@ -97,12 +166,12 @@ def sampled(frame: pd.DataFrame, one_in: float, seed: int = 3) -> pd.DataFrame:
     return thin
 
 
-def partials(frame: pd.DataFrame, minutes: int) -> pa.Table:
+def partials(frame: pd.DataFrame, minutes: int, *, by_requester: bool = False) -> pa.Table:
     """The partial sums of request rows, by the job's own function."""
     schema = pa.schema([TABLES["request_metrics"].schema.field(name) for name in COLUMNS_READ])
     rows = frame.reindex(columns=list(COLUMNS_READ))
     return partial_sums(
-        pa.Table.from_pandas(rows[list(COLUMNS_READ)], schema=schema, preserve_index=False), minutes * 60, False
+        pa.Table.from_pandas(rows[list(COLUMNS_READ)], schema=schema, preserve_index=False), minutes * 60, by_requester
     )
 
 
@@ -219,9 +288,11 @@ def build(home: Path, *, days: float = 30, per_day: int = 400, now: datetime | N
     """A whole workspace at `home`."""
     now = now or datetime.now(UTC)
     settings = Settings(home=home)
-    frame = requests(now, days, per_day)
+    frame = with_requesters(requests(now, days, per_day))
     write_rows(settings, "metrics_minute", partials(frame, 1))
     write_rows(settings, "metrics_15min", partials(frame, 15))
+    write_rows(settings, "metrics_daily_requester", partials(frame, 24 * 60, by_requester=True))
+    write_requests(settings, frame)
     write_operations(settings, now)
     return settings
 

@@ -1,0 +1,49 @@
+"""The moment whose tables the pages show: now, or an earlier one that somebody looks back at.
+
+Looking back is for reading only. What is live, and every command, is always of now.
+"""
+
+from datetime import UTC, datetime
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+_KEY = "as_of"
+"""In the address and in the session, so that it stays from page to page."""
+
+
+def chosen_moment() -> datetime | None:
+    """The moment (UTC) that this visitor looks back at; None for now, as also outside of a page."""
+    if get_script_run_ctx(suppress_warning=True) is None:
+        return None
+    return _parsed(st.query_params.get(_KEY, "")) or _parsed(st.session_state.get(_KEY, ""))
+
+
+def look_back(moment: datetime | None) -> None:
+    """Show the tables as they were at `moment` (a time with a zone) from now on; None: as they are."""
+    text = "" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    st.session_state[_KEY] = text
+    if text:
+        st.query_params[_KEY] = text
+    elif _KEY in st.query_params:
+        del st.query_params[_KEY]
+
+
+def keep_moment() -> None:
+    """Take the moment over into this page's address, so that a copied link shows the same."""
+    moment = chosen_moment()
+    if moment is not None:
+        look_back(moment)
+
+
+def time_now() -> datetime:
+    """The moment that the pages show, as the end of every relative time range."""
+    return chosen_moment() or datetime.now(UTC)
+
+
+def _parsed(text: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else None
