@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from dashboard import chart_frame as frame
 from dashboard.change_words import action_words
-from dashboard.chart_markers import Layers, slot_layers, time_layers
+from dashboard.chart_markers import slot_layers
 from dashboard.chart_times import shown_times
 from dashboard.colors import ACCENT, BAD, GOOD, GRID, NEUTRAL, WARNING, translucent, version_color
 from dashboard.wording import duration, number
@@ -62,8 +63,8 @@ def sparkline(
             0, {**line, "y": np.asarray(beside), "line": dotted, "hovertemplate": f"{beside_hover}<extra></extra>"}
         )
     hidden = {"visible": False, "fixedrange": True}
-    marked = _marked(markers, times, zone)
-    return _figure(
+    marked = frame.marked_times(markers, times, zone)
+    return frame.figure(
         [*traces, *marked.traces],
         height=64,
         hovermode="x",
@@ -97,7 +98,7 @@ def version_pie(compared: "ScoreComparison", labels: tuple[str, str], versions: 
         "direction": "clockwise",
         "hovertemplate": f"%{{label}}: %{{value:,.{score.decimals}f}}<extra></extra>",
     }
-    return _figure([pie], height=220)
+    return frame.figure([pie], height=220)
 
 
 def version_bars(compared: "ScoreComparison", labels: tuple[str, str], versions: tuple[str, str]) -> "go.Figure":
@@ -115,7 +116,9 @@ def version_bars(compared: "ScoreComparison", labels: tuple[str, str], versions:
         "hovertemplate": "%{x}: %{text}<extra></extra>",
     }
     axis = {"type": "category", "fixedrange": True}
-    return _figure([bars], height=220, xaxis=axis, yaxis={**_axis(score.unit), "zeroline": True, "zerolinecolor": GRID})
+    return frame.figure(
+        [bars], height=220, xaxis=axis, yaxis={**frame.axis(score.unit), "zeroline": True, "zerolinecolor": GRID}
+    )
 
 
 def can_be_a_pie(compared: "ScoreComparison") -> bool:
@@ -143,7 +146,9 @@ def traffic_split(parts: Sequence[tuple[str, str, int]]) -> "go.Figure":
         for label, version, share in parts
     ]
     hidden = {"visible": False, "fixedrange": True}
-    return _figure(traces, height=44, barmode="stack", bargap=0, xaxis={**hidden, "range": [0, 100]}, yaxis={**hidden})
+    return frame.figure(
+        traces, height=44, barmode="stack", bargap=0, xaxis={**hidden, "range": [0, 100]}, yaxis={**hidden}
+    )
 
 
 def minute_means(
@@ -162,14 +167,14 @@ def minute_means(
     """
     dots, lines = _minute_traces(means, zone, labels, decimals, line_seconds)
     axis = {"type": "date", "gridcolor": GRID, "zeroline": False}
-    marked = _marked(markers, means["time"].to_numpy(np.int64), zone)
-    return _figure(
+    marked = frame.marked_times(markers, means["time"].to_numpy(np.int64), zone)
+    return frame.figure(
         [*dots, *lines, *marked.traces],
         height=340,
         legend=True,
         hovermode="closest",
         xaxis=axis,
-        yaxis=_axis(unit),
+        yaxis=frame.axis(unit),
         **marked.entries,
     )
 
@@ -212,9 +217,9 @@ def run_history(runs: Sequence[dict[str, Any]], zone: str, markers: Sequence["Ma
         "zeroline": False,
         "fixedrange": True,
     }
-    seconds_axis = {**_axis("seconds"), "rangemode": "tozero"}
+    seconds_axis = {**frame.axis("seconds"), "rangemode": "tozero"}
     marked = slot_layers(markers, zone, [int(run["started_at"].timestamp() * 1000) for run in runs])
-    return _figure(
+    return frame.figure(
         [*traces, *marked.traces],
         height=220,
         legend=True,
@@ -254,10 +259,10 @@ def change_strip(points: "pd.DataFrame", zone: str) -> "go.Figure":
             }
         )
     rows = list(dict.fromkeys(titles))
-    axis = {**_axis(""), "type": "date", "fixedrange": True, "tickangle": 0, "nticks": 5}
+    axis = {**frame.axis(""), "type": "date", "fixedrange": True, "tickangle": 0, "nticks": 5}
     kinds = {"type": "category", "automargin": True, "fixedrange": True, "ticksuffix": "  ", "gridcolor": GRID}
     height = 86 + 24 * len(rows)
-    return _figure(traces, height=height, legend=True, hovermode="closest", xaxis=axis, yaxis=kinds)
+    return frame.figure(traces, height=height, legend=True, hovermode="closest", xaxis=axis, yaxis=kinds)
 
 
 def amounts(
@@ -278,20 +283,13 @@ def amounts(
         "customdata": [escape((details or {}).get(name, "")) for name in names],
         "hovertemplate": f"%{{y}}: %{{text}} {unit}<br>%{{customdata}}<extra></extra>",
     }
-    return _figure(
+    return frame.figure(
         [bars],
         height=max(90, 34 * len(names) + 50),
         bargap=0.35,
-        xaxis={**_axis(unit), "rangemode": "tozero"},
+        xaxis={**frame.axis(unit), "rangemode": "tozero"},
         yaxis={"type": "category", "automargin": True, "fixedrange": True, "ticksuffix": "  "},
     )
-
-
-def _marked(markers: Sequence["Marker"], times: Any, zone: str) -> Layers:
-    """Markers on a chart of these times (milliseconds since 1970), and of changes that no point has followed yet."""
-    if not len(times) or not markers:
-        return Layers()
-    return time_layers(markers, zone, int(np.min(times)), max(int(np.max(times)), markers[-1].time))
 
 
 def _minute_traces(
@@ -343,29 +341,3 @@ def _coarser(part: "pd.DataFrame", width: int) -> tuple[Any, Any]:
     breaks = np.flatnonzero(np.diff(starts) > 6 * width) + 1
     starts = starts + width // 2
     return np.insert(starts, breaks, starts[breaks] - 1), np.insert(line, breaks, math.nan)
-
-
-def _figure(traces: Sequence[dict[str, Any]], *, height: int, legend: bool = False, **layout: Any) -> "go.Figure":
-    """A figure on the page's own background.
-
-    Traces and layout go in as they are, without plotly's default template: that takes a fifth of the time of
-    `update_layout`, and fonts and colours come from the page's theme.
-    """
-    import plotly.graph_objects as go
-
-    above = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "title": {"text": ""}}
-    margin = {"t": 34, "l": 8, "r": 8, "b": 8} if legend else {"t": 8, "l": 4, "r": 4, "b": 4}
-    transparent = {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}
-    base = {
-        "template": "none",
-        "height": height,
-        "margin": margin,
-        "showlegend": legend,
-        "legend": above,
-        **transparent,
-    }
-    return go.Figure(data=list(traces), layout={**base, **layout})
-
-
-def _axis(title: str) -> dict[str, Any]:
-    return {"title": {"text": title, "standoff": 18}, "gridcolor": GRID, "zeroline": False, "automargin": True}

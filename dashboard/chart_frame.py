@@ -1,0 +1,51 @@
+"""The frame that all charts share: the page's own background, quiet axes, and the changes of their time.
+
+Data in, plotly's dictionaries out, as in `dashboard.charts`.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dashboard.chart_markers import Layers, time_layers
+from dashboard.colors import GRID
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from dashboard.queries.changes import Marker
+
+
+def figure(traces: Sequence[dict[str, Any]], *, height: int, legend: bool = False, **layout: Any) -> "go.Figure":
+    """A figure on the page's own background.
+
+    Traces and layout go in as they are, without plotly's default template: that takes a fifth of the time of
+    `update_layout`, and fonts and colours come from the page's theme.
+    """
+    import plotly.graph_objects as go
+
+    above = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "title": {"text": ""}}
+    margin = {"t": 34, "l": 8, "r": 8, "b": 8} if legend else {"t": 8, "l": 4, "r": 4, "b": 4}
+    transparent = {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}
+    base = {
+        "template": "none",
+        "height": height,
+        "margin": margin,
+        "showlegend": legend,
+        "legend": above,
+        **transparent,
+    }
+    return go.Figure(data=list(traces), layout={**base, **layout})
+
+
+def axis(title: str) -> dict[str, Any]:
+    """An axis with its unit as title."""
+    return {"title": {"text": title, "standoff": 18}, "gridcolor": GRID, "zeroline": False, "automargin": True}
+
+
+def marked_times(markers: Sequence["Marker"], times: Any, zone: str) -> Layers:
+    """Markers on a chart of these times (milliseconds since 1970), and of changes that no point has followed yet."""
+    if not len(times) or not markers:
+        return Layers()
+    return time_layers(markers, zone, int(np.min(times)), max(int(np.max(times)), markers[-1].time))
