@@ -1,8 +1,10 @@
 """The requests behind a point, a bar or a flag of a chart."""
 
+from typing import Any
+
 import streamlit as st
 
-from dashboard.links import page_address, page_link, requests_query
+from dashboard.links import page_address, page_link, request_query, requests_query
 from dashboard.measures import MEASURES
 from dashboard.queries.requests import RequestFilter, requests
 from dashboard.widgets import empty, local, table, time_zone
@@ -23,7 +25,7 @@ def rows_behind(wanted: RequestFilter, columns: tuple[str, ...] = (), order: str
     zone = time_zone()
     rows = page.rows.to_dict("records")
     cells = {
-        "Time": [_link(row["databricks_request_id"], f"{local(row['request_time']):%d %b %H:%M:%S}") for row in rows],
+        "Time": [_link(row) for row in rows],
         "Version": [f"v{plain(row['entity_version'])}" if row["entity_version"] else NOTHING for row in rows],
         "Status": [number(row["status_code"]) for row in rows],
     }
@@ -37,6 +39,7 @@ def rows_behind(wanted: RequestFilter, columns: tuple[str, ...] = (), order: str
         page_link("requests", "Open them all", "list_alt", **requests_query(wanted, zone))
 
 
-def _link(request_id: str, label: str) -> str:
+def _link(row: dict[Any, Any]) -> str:
     """A cell that opens one request. The id goes through the address's own encoding, never as Markdown."""
-    return f"[{label}]({page_address('requests', {'request': request_id})})"
+    address = page_address("requests", request_query(row["databricks_request_id"], row["request_date"]))
+    return f"[{local(row['request_time']):%d %b %H:%M:%S}]({address})"
