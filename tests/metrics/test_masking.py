@@ -136,9 +136,10 @@ def test_masking_twice_is_masking_once_for_pieces_of_every_rule(pieces: list[str
 
 
 HOSTILE = [
-    "a", "a.", "a@", "a@a.", "a'", "4", "4 ", "4111 ", "0", "01 ", "+1", "+49 ", "DE89", "DE89 ", "1.", "10.0.0.", "(",
-    "-",     "eyJ", "eyJaaaaaaaa-", "sk-", "token:", "token: ", "password is ", "password=[", "://a:", "://", "bearer ", 
-    "Bearer a", "SG.aaaaaaaaaaaaaaaaaa", "-----BEGIN A-----", "call me at ", "tel. 1", "\u00a0", "'", "_", "é", "a@a.a1.",
+    "a", "a.", "a@", "a@a.", "a'", "4", "4 ", "4111 ", "0", "01 ", "+1", "+49 ", "DE89", "DE89 ", "1.", "10.0.0.",
+    "(", "-", "eyJ", "eyJaaaaaaaa-", "sk-", "token:", "token: ", "password is ", "password=[", "://a:", "://",
+    "bearer ", "Bearer a", "SG.aaaaaaaaaaaaaaaaaa", "-----BEGIN A-----", "call me at ", "tel. 1", "\u00a0", "'", "_",
+    "é", "a@a.a1.",
 ]  # fmt: skip
 
 
@@ -152,5 +153,5 @@ def test_a_text_made_to_be_slow_is_masked_all_the_same(piece: str) -> None:
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("piece", ["a.", "4111 ", "01 ", "token: ", "eyJaaaaaaaa-"])
 def test_a_megabyte_is_masked(piece: str) -> None:
-    text = masked(piece * (1_000_000 // len(piece)) + " anna@example.com")
-    assert text.endswith(" [e-mail]")
+    text = masked(piece * (1_000_000 // len(piece)) + " and anna@example.com")
+    assert text.endswith(" and [e-mail]")
