@@ -23,11 +23,15 @@ _DRAWN = "drawn_at"
 
 @dataclass(frozen=True)
 class TimeRange:
-    """A range of time as it was chosen: how it is called, the period, and what a link to another page carries."""
+    """A range of time as it was chosen: how it is called, the period, and what a link to another page carries.
+
+    ends: from and to as they were typed, where they were; the period is widened to whole bins of a chart.
+    """
 
     label: str
     period: Period
     query: dict[str, str] = field(default_factory=dict)
+    ends: tuple[datetime, datetime] | None = None
 
 
 def time_range_control(default: str = "24h", names: Sequence[str] = tuple(SPANS)) -> TimeRange:
@@ -109,11 +113,12 @@ def _custom() -> TimeRange | str:
     if start is None or end is None:
         return "Choose both ends of the time range."
     zone = ZoneInfo(time_zone())
+    ends = start.replace(tzinfo=zone).astimezone(UTC), end.replace(tzinfo=zone).astimezone(UTC)
     try:
-        found = between(start.replace(tzinfo=zone), end.replace(tzinfo=zone))
+        found = between(*ends)
     except ValueError as error:
         return str(error)
-    return TimeRange(f"{start:%d %b %H:%M} to {end:%d %b %H:%M}", found, _bound())
+    return TimeRange(f"{start:%d %b %H:%M} to {end:%d %b %H:%M}", found, _bound(), ends)
 
 
 def _month() -> TimeRange:
