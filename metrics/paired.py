@@ -9,7 +9,9 @@ from dataclasses import dataclass
 class PairedComparison:
     """The means of n pairs and their difference, b minus a, with its 95 % interval (None below two pairs).
 
-    Of a ratio the means are geometric and the difference is b over a.
+    Of a ratio the means are geometric and the difference is b over a. p_value: of the paired t-test, two-sided; None
+    below two pairs. effect_size: the mean difference in standard deviations of the differences (of the logarithms, for
+    a ratio); None where these do not vary.
     """
 
     n: int
@@ -18,6 +20,8 @@ class PairedComparison:
     difference: float
     low: float | None
     high: float | None
+    p_value: float | None = None
+    effect_size: float | None = None
 
 
 def paired_difference(pairs: Sequence[tuple[float, float]]) -> PairedComparison | None:
@@ -31,11 +35,16 @@ def paired_difference(pairs: Sequence[tuple[float, float]]) -> PairedComparison 
     if n == 1:
         return PairedComparison(1, mean_a, mean_b, mean, None, None)
     # Imported here: a light command that never compares need not load scipy.
-    from scipy.special import stdtrit
+    from scipy.special import stdtr, stdtrit
 
     variance = math.fsum((one - mean) ** 2 for one in differences) / (n - 1)
-    margin = float(stdtrit(n - 1, 0.975)) * math.sqrt(variance / n)
-    return PairedComparison(n, mean_a, mean_b, mean, mean - margin, mean + margin)
+    error = math.sqrt(variance / n)
+    margin = float(stdtrit(n - 1, 0.975)) * error
+    if error == 0:
+        # The differences are all the same: what they are, without a scale to measure an effect on.
+        return PairedComparison(n, mean_a, mean_b, mean, mean, mean, float(mean == 0), 0.0 if mean == 0 else None)
+    p_value = 2 * float(stdtr(n - 1, -abs(mean) / error))
+    return PairedComparison(n, mean_a, mean_b, mean, mean - margin, mean + margin, p_value, mean / math.sqrt(variance))
 
 
 def paired_ratio(pairs: Sequence[tuple[float, float]]) -> PairedComparison | None:
@@ -57,4 +66,6 @@ def paired_ratio(pairs: Sequence[tuple[float, float]]) -> PairedComparison | Non
         math.exp(found.difference),
         None if found.low is None else math.exp(found.low),
         None if found.high is None else math.exp(found.high),
+        found.p_value,
+        found.effect_size,
     )
