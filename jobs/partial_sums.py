@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from lakehouse.rollup_rows import flat, group_numbers, histograms, in_order
+from lakehouse.rollup_tables import METRICS_DAILY_REQUESTER, METRICS_MINUTE
 from lakehouse.table_spec import TIMESTAMP
-from lakehouse.tables import METRICS_DAILY_REQUESTER, METRICS_MINUTE
 from metrics.buckets import bucket_of
 from metrics.sampling import is_sampled
 
@@ -76,7 +77,6 @@ SCORE_COLUMNS = (REQUEST_COUNT, "request_date", "metric", "scorer", "value", "we
 """The columns of `request_scores` that a rollup needs."""
 
 _MICROSECONDS = 1_000_000
-_BUCKET_BITS = 32
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def partial_sums_of_scores(scores: pa.Table, window_seconds: int, by_requester: 
         return _schema(by_requester).empty_table()
     keys, groups = _keys(scores, window_seconds, by_requester)
     values, weights = _numbers(scores["value"]), _numbers(scores["weight"])
-    metrics, scorers = _flat(scores["metric"]), _flat(pc.fill_null(scores["scorer"], ""))
+    metrics, scorers = flat(scores["metric"]), flat(pc.fill_null(scores["scorer"], ""))
     usable = np.isfinite(values) & np.isfinite(weights)
     parts = []
     for measure in _measures(by_requester):
@@ -139,7 +139,7 @@ def partial_sums_of_scores(scores: pa.Table, window_seconds: int, by_requester: 
 
 def _measured(measure: Measure, rows: pa.Table, score_weights: NDArray[np.float64]) -> _Values:
     values = _numbers(rows[measure.metric])
-    scorers = _flat(pc.fill_null(rows[measure.scorer_column], "")) if measure.scorer_column else _repeat("", len(rows))
+    scorers = flat(pc.fill_null(rows[measure.scorer_column], "")) if measure.scorer_column else _repeat("", len(rows))
     encoded = pc.dictionary_encode(scorers)
     of_sample = np.array([is_sampled(measure.metric, name) for name in encoded.dictionary.to_pylist()], dtype=np.bool_)
     weights = np.where(of_sample[encoded.indices.to_numpy(zero_copy_only=False)], score_weights, 1.0)
@@ -156,7 +156,7 @@ def _measured(measure: Measure, rows: pa.Table, score_weights: NDArray[np.float6
 
 
 def _summed(part: _Values, keys: dict[str, pa.Array], groups: NDArray[np.int64]) -> pa.Table:
-    both = _group_numbers([pa.array(groups[part.rows]), part.scorers])
+    both = group_numbers([pa.array(groups[part.rows]), part.scorers])
     _, first, group = np.unique(both, return_index=True, return_inverse=True)
     x, w, size = part.values, part.weights, len(first)
     least, greatest = np.full(size, np.inf), np.full(size, -np.inf)
@@ -174,7 +174,7 @@ def _summed(part: _Values, keys: dict[str, pa.Array], groups: NDArray[np.int64])
             "sum_wx2": np.bincount(group, w * x * x, minlength=size),
             "min": least,
             "max": greatest,
-            "buckets": _histograms(group, size, bucket_of(part.metric, x), w),
+            "buckets": histograms(group, size, bucket_of(part.metric, x), w),
             "sum_w2": np.bincount(group, part.squared_weights, minlength=size),
         }
     )
@@ -221,8 +221,8 @@ def _keys(rows: pa.Table, window_seconds: int, by_requester: bool) -> tuple[dict
     }
     if by_requester:
         keys["requester"] = rows["requester"]
-    keys = {name: _flat(column) for name, column in keys.items()}
-    return keys, _group_numbers(list(keys.values()))
+    keys = {name: flat(column) for name, column in keys.items()}
+    return keys, group_numbers(list(keys.values()))
 
 
 def _in_order(parts: Sequence[pa.Table], by_requester: bool) -> pa.Table:
@@ -230,27 +230,11 @@ def _in_order(parts: Sequence[pa.Table], by_requester: bool) -> pa.Table:
     schema = _schema(by_requester)
     filled = [part.select(schema.names).cast(schema) for part in parts if part.num_rows]
     table = pa.concat_tables(filled) if filled else schema.empty_table()
-    order = [(name, "ascending") for name in ("endpoint_name", "metric", "entity_version", "window_start")]
-    return table.take(pc.sort_indices(table.select([name for name, _ in order]), sort_keys=order))
-
-
-def _histograms(
-    group: NDArray[np.int64], size: int, bucket: NDArray[np.int32], weights: NDArray[np.float64]
-) -> pa.MapArray:
-    """One sparse histogram (bucket → weight) for each of `size` groups."""
-    shifted = bucket.astype(np.int64) + 2 ** (_BUCKET_BITS - 1)
-    pairs, pair = np.unique((group.astype(np.int64) << _BUCKET_BITS) | shifted, return_inverse=True)
-    starts = np.searchsorted(pairs >> _BUCKET_BITS, np.arange(size + 1), side="left")
-    keys = (pairs & (2**_BUCKET_BITS - 1)) - 2 ** (_BUCKET_BITS - 1)
-    return pa.MapArray.from_arrays(
-        pa.array(starts, pa.int32()),
-        pa.array(keys, pa.int32()),
-        pa.array(np.bincount(pair, weights, minlength=len(pairs)), pa.float64()),
-    )
+    return in_order(table)
 
 
 def _window_start(times: pa.ChunkedArray, window_seconds: int) -> pa.Array:
-    instants = _flat(times).cast(pa.int64())
+    instants = flat(times).cast(pa.int64())
     width = window_seconds * _MICROSECONDS
     starts = instants.fill_null(0).to_numpy(zero_copy_only=False) // width * width
     missing = instants.is_null().to_numpy(zero_copy_only=False)
@@ -258,29 +242,15 @@ def _window_start(times: pa.ChunkedArray, window_seconds: int) -> pa.Array:
 
 
 def _status_class(codes: pa.ChunkedArray) -> pa.Array:
-    numbers = _flat(codes).fill_null(0).to_numpy(zero_copy_only=False)
+    numbers = flat(codes).fill_null(0).to_numpy(zero_copy_only=False)
     classes = np.where((numbers >= 100) & (numbers < 1000), numbers // 100, 0)
     names = pa.array(["none", *(f"{first}xx" for first in range(1, 10))])
     return names.take(pa.array(classes, pa.int64()))
 
 
-def _group_numbers(columns: Sequence[pa.Array]) -> NDArray[np.int64]:
-    """A number for each row, equal where the row is equal in every column; a null is a value like another."""
-    numbers = np.zeros(len(columns[0]), dtype=np.int64)
-    for column in columns:
-        encoded = pc.dictionary_encode(column, null_encoding="encode")
-        codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-        _, numbers = np.unique(numbers * len(encoded.dictionary) + codes, return_inverse=True)
-    return numbers
-
-
-def _flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-
-
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
     """float64 with NaN for null."""
-    numbers: NDArray[np.float64] = _flat(column).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    numbers: NDArray[np.float64] = flat(column).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return numbers
 
 

@@ -1,5 +1,8 @@
 """Many small files of one of our tables into few, in one commit that a rival's merge makes fail.
 
+Partial sums of one window come from many runs of the job and from late rows; merging makes them one row, which says the
+same. So the commit changes no data: whoever sums commit by commit passes over it.
+
 deltalake has a `compact` of its own, but of two that run at once both succeed and every row is there twice: its
 commit carries no application transaction and does not see that the files of the second are gone (version 1.6.6). So the
 files are written here and committed with compare-and-set, like every other write.
@@ -21,6 +24,7 @@ import pyarrow.parquet as pq
 from lakehouse.appends import conform
 from lakehouse.commits import file_system
 from lakehouse.errors import CommitConflict, LakehouseError
+from lakehouse.rollup_rows import blocks
 from lakehouse.store import first_line
 from lakehouse.table_spec import TableSpec
 
@@ -64,7 +68,7 @@ def merge_small_files(table: "DeltaTable", spec: TableSpec) -> int:
             path = _folder(group[0]) + f"part-{uuid.uuid4()}.zstd.parquet"
             written.append(path)
             _write_merged(storage, group, path, schema, spec)
-            actions += _actions(storage, group, path)
+            actions += _actions(storage, group, path, spec)
         _commit(table, actions, spec)
     except (OSError, pa.ArrowException) as error:
         _delete_unnamed(table, storage, written)
@@ -108,32 +112,50 @@ def _groups(files: list[_File]) -> Iterator[list[_File]]:
 
 
 def _write_merged(storage: pafs.FileSystem, group: list[_File], path: str, schema: pa.Schema, spec: TableSpec) -> None:
-    """Write the rows of `group` into one file, holding one row group in memory."""
+    """Write the rows of `group` into one file, holding one row group, or one piece of sums, in memory."""
     in_file = pa.schema([field for field in schema if field.name not in spec.partition_by])
+    parts = _batches(storage, group, in_file, spec.row_group_rows)
     storage.create_dir(path.rpartition("/")[0] or ".", recursive=True)
     with (
         storage.open_output_stream(path) as sink,
         pq.ParquetWriter(sink, in_file, compression="zstd") as writer,
     ):
-        waiting: list[pa.Table] = []
-        for file in group:
-            with storage.open_input_file(file.path) as source:
-                for batch in pq.ParquetFile(source).iter_batches(batch_size=spec.row_group_rows):
-                    waiting.append(conform(pa.Table.from_batches([batch]), in_file))
-                    if sum(rows.num_rows for rows in waiting) >= spec.row_group_rows:
-                        writer.write_table(pa.concat_tables(waiting), row_group_size=spec.row_group_rows)
-                        waiting = []
-        if waiting:
-            writer.write_table(pa.concat_tables(waiting), row_group_size=spec.row_group_rows)
+        for rows in blocks(parts) if spec.adds_up else _gathered(parts, spec.row_group_rows):
+            writer.write_table(rows, row_group_size=spec.row_group_rows)
 
 
-def _actions(storage: pafs.FileSystem, group: list[_File], path: str) -> list[Any]:
+def _batches(storage: pafs.FileSystem, group: list[_File], in_file: pa.Schema, size: int) -> Iterator[pa.Table]:
+    for file in group:
+        with storage.open_input_file(file.path) as source:
+            for batch in pq.ParquetFile(source).iter_batches(batch_size=size):
+                yield conform(pa.Table.from_batches([batch]), in_file)
+
+
+def _gathered(parts: Iterator[pa.Table], size: int) -> Iterator[pa.Table]:
+    """The rows in pieces of at least `size`."""
+    waiting: list[pa.Table] = []
+    for part in parts:
+        waiting.append(part)
+        if sum(rows.num_rows for rows in waiting) >= size:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def _actions(storage: pafs.FileSystem, group: list[_File], path: str, spec: TableSpec) -> list[Any]:
     from deltalake.transaction import AddAction, RemoveAction
 
     now = int(time.time() * 1000)
     size = storage.get_file_info(path).size
+    statistics = _merged_statistics(group)
+    if spec.adds_up:
+        # Fewer rows than before: how many, and how many of them lack a value, only the new file knows.
+        del statistics["nullCount"]
+        with storage.open_input_file(path) as written:
+            statistics["numRecords"] = pq.ParquetFile(written).metadata.num_rows
     # No row changes: readers of new rows pass over a commit without data change.
-    added = AddAction(path, size, group[0].partition, now, data_change=False, stats=_merged_statistics(group))
+    added = AddAction(path, size, group[0].partition, now, data_change=False, stats=json.dumps(statistics))
     return [added, *(RemoveAction(file.path, False, now, file.size, file.partition) for file in group)]
 
 
@@ -157,7 +179,7 @@ def _commit(table: "DeltaTable", actions: list[Any], spec: TableSpec) -> None:
         raise LakehouseError(f"The files of {table.table_uri} cannot be merged: {first_line(error)}") from error
 
 
-def _merged_statistics(group: list[_File]) -> str:
+def _merged_statistics(group: list[_File]) -> dict[str, Any]:
     """The statistics of the files together, for the columns of which each file has them."""
     statistics: dict[str, Any] = {"numRecords": sum(file.rows for file in group)}
     for name, of_file, together in (("minValues", "min", min), ("maxValues", "max", max)):
@@ -172,7 +194,7 @@ def _merged_statistics(group: list[_File]) -> str:
         for column in group[0].null_count
         if all(file.null_count.get(column) is not None for file in group)
     }
-    return json.dumps(statistics)
+    return statistics
 
 
 def _as_statistic(value: Any, *, is_max: bool) -> Any:

@@ -22,6 +22,8 @@ class TableSpec:
     properties: dict[str, str] = field(default_factory=dict)
     row_group_rows: int = 131_072
     """Rows that a reader of a file must hold at once: few, where a row carries people's texts."""
+    adds_up: bool = False
+    """Rows are partial sums: those that are told by the same things may stand as one row, which merging makes them."""
 
 
 def columns(**kinds: pa.DataType) -> pa.Schema:

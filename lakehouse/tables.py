@@ -5,6 +5,7 @@ A timestamp is UTC with microseconds. `docs/tables.md` is generated from this fi
 
 import pyarrow as pa
 
+from lakehouse.rollup_tables import METRICS_15MIN, METRICS_DAILY_REQUESTER, METRICS_MINUTE
 from lakehouse.score_cache_table import SCORE_CACHE
 from lakehouse.table_spec import STRING_MAP, TIMESTAMP, TableSpec, columns
 
@@ -130,49 +131,6 @@ REQUEST_SCORES = TableSpec(
     statistics_columns=("databricks_request_id", "request_date", "metric", "scorer"),
     change_data_feed=True,
     properties=_KEPT_FOR_READERS,
-)
-
-_ROLLUP_SCHEMA = columns(
-    window_start=TIMESTAMP,
-    endpoint_name=pa.string(),
-    entity_name=pa.string(),
-    entity_version=pa.string(),
-    status_class=pa.string(),
-    metric=pa.string(),
-    scorer=pa.string(),
-    n=pa.int64(),
-    sum_w=pa.float64(),
-    sum_wx=pa.float64(),
-    sum_wx2=pa.float64(),
-    min=pa.float64(),
-    max=pa.float64(),
-    buckets=pa.map_(pa.int32(), pa.float64()),
-    sum_w2=pa.float64(),
-)
-
-METRICS_MINUTE = TableSpec(
-    name="metrics_minute",
-    meaning="Partial sums of every metric for each minute. Append-only: partials of one window are summed when "
-    "they are read, so a late row is right and nothing is rewritten.",
-    schema=_ROLLUP_SCHEMA,
-    statistics_columns=("window_start", "endpoint_name", "entity_version", "metric"),
-)
-
-METRICS_15MIN = TableSpec(
-    name="metrics_15min",
-    meaning="The same partial sums for each quarter of an hour, from which hours and days come out right in every "
-    "time zone.",
-    schema=_ROLLUP_SCHEMA,
-    statistics_columns=("window_start", "endpoint_name", "entity_version", "metric"),
-)
-
-METRICS_DAILY_REQUESTER = TableSpec(
-    name="metrics_daily_requester",
-    meaning="Partial sums of tokens, cost and toxicity for each UTC day and requester.",
-    schema=pa.schema(
-        [_ROLLUP_SCHEMA.field("window_start"), pa.field("requester", pa.string()), *list(_ROLLUP_SCHEMA)[1:]]
-    ),
-    statistics_columns=("window_start", "endpoint_name", "entity_version", "metric"),
 )
 
 SOURCE_STARTS = TableSpec(

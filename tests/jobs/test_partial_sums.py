@@ -17,7 +17,8 @@ from jobs.partial_sums import (
     partial_sums,
     partial_sums_of_scores,
 )
-from lakehouse.tables import METRICS_DAILY_REQUESTER, METRICS_MINUTE, REQUEST_METRICS, REQUEST_SCORES
+from lakehouse.rollup_tables import METRICS_DAILY_REQUESTER, METRICS_MINUTE
+from lakehouse.tables import REQUEST_METRICS, REQUEST_SCORES
 from metrics.buckets import bucket_of
 from metrics.sampling import is_sampled
 from tests.jobs.request_rows import request_metrics_rows

@@ -13,8 +13,9 @@ from jobs.partial_sums import REQUEST_COUNT, partial_sums
 from jobs.rollups import ROLLUPS, roll_up
 from lakehouse.appends import FINISHED, append_once, from_records, position
 from lakehouse.errors import HistoryGone
+from lakehouse.rollup_tables import METRICS_MINUTE
 from lakehouse.store import open_table, read_rows, table_id, table_uri
-from lakehouse.tables import METRICS_MINUTE, REQUEST_SCORES
+from lakehouse.tables import REQUEST_SCORES
 from settings import Settings
 from tests.jobs.request_rows import request_metrics_rows
 

@@ -1,0 +1,56 @@
+"""The rollup tables: partial sums of the metrics of requests, from which every figure over time is made."""
+
+import pyarrow as pa
+
+from lakehouse.table_spec import TIMESTAMP, TableSpec, columns
+
+_SCHEMA = columns(
+    window_start=TIMESTAMP,
+    endpoint_name=pa.string(),
+    entity_name=pa.string(),
+    entity_version=pa.string(),
+    status_class=pa.string(),
+    metric=pa.string(),
+    scorer=pa.string(),
+    n=pa.int64(),
+    sum_w=pa.float64(),
+    sum_wx=pa.float64(),
+    sum_wx2=pa.float64(),
+    min=pa.float64(),
+    max=pa.float64(),
+    buckets=pa.map_(pa.int32(), pa.float64()),
+    sum_w2=pa.float64(),
+)
+
+_STATISTICS = ("window_start", "endpoint_name", "entity_version", "metric")
+_ROW_GROUP_ROWS = 8_192
+"""Rows stand in the order of endpoint and metric: a reader of one metric skips the row groups of the others."""
+
+METRICS_MINUTE = TableSpec(
+    name="metrics_minute",
+    meaning="Partial sums of every metric for each minute. Append-only: partials of one window are summed when "
+    "they are read, so a late row is right and nothing is rewritten.",
+    schema=_SCHEMA,
+    statistics_columns=_STATISTICS,
+    row_group_rows=_ROW_GROUP_ROWS,
+    adds_up=True,
+)
+
+METRICS_15MIN = TableSpec(
+    name="metrics_15min",
+    meaning="The same partial sums for each quarter of an hour, from which hours and days come out right in every "
+    "time zone.",
+    schema=_SCHEMA,
+    statistics_columns=_STATISTICS,
+    row_group_rows=_ROW_GROUP_ROWS,
+    adds_up=True,
+)
+
+METRICS_DAILY_REQUESTER = TableSpec(
+    name="metrics_daily_requester",
+    meaning="Partial sums of tokens, cost and toxicity for each UTC day and requester.",
+    schema=pa.schema([_SCHEMA.field("window_start"), pa.field("requester", pa.string()), *list(_SCHEMA)[1:]]),
+    statistics_columns=_STATISTICS,
+    row_group_rows=_ROW_GROUP_ROWS,
+    adds_up=True,
+)
