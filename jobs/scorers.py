@@ -1,9 +1,7 @@
 """What the metrics job scores with: the prepared models of the workspace and the prices."""
 
-import csv
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,9 @@ from jobs.prepare import PERPLEXITY_OFF, perplexity_folder, prepared, toxicity_f
 from lakehouse.errors import TableMissing
 from lakehouse.store import open_uri, read_rows, storage_options, table_uri
 from metrics.cost import Price
+from metrics.price_list import NoPrice, prices_of_csv, prices_of_rows
 from metrics.scoring import Scorers, TextCache
 from settings import Settings
-
-_COLUMNS = ("model", "version", "input_usd_per_million", "output_usd_per_million", "effective_from")
 
 
 @dataclass(frozen=True)
@@ -69,26 +66,10 @@ def _prices_of_file(file: Path) -> list[Price]:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise JobError(f"The price file {file} (LAKEHELM_PRICES_FILE) cannot be read: {error}") from error
-    lines = csv.DictReader(text.splitlines())
-    missing = [name for name in _COLUMNS if name not in (lines.fieldnames or [])]
-    if missing:
-        raise JobError(f"The price file {file} lacks the columns {', '.join(missing)}; it needs {', '.join(_COLUMNS)}.")
-    return [_price_of_line(file, number, line) for number, line in enumerate(lines, start=2)]
-
-
-def _price_of_line(file: Path, number: int, line: dict[str, str]) -> Price:
     try:
-        since = datetime.fromisoformat(line["effective_from"].strip())
-        return Price(
-            entity_name=line["model"].strip(),
-            entity_version=line["version"].strip(),
-            input_usd_per_million=float(line["input_usd_per_million"]),
-            output_usd_per_million=float(line["output_usd_per_million"]),
-            effective_from=since if since.tzinfo else since.replace(tzinfo=UTC),
-            source=f"price file {file.name}",
-        )
-    except (ValueError, AttributeError, TypeError) as error:
-        raise JobError(f"Line {number} of the price file {file} is not a price: {error}") from error
+        return prices_of_csv(text, file.name)
+    except NoPrice as error:
+        raise JobError(f"The price file {file} cannot be used: {error}.") from error
 
 
 def _prices_of_table(settings: Settings) -> list[Price]:
@@ -97,18 +78,7 @@ def _prices_of_table(settings: Settings) -> list[Price]:
         table = open_uri(uri, storage_options(settings, uri))
     except TableMissing:
         return []
-    rows = [_price_of_row(row) for row in read_rows(table).to_pylist()]
-    return sorted(rows, key=lambda price: price.effective_from, reverse=True)
-
-
-def _price_of_row(row: dict[str, Any]) -> Price:
-    empty = [name for name, value in row.items() if value is None and name != "entity_version"]
-    if empty:
-        raise JobError(
-            f"A row of the table prices (model {row['entity_name']}) has nothing in {', '.join(empty)}; "
-            "delete the row or fill it in."
-        )
     try:
-        return Price(**{**row, "entity_version": row["entity_version"] or ""})
-    except ValueError as error:
-        raise JobError(f"A row of the table prices is not a price: {error}") from error
+        return prices_of_rows(read_rows(table).to_pylist())
+    except NoPrice as error:
+        raise JobError(f"The table prices cannot be used: {error}.") from error

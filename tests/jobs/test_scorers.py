@@ -97,10 +97,10 @@ def test_prices_of_the_own_file_come_before_those_of_the_table(settings: Setting
     ("text", "names"),
     [
         ("model,version\nm,1\n", "input_usd_per_million"),
-        (HEADER + "m,1,free,1,2026-01-01\n", "Line 2"),
-        (HEADER + "m,1,1,1,2026-01-01\nm,1,1,1,yesterday\n", "Line 3"),
-        (HEADER + "m,1,-1,1,2026-01-01\n", "Line 2"),
-        (HEADER + "m,1\n", "Line 2"),
+        (HEADER + "m,1,free,1,2026-01-01\n", "line 2"),
+        (HEADER + "m,1,1,1,2026-01-01\nm,1,1,1,yesterday\n", "line 3"),
+        (HEADER + "m,1,-1,1,2026-01-01\n", "line 2"),
+        (HEADER + "m,1\n", "line 2"),
         (None, "cannot be read"),
     ],
 )

@@ -1,0 +1,142 @@
+"""Which requests belong to one conversation.
+
+A request says so itself, by an id in its body; or its messages go on where those of an earlier request of the same
+requester ended, because chat clients send the whole conversation with every turn. A request that nothing goes on from
+and that goes on from nothing is a conversation of its own.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from metrics.body_texts import BodyProblem
+from metrics.request_bodies import Turn, conversation_of
+
+_ID_NAMES = ("conversation_id", "thread_id", "session_id", "conversation")
+_ID_PLACES = ("context", "metadata", "custom_inputs", "databricks_options")
+"""Where bodies keep an id: at the top, or inside of one of these (MLflow's ChatContext, OpenAI's metadata, agents)."""
+_LONGEST_ID = 200
+_USER_ROLES = frozenset({"user", "human"})
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request: who asked (empty if not known), and its body as it was logged."""
+
+    request_id: str
+    requester: str
+    body: str | None
+
+
+@dataclass
+class Conversation:
+    """Requests of one conversation, oldest first. `whole`: its beginning is among them."""
+
+    request_ids: list[str] = field(default_factory=list)
+    whole: bool = True
+
+
+@dataclass(frozen=True)
+class Conversations:
+    """The conversations among some requests, and how many of the requests hold no messages that can be read."""
+
+    found: list[Conversation]
+    unreadable: int
+
+
+def conversations(requests: Iterable[Asked]) -> Conversations:
+    """Group requests, oldest first, into conversations.
+
+    A conversation is not whole if its first request here already holds an answer: its earlier turns were before these
+    requests, or its client sends only the last turns. The same single question asked again begins another
+    conversation; the same longer list of messages is the same conversation, asked for another answer.
+    """
+    found: list[Conversation] = []
+    named: dict[tuple[str, str], Conversation] = {}
+    # Where a list of messages ended → the conversations that stood there; and those that went on from there.
+    standing: dict[bytes, list[Conversation]] = {}
+    gone_on: set[tuple[bytes, int]] = set()
+    unreadable = 0
+    for asked in requests:
+        read = _read(asked.body)
+        if read is None:
+            unreadable += 1
+            continue
+        name, turns = read
+        if name:
+            conversation = named.get((asked.requester, name))
+            if conversation is None:
+                conversation = named[asked.requester, name] = Conversation()
+                found.append(conversation)
+            conversation.request_ids.append(asked.request_id)
+            continue
+        states = _states(asked.requester, turns)
+        conversation = _continued(states, standing, gone_on, alone=_user_turns(turns) < 2)
+        if conversation is None:
+            conversation = Conversation(whole=not any(role == "assistant" for role, _ in turns))
+            found.append(conversation)
+        conversation.request_ids.append(asked.request_id)
+        standing.setdefault(states[-1], []).append(conversation)
+    return Conversations(found, unreadable)
+
+
+def _continued(
+    states: list[bytes], standing: dict[bytes, list[Conversation]], gone_on: set[tuple[bytes, int]], alone: bool
+) -> Conversation | None:
+    """The conversation that a request goes on with: the one with the most messages in common, the latest of several."""
+    # A single question may have been asked before by somebody else who uses the same account.
+    earlier = states[:-1] if alone else states
+    for state in reversed(earlier):
+        candidates = standing.get(state)
+        if not candidates:
+            continue
+        waiting = [one for one in candidates if (state, id(one)) not in gone_on]
+        conversation = (waiting or candidates)[-1]
+        gone_on.add((state, id(conversation)))
+        return conversation
+    return None
+
+
+def _states(requester: str, turns: tuple[Turn, ...]) -> list[bytes]:
+    """A fingerprint of the messages up to each user turn, the whole list last. No text is kept."""
+    digest = hashlib.blake2b(requester.encode("utf-8", "replace"), digest_size=16)
+    states = []
+    for role, text in turns:
+        for part in (role, text):
+            encoded = part.encode("utf-8", "replace")
+            digest.update(len(encoded).to_bytes(8, "big") + encoded)
+        if role in _USER_ROLES:
+            states.append(digest.digest())
+    whole = digest.digest()
+    return states if states and states[-1] == whole else [*states, whole]
+
+
+def _user_turns(turns: tuple[Turn, ...]) -> int:
+    return sum(role in _USER_ROLES for role, _ in turns)
+
+
+def _read(body: str | None) -> tuple[str, tuple[Turn, ...]] | None:
+    """The conversation's id in a body (empty if there is none) and its turns; None if it holds none."""
+    try:
+        value = json.loads(body) if body else None
+        if isinstance(value, str) and value.startswith(("{", "[")):
+            value = json.loads(value)
+        return _conversation_id(value), conversation_of(value)
+    except (ValueError, RecursionError, BodyProblem):
+        return None
+
+
+def _conversation_id(body: Any) -> str:
+    if not isinstance(body, Mapping):
+        return ""
+    for place in (body, *(body.get(name) for name in _ID_PLACES)):
+        if not isinstance(place, Mapping):
+            continue
+        for name in _ID_NAMES:
+            value = place.get(name)
+            value = value.get("id") if isinstance(value, Mapping) else value
+            if isinstance(value, str | int) and not isinstance(value, bool) and 0 < len(str(value)) <= _LONGEST_ID:
+                return str(value)
+    return ""
