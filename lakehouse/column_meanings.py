@@ -141,6 +141,12 @@ COLUMN_MEANINGS: dict[str, str] = {
     "shares": "The shares of traffic that the ramp goes through, whole per cent",
     "hold_seconds": "How long each share is held",
     "note": "Why the ramp is in this state",
+    "decision_id": "Id of the decision",
+    "decision": "`confirmed`, `dismissed`, or `open`, which takes an earlier decision back",
+    "label": "What the flag is about: `harassment`, `hate`, `self-harm`, `sexual`, `violence`, `profanity`, "
+    "`false alarm`, `other`; empty if the person gave none",
+    "remark": "What the person added",
+    "threshold": "From which toxicity on a text was flagged when it was decided",
     "alert_id": "Id of the alert",
     "rule": "The rule that was broken",
     "sentence": "What was seen, in words",

@@ -5,6 +5,7 @@ A timestamp is UTC with microseconds. `docs/tables.md` is generated from this fi
 
 import pyarrow as pa
 
+from lakehouse.flags_table import FLAGS
 from lakehouse.rollup_tables import METRICS_15MIN, METRICS_DAILY_REQUESTER, METRICS_MINUTE
 from lakehouse.score_cache_table import SCORE_CACHE
 from lakehouse.table_spec import STRING_MAP, TIMESTAMP, TableSpec, columns
@@ -348,6 +349,7 @@ TABLES: dict[str, TableSpec] = {
         EVALUATED_ANSWERS,
         RAMPS,
         ALERT_EVENTS,
+        FLAGS,
         PRICES,
         HANDBOOK_PAGES,
         HANDBOOK_CHUNKS,

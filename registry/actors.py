@@ -26,6 +26,7 @@ LEAST_ROLE: dict[str, Role] = {
     "request_promotion": "operator",
     "promote": "approver",
     "override_gate": "approver",
+    "triage": "operator",
     "reveal": "operator",
     "export": "operator",
 }
@@ -44,6 +45,7 @@ _WORDS = {
     "finish": "finish an interrupted change",
     "request_promotion": "ask for a promotion",
     "override_gate": "override the gate",
+    "triage": "decide about flags",
     "reveal": "show people's words",
 }
 
