@@ -16,7 +16,16 @@ def chosen_moment() -> datetime | None:
     """The moment (UTC) that this visitor looks back at; None for now, as also outside of a page."""
     if get_script_run_ctx(suppress_warning=True) is None:
         return None
-    return _parsed(st.query_params.get(_KEY, "")) or _parsed(st.session_state.get(_KEY, ""))
+    # What has not been yet cannot be looked back at: it reads as now.
+    return _past(st.query_params.get(_KEY, "")) or _past(st.session_state.get(_KEY, ""))
+
+
+def unusable_moment() -> str:
+    """A sentence about a moment in the address that no page can look back at; empty where there is none."""
+    asked = st.query_params.get(_KEY, "")
+    if not asked or _past(asked):
+        return ""
+    return "The address asks for a moment that cannot be looked back at, so this is of now."
 
 
 def look_back(moment: datetime | None) -> None:
@@ -32,8 +41,10 @@ def look_back(moment: datetime | None) -> None:
 def keep_moment() -> None:
     """Take the moment over into this page's address, so that a copied link shows the same."""
     moment = chosen_moment()
-    if moment is not None:
+    if moment is not None and not _past(st.query_params.get(_KEY, "")):
         look_back(moment)
+    elif moment is not None:
+        st.session_state[_KEY] = st.query_params[_KEY]
 
 
 def time_now() -> datetime:
@@ -41,9 +52,10 @@ def time_now() -> datetime:
     return chosen_moment() or datetime.now(UTC)
 
 
-def _parsed(text: object) -> datetime | None:
+def _past(text: object) -> datetime | None:
+    """The moment that an address names, if it is one, has a time zone and is over."""
     try:
         moment = datetime.fromisoformat(str(text))
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo is not None and moment < datetime.now(UTC) else None
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else None

@@ -5,12 +5,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-MOST_BINS = 64
-"""Points of one line of a period's chart, at most."""
+MOST_BINS = 128
+"""Points of one line of a period's chart, at most; a calendar month keeps to its ends and may have more."""
 LONGEST = timedelta(days=366)
 """The longest period that can be chosen."""
 
-_BIN_SECONDS = (60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86_400, 2 * 86_400, 7 * 86_400)
+_WANTED_BINS = 64
+_FEWEST_BINS = 32
+_MINUTE, _QUARTER = 60, 900
+_BY_MINUTE = timedelta(days=1)
+"""Up to this length a period keeps to the minutes that were chosen; a longer one to quarters of an hour."""
+_ROUND_SECONDS = (86_400, 3600, 900, 300, 60)
+"""Widths of a bin that people think in: a whole number of the largest of these is preferred."""
 
 
 @dataclass(frozen=True)
@@ -61,43 +67,78 @@ class Period:
     @property
     def table(self) -> str:
         """The rollup table with the coarsest windows that fit the bins."""
-        return "metrics_15min" if self.bin_seconds % 900 == 0 else "metrics_minute"
+        fits = self.bin_seconds % _QUARTER == 0 and self.start.timestamp() % _QUARTER == 0
+        return "metrics_15min" if fits else "metrics_minute"
 
 
 def period(name: str, now: datetime | None = None) -> Period:
     """The span called `name` that ends with the rollup window of `now`: bins are counted back from there."""
     span = SPANS[name]
-    window = 900 if span.bin_seconds % 900 == 0 else 60
+    window = _QUARTER if span.bin_seconds % _QUARTER == 0 else _MINUTE
     end = datetime.fromtimestamp((_seconds(now) // window + 1) * window, UTC)
     return Period(end - span.length, end, span.bin_seconds)
 
 
 def between(start: datetime, end: datetime) -> Period:
-    """The period from `start` to `end` (times with a zone), widened to whole bins of a width that suits its length.
+    """The period from `start` to `end` (times with a zone), in bins of a width that divides it.
 
+    Up to a day it keeps to the minutes, beyond that to the quarters of an hour around it; where these cannot be divided
+    well, it ends a few of them later.
     Raises: ValueError, with a sentence, if it ends before it starts or is longer than `LONGEST`.
     """
     if end <= start:
         raise ValueError("The time range ends before it starts: choose a later end.")
     if end - start > LONGEST:
         raise ValueError(f"The time range is longer than {LONGEST.days} days: choose a shorter one.")
-    wanted = (end - start).total_seconds() / MOST_BINS
-    width = next((seconds for seconds in _BIN_SECONDS if seconds >= wanted), _BIN_SECONDS[-1])
-    window = 900 if width % 900 == 0 else 60
-    first = math.floor(start.timestamp() / window) * window
-    count = math.ceil((end.timestamp() - first) / width)
-    return Period(datetime.fromtimestamp(first, UTC), datetime.fromtimestamp(first + count * width, UTC), width)
+    quarters = start.timestamp() % _QUARTER == 0 and end.timestamp() % _QUARTER == 0
+    window = _MINUTE if end - start <= _BY_MINUTE and not quarters else _QUARTER
+    first = math.floor(start.timestamp() / window)
+    windows = math.ceil(end.timestamp() / window) - first
+    # Among any few lengths in a row one can be divided: this ends after at most a handful of them.
+    bins = _bins(windows, window, MOST_BINS)
+    while bins is None:
+        windows += 1
+        bins = _bins(windows, window, MOST_BINS)
+    return _period(first * window, windows * window, bins)
 
 
 def month(name: str, zone: str, now: datetime | None = None) -> Period:
-    """The calendar month called `2026-11` as it was in a time zone; the present one goes up to now.
+    """The calendar month called `2026-11` as it was in a time zone, from its first to its last minute.
 
+    Of the present one, what is over by now, and less than one bin more.
     Raises: ValueError, if it is no month.
     """
     start = datetime.strptime(name, "%Y-%m").replace(tzinfo=ZoneInfo(zone))
     end = (start + timedelta(days=32)).replace(day=1)
     today = datetime.fromtimestamp(_seconds(now), UTC)
-    return between(start, min(end, today) if today > start else end)
+    if start < today < end:
+        so_far = between(start, today)
+        if so_far.end <= end:
+            return so_far
+    # A month with a change of the clock has 743 or 721 hours, which few widths divide: then the line has more points.
+    first = round(start.timestamp())
+    windows = round(end.timestamp() - first) // _QUARTER
+    bins = _bins(windows, _QUARTER, MOST_BINS) or _bins(windows, _QUARTER, windows) or windows
+    return _period(first, windows * _QUARTER, bins)
+
+
+def _bins(windows: int, window: int, most: int) -> int | None:
+    """Into how many bins so many rollup windows are cut without a rest: near `_WANTED_BINS`, and of a round width."""
+    fewest = min(_FEWEST_BINS, windows)
+    found = [count for count in range(fewest, min(most, windows) + 1) if windows % count == 0]
+
+    def judged(count: int) -> tuple[int, float]:
+        width = windows // count * window
+        roundness = next(place for place, unit in enumerate(_ROUND_SECONDS) if width % unit == 0)
+        # Within half and double the wanted number the rounder width wins.
+        return roundness, abs(math.log(count / _WANTED_BINS))
+
+    return min(found, key=judged, default=None)
+
+
+def _period(first: int, seconds: int, bins: int) -> Period:
+    start = datetime.fromtimestamp(first, UTC)
+    return Period(start, start + timedelta(seconds=seconds), seconds // bins)
 
 
 def _seconds(now: datetime | None) -> float:

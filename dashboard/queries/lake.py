@@ -16,6 +16,7 @@ import streamlit as st
 
 from dashboard.errors import QueryFailed
 from dashboard.moment import chosen_moment
+from dashboard.queries.past import table_at
 from lakehouse.errors import LakehouseError, TableMissing
 from lakehouse.store import first_line, open_uri, storage_options, table_uri
 from lakehouse.tables import TABLES
@@ -150,21 +151,11 @@ def shown(name: str) -> Snapshot:
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _past(name: str, uri: str, _options: dict[str, str], moment: datetime) -> Snapshot:
-    from deltalake.exceptions import DeltaError
-
     try:
-        table = open_uri(uri, _options)
-        created = table.metadata().created_time
-        if created is not None and moment.timestamp() * 1000 < created:
-            return Snapshot(name, uri, "", -1)
-        table.load_as_version(moment)
+        table = table_at(name, uri, _options, moment)
     except TableMissing:
-        return Snapshot(name, uri, "", -1)
-    except (DeltaError, OSError) as error:
-        raise QueryFailed(
-            f"The table {name} as it was at {moment:%d %b %Y, %H:%M} UTC is no more: {first_line(error)}"
-        ) from error
-    return _snapshot(name, uri, table)
+        table = None
+    return Snapshot(name, uri, "", -1) if table is None else _snapshot(name, uri, table)
 
 
 def _snapshot(name: str, uri: str, table: "DeltaTable") -> Snapshot:
