@@ -134,6 +134,13 @@ def newest(name: str) -> Snapshot:
         return opened.snapshot
 
 
+def look_again(name: str) -> None:
+    """Let the next look at a table be a fresh one: for who has just written to it."""
+    settings = get_settings()
+    uri = table_uri(settings, name)
+    _open.clear(uri, storage_options(settings, uri))
+
+
 def shown(name: str) -> Snapshot:
     """The snapshot that pages show: the newest, or that of the moment which the visitor looks back at.
 
