@@ -12,7 +12,9 @@ import streamlit as st
 if TYPE_CHECKING:
     import pandas as pd
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_CHUNK_ROWS = 10_000
+"""Rows that are made into text at once: what a large export needs beside its result."""
 
 
 def download(frame: "pd.DataFrame", name: str) -> None:
@@ -28,9 +30,13 @@ def download(frame: "pd.DataFrame", name: str) -> None:
 
 def as_csv(frame: "pd.DataFrame") -> bytes:
     """The rows as CSV (UTF-8). A text that a spreadsheet would take for a formula is led in by an apostrophe."""
-    texts = frame.select_dtypes(include=["object", "string"])
-    harmless = frame.assign(**{str(name): column.map(_harmless) for name, column in texts.items()})
-    return harmless.to_csv(index=False, lineterminator="\r\n").encode()
+    texts = list(frame.select_dtypes(include=["object", "string", "category"]).columns)
+    buffer = io.BytesIO()
+    for first in range(0, max(len(frame), 1), _CHUNK_ROWS):
+        part = frame.iloc[first : first + _CHUNK_ROWS]
+        harmless = part.assign(**{str(name): part[name].astype(object).map(_harmless) for name in texts})
+        harmless.to_csv(buffer, index=False, header=first == 0, lineterminator="\r\n", encoding="utf-8")
+    return buffer.getvalue()
 
 
 def as_parquet(frame: "pd.DataFrame") -> bytes:

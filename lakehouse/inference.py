@@ -232,7 +232,7 @@ def texts_of(settings: Settings, request_ids_by_date: dict[date, list[str]]) -> 
     generation = generation_of(names)
     hashes = {digest: request_id for request_id in wanted if (digest := content_hash_in(request_id))}
     found: dict[str, dict[str, Any]] = {}
-    where = _on_dates(generation, sorted(request_ids_by_date))
+    where = on_dates(generation, sorted(request_ids_by_date))
     for batch in present_batches(table, columns_read(names, generation), where):
         rows = normalise(batch, generation)
         for row in (
@@ -246,8 +246,8 @@ def texts_of(settings: Settings, request_ids_by_date: dict[date, list[str]]) -> 
     return pa.Table.from_pylist(list(found.values()), schema=schema)
 
 
-def _on_dates(generation: Generation, dates: list[date]) -> str:
-    """A condition for the kernel. It holds dates only, which are typed values and no one's text."""
+def on_dates(generation: Generation, dates: list[date]) -> str:
+    """A condition for the kernel: rows of these UTC dates, and those that have none. It holds typed values, no text."""
     column = date_column(generation)
     if column is not None:
         listed = ", ".join(f"DATE '{day.isoformat()}'" for day in dates)
