@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboard.moment import chosen_moment, look_back, time_now
+from dashboard.moment import chosen_moment, keep_moment, look_back, time_now, unusable_moment
 from dashboard.periods import SPANS, Period, between, month, period
-from dashboard.widgets import time_zone
+from dashboard.widgets import time_zone, time_zone_problem
 from dashboard.wording import plain
 
 CUSTOM, MONTH = "custom", "month"
@@ -19,19 +19,17 @@ REFRESH_SECONDS = 300.0
 
 _MONTHS = 13
 _DRAWN = "drawn_at"
+_PARAMETERS = ("range", "from", "to", "month")
+_LONGEST_SHOWN = 40
 
 
 @dataclass(frozen=True)
 class TimeRange:
-    """A range of time as it was chosen: how it is called, the period, and what a link to another page carries.
-
-    ends: from and to as they were typed, where they were; the period is widened to whole bins of a chart.
-    """
+    """A range of time as it was chosen: how it is called, the period, and what a link to another page carries."""
 
     label: str
     period: Period
     query: dict[str, str] = field(default_factory=dict)
-    ends: tuple[datetime, datetime] | None = None
 
 
 def time_range_control(default: str = "24h", names: Sequence[str] = tuple(SPANS)) -> TimeRange:
@@ -41,6 +39,8 @@ def time_range_control(default: str = "24h", names: Sequence[str] = tuple(SPANS)
     holds.
     """
     labels = {**{name: SPANS[name].label for name in names}, MONTH: "Month", CUSTOM: "Custom"}
+    # What the address asks for, before the controls take out of it what they do not understand.
+    asked = {name: st.query_params.get(name, "") for name in _PARAMETERS}
     chosen = st.segmented_control(
         "Time range",
         list(labels),
@@ -51,16 +51,17 @@ def time_range_control(default: str = "24h", names: Sequence[str] = tuple(SPANS)
         bind="query-params",
         help=f"Times are those of {plain(time_zone())}.",
     )
+    problem = "" if asked["range"] in ("", *labels.values()) else _unknown("time range", asked["range"])
+    otherwise = _up_to_now(default, labels[default])
     if chosen == CUSTOM:
-        found = _custom()
+        found, not_understood = _custom(asked, otherwise)
     elif chosen == MONTH:
-        found = _month()
+        found, not_understood = _month(asked["month"])
     else:
-        name = chosen if chosen in SPANS else default
-        found = TimeRange(f"last {SPANS[name].label}", period(name, time_now()), {"range": labels[name]})
-    if isinstance(found, str):
-        st.warning(found, icon=":material/date_range:", width=320)
-        return TimeRange(f"last {SPANS[default].label}", period(default, time_now()), {"range": labels[default]})
+        name = chosen if chosen in labels else default
+        found, not_understood = _up_to_now(name, labels[name]), ""
+    if problem or not_understood:
+        st.warning(f"{problem or not_understood} Shown: {found.label}.", icon=":material/date_range:", width=360)
     return found
 
 
@@ -70,26 +71,46 @@ def moment_control() -> None:
     with st.popover("As of now" if moment is None else f"As of {_said(moment)}", icon=":material/history:"):
         st.caption("Shows every figure as the tables were at an earlier moment. What is live stays live.")
         chosen = st.datetime_input(
-            "As of", value=_local(moment or datetime.now(UTC)), key="moment", step=timedelta(minutes=1)
+            "As of", value=_local(moment or datetime.now(UTC)), key="moment", max_value=_local(datetime.now(UTC))
         )
-        if st.button("Look back", icon=":material/history:", disabled=chosen is None) and chosen is not None:
-            look_back(chosen.replace(tzinfo=ZoneInfo(time_zone())))
+        wanted = None if chosen is None else chosen.replace(tzinfo=ZoneInfo(time_zone()))
+        st.caption(
+            "How far back a table reaches depends on its upkeep: rollups 30 days, the ledger and the rest at least "
+            "7 days after their files were merged. A table that is gone says so."
+        )
+        if st.button("Look back", icon=":material/history:", key="look back", disabled=wanted is None):
+            look_back(wanted)
             st.rerun()
-        if moment is not None and st.button("Back to now", icon=":material/update:"):
-            look_back(None)
-            st.rerun()
+        if moment is not None:
+            _back_to_now("back to now")
     if moment is None:
         _refresh()
 
 
 def moment_banner() -> None:
-    """The line that says that the page shows the past, where it does; to be called at the top of a page."""
+    """The line that says that the page shows the past, where it does; to be called at the top of a page.
+
+    Also what is wrong with how the page was asked for its time.
+    """
+    keep_moment()
+    for problem in (unusable_moment(), time_zone_problem()):
+        if problem:
+            st.warning(problem, icon=":material/schedule:")
     moment = chosen_moment()
-    if moment is not None:
-        st.info(
-            f"As of **{_said(moment)}**: figures are read from the tables as they were then.",
-            icon=":material/history:",
+    if moment is None:
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="as of"):
+        st.markdown(
+            f":material/history: As of **{_said(moment)}**: figures are read from the tables as they were then.",
+            width="stretch",
         )
+        _back_to_now("leave the past")
+
+
+def _back_to_now(key: str) -> None:
+    if st.button("Back to now", icon=":material/update:", key=key):
+        look_back(None)
+        st.rerun()
 
 
 def _refresh() -> None:
@@ -106,33 +127,53 @@ def _refresh() -> None:
     refresh()
 
 
-def _custom() -> TimeRange | str:
+def _up_to_now(name: str, label: str) -> TimeRange:
+    return TimeRange(f"last {SPANS[name].label}", period(name, time_now()), {"range": label})
+
+
+def _custom(asked: dict[str, str], otherwise: TimeRange) -> tuple[TimeRange, str]:
+    """The range between two times, else `otherwise` and why it cannot be."""
     now = _local(time_now()).replace(second=0, microsecond=0)
     start = st.datetime_input("From", value=now - timedelta(hours=24), key="from", bind="query-params", width=190)
     end = st.datetime_input("To", value=now, key="to", bind="query-params", width=190)
+    wrong = next((asked[name] for name in ("from", "to") if asked[name] and not _is_local_time(asked[name])), "")
+    if wrong:
+        return otherwise, _unknown("time", wrong)
     if start is None or end is None:
-        return "Choose both ends of the time range."
+        return otherwise, "Choose both ends of the time range."
     zone = ZoneInfo(time_zone())
-    ends = start.replace(tzinfo=zone).astimezone(UTC), end.replace(tzinfo=zone).astimezone(UTC)
     try:
-        found = between(*ends)
+        found = between(start.replace(tzinfo=zone), end.replace(tzinfo=zone))
     except ValueError as error:
-        return str(error)
-    return TimeRange(f"{start:%d %b %H:%M} to {end:%d %b %H:%M}", found, _bound(), ends)
+        return otherwise, str(error)
+    query = {"range": "Custom", "from": f"{start:%Y-%m-%dT%H:%M}", "to": f"{end:%Y-%m-%dT%H:%M}"}
+    return TimeRange(f"{start:%d %b %H:%M} to {end:%d %b %H:%M}", found, query), ""
 
 
-def _month() -> TimeRange:
+def _month(asked: str) -> tuple[TimeRange, str]:
     today = _local(time_now())
-    months = [today.year * 12 + today.month - 1 - back for back in range(_MONTHS)]
-    names = [f"{number // 12}-{number % 12 + 1:02d}" for number in months]
+    numbers = [today.year * 12 + today.month - 1 - back for back in range(_MONTHS)]
+    names = [f"{number // 12}-{number % 12 + 1:02d}" for number in numbers]
     chosen = st.selectbox("Month", names, key="month", bind="query-params", width=140)
     name = chosen if chosen in names else names[0]
-    return TimeRange(f"{datetime.strptime(name, '%Y-%m'):%B %Y}", month(name, time_zone(), time_now()), _bound())
+    found = TimeRange(
+        f"{datetime.strptime(name, '%Y-%m'):%B %Y}",
+        month(name, time_zone(), time_now()),
+        {"range": "Month", "month": name},
+    )
+    return found, "" if asked in ("", *names) else _unknown("month", asked)
 
 
-def _bound() -> dict[str, str]:
-    """The parameters of this page's address that hold the range."""
-    return {name: st.query_params[name] for name in ("range", "from", "to", "month") if name in st.query_params}
+def _unknown(kind: str, asked: str) -> str:
+    cut = asked if len(asked) <= _LONGEST_SHOWN else f"{asked[:_LONGEST_SHOWN]}…"
+    return f"The address asks for the {kind} “{plain(cut)}”, which cannot be shown."
+
+
+def _is_local_time(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is None
+    except ValueError:
+        return False
 
 
 def _local(moment: datetime) -> datetime:

@@ -14,7 +14,7 @@ from dashboard.health import LATE_AFTER_INTERVALS, data_time
 from dashboard.periods import SPANS, Period, period
 from dashboard.queries import operations, traffic
 from dashboard.queries.traffic import VersionSeen
-from dashboard.wording import age, sentence
+from dashboard.wording import age, plain, sentence
 from lakehouse.errors import LakehouseError
 from registry.errors import RegistryError
 from serving.errors import ServingError
@@ -106,6 +106,13 @@ def time_zone() -> str:
     except (ZoneInfoNotFoundError, ValueError):
         return "UTC"
     return name
+
+
+def time_zone_problem() -> str:
+    """A sentence about a time zone of the settings that there is not; empty where all is well."""
+    name = get_settings().time_zone
+    known = not name or time_zone() == name
+    return "" if known else f"LAKEHELM_TIME_ZONE is {plain(name)}, which is no time zone: times are those of UTC."
 
 
 def local(time: datetime | None) -> datetime | None:

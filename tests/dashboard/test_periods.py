@@ -1,0 +1,69 @@
+"""Stretches of time as pages cut them: exact where it matters, in bins that divide them."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dashboard.periods import LONGEST, MOST_BINS, Period, between, month
+
+BERLIN = ZoneInfo("Europe/Berlin")
+BEGUN = datetime(2026, 11, 3, 10, 7, tzinfo=BERLIN)
+NOW = datetime(2026, 11, 22, 8, 3, tzinfo=UTC)
+
+
+@settings(max_examples=200, deadline=None)
+@given(start=st.integers(0, 500_000), minutes=st.integers(1, 366 * 24 * 60))
+def test_bins_divide_a_period_which_holds_what_was_chosen_and_little_more(start: int, minutes: int) -> None:
+    first = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=start)
+    last = first + timedelta(minutes=minutes)
+    found = between(first, last)
+    assert found.bins * found.bin_seconds == found.length.total_seconds()
+    assert 1 <= found.bins <= MOST_BINS
+    assert timedelta(0) <= first - found.start < timedelta(minutes=15)
+    assert timedelta(0) <= found.end - last <= max(timedelta(hours=2), timedelta(minutes=minutes) * 0.02)
+    window = 900 if found.table == "metrics_15min" else 60
+    assert found.start.timestamp() % window == found.bin_seconds % window == 0
+
+
+def test_up_to_a_day_a_period_keeps_to_the_minute() -> None:
+    found = between(BEGUN, BEGUN + timedelta(hours=24))
+    assert (found.start, found.end, found.table) == (BEGUN, BEGUN + timedelta(hours=24), "metrics_minute")
+
+
+def test_whole_quarters_of_an_hour_are_read_from_the_coarser_table() -> None:
+    found = between(BEGUN.replace(minute=0), BEGUN.replace(minute=0) + timedelta(hours=6))
+    assert (found.length, found.table) == (timedelta(hours=6), "metrics_15min")
+
+
+def test_what_cannot_be_is_a_sentence() -> None:
+    with pytest.raises(ValueError, match="ends before it starts"):
+        between(BEGUN, BEGUN)
+    with pytest.raises(ValueError, match="longer than 366 days"):
+        between(BEGUN, BEGUN + LONGEST + timedelta(minutes=1))
+    assert between(BEGUN, BEGUN + LONGEST).length >= LONGEST
+
+
+@pytest.mark.parametrize("name", ["2026-02", "2026-03", "2026-07", "2026-10", "2024-02", "2025-12"])
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "UTC"])
+def test_a_month_has_the_first_and_the_last_minute_that_its_time_zone_gives_it(name: str, zone: str) -> None:
+    found = month(name, zone, NOW)
+    start = datetime.strptime(name, "%Y-%m").replace(tzinfo=ZoneInfo(zone))
+    assert found.start == start
+    assert found.end == (start + timedelta(days=32)).replace(day=1)
+    assert found.bins * found.bin_seconds == found.length.total_seconds()
+    assert found.table == "metrics_15min"
+
+
+def test_the_present_month_ends_with_now_and_never_after_its_end() -> None:
+    found = month("2026-11", "Europe/Berlin", NOW)
+    assert NOW <= found.end < NOW + timedelta(hours=3)
+    last_minute = datetime(2026, 11, 30, 23, 59, tzinfo=BERLIN)
+    assert month("2026-11", "Europe/Berlin", last_minute).end <= datetime(2026, 12, 1, tzinfo=BERLIN)
+
+
+def test_the_period_before_has_the_same_length_and_bins() -> None:
+    found = Period(NOW, NOW + timedelta(hours=1), 60)
+    assert (found.previous.end, found.previous.length, found.previous.bins) == (found.start, found.length, 60)
