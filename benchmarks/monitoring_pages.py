@@ -1,0 +1,257 @@
+"""What every monitoring page takes on the server with a month of 10 million scored requests, and what memory.
+
+The workspace is that of `_large_workspace`; LAKEHELM_BENCH_ROWS says how many rows (10,000,000), and
+LAKEHELM_BENCH_WORKSPACE names a folder in which it is made once and kept. Each page runs as a whole through
+Streamlit's AppTest, in this one process; what is timed is the run of the script, from its first line to its last with
+all messages to the browser made: first with empty caches (results, open tables, database) in a process that has drawn
+pages before, then 20 times with one control changed each time (so often that most results are not in a cache), then
+with nothing changed. AppTest compiles the page anew for each run, which the real server does not: that is in the
+figures. Parts that refresh by themselves run with the page.
+
+`peer` is what the issue allows: a first load 1,000 ms, the 95th percentile of the reruns 150 ms, memory 700 MB. For the
+minutes of a month it is the same averages computed by the same DuckDB from the single rows.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+ROWS = int(os.environ.get("LAKEHELM_BENCH_ROWS", "10000000"))
+KEPT = os.environ.get("LAKEHELM_BENCH_WORKSPACE", "")
+PAGES = ("overview", "quality", "safety", "traffic", "cost", "requests", "ledger", "incident", "jobs")
+CHANGED, UNCHANGED, TURNS = 20, 10, 5
+FIRST_MS, RERUN_MS, MEMORY_MB = 1_000.0, 150.0, 700.0
+ROOT = Path(__file__).resolve().parent.parent
+TABLES = ("request_metrics", "metrics_minute", "metrics_15min", "metrics_daily_requester", "inference_table")
+
+
+def made(home: Path) -> dict[str, Any]:
+    """What is known of the workspace at `home`, which another process makes where it is not there yet: its memory is
+    not that of the dashboard."""
+    marker = home / "bench.json"
+    if not marker.exists():
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "benchmarks._large_workspace", str(home), str(ROWS)]
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        seconds = round(time.perf_counter() - started)
+        known = {"rows": ROWS, "seconds": seconds, "ended": datetime.now(UTC).isoformat()}
+        marker.write_text(json.dumps(known), encoding="utf-8")
+    found: dict[str, Any] = json.loads(marker.read_text(encoding="utf-8"))
+    if found["rows"] != ROWS:
+        raise SystemExit(f"The workspace at {home} has {found['rows']:,} rows, not {ROWS:,}: name another folder.")
+    return found
+
+
+@contextmanager
+def timed_scripts() -> Iterator[list[float]]:
+    """The seconds of every run of a script, from its start to its end, in the thread that runs it."""
+    from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
+
+    taken: list[float] = []
+    run = ScriptRunner._run_script
+
+    def timed(self: ScriptRunner, *arguments: Any) -> None:
+        started = time.perf_counter()
+        try:
+            run(self, *arguments)
+        finally:
+            taken.append(time.perf_counter() - started)
+
+    ScriptRunner._run_script = timed  # type: ignore[method-assign]
+    try:
+        yield taken
+    finally:
+        ScriptRunner._run_script = run  # type: ignore[method-assign]
+
+
+class Visit:
+    """One visitor's session at one page."""
+
+    def __init__(self, page: str, taken: list[float]) -> None:
+        from streamlit.testing.v1 import AppTest
+
+        self.taken, self.problems, self.turn = taken, set[str](), 0
+        app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=300)
+        self.app = app if page == "overview" else app.switch_page(str(ROOT / "pages" / f"{page}.py"))
+
+    def milliseconds(self, states: Any = None) -> float:
+        """Run the page, as it is or with the states of its controls; a page may run itself again, which counts."""
+        before = len(self.taken)
+        self.app._run(states)
+        said = [str(found.value) for found in (*self.app.exception, *self.app.error)]
+        # No gateway runs here, which the pages say where they would ask it.
+        self.problems |= {sentence for sentence in said if not sentence.startswith("Nothing answers")}
+        return sum(self.taken[before:]) * 1000
+
+    def change(self, random: np.random.Generator) -> str:
+        """Choose something else in one of the controls, the time range every second time. Returns what."""
+        controls = [found for found in (*self.app.selectbox, *self.app.button_group) if len(found.options) > 1]
+        ranges = [control for control in controls if control.key == "range"]
+        others = [control for control in controls if control.key != "range"]
+        self.turn += 1
+        choice = (ranges if self.turn % 2 else others) or controls
+        if not choice:
+            return ""
+        control = choice[random.integers(len(choice))]
+        options = [option for option in control.options if option not in self._chosen(control)]
+        option = options[random.integers(len(options))]
+        self.states = self.app._tree.get_widget_states()
+        state = next((found for found in self.states.widgets if found.id == control.id), None)
+        state = self.states.widgets.add(id=control.id) if state is None else state
+        if control.type == "button_group":
+            state.string_array_value.data[:] = [option]
+        else:
+            state.string_value = option
+        return f"{control.key}={option}"
+
+    @staticmethod
+    def _chosen(control: Any) -> list[str]:
+        state = control._widget_state
+        return list(state.string_array_value.data) or [state.string_value]
+
+
+def page_lines(page: str, taken: list[float]) -> Iterator[dict[str, Any]]:
+    """The lines of one page: first load, reruns with changed controls, reruns without."""
+    import streamlit as st
+
+    random = np.random.default_rng(7)
+    Visit(page, taken).milliseconds()
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    visit = Visit(page, taken)
+    yield {"what": "first load", **compared([visit.milliseconds()], FIRST_MS)}
+    changed: list[float] = []
+    slowest = (0.0, "")
+    for _ in range(CHANGED):
+        what = visit.change(random)
+        changed.append(visit.milliseconds(visit.states if what else None))
+        slowest = max(slowest, (changed[-1], what))
+    yield {"what": "reruns with a changed control", **compared(changed, RERUN_MS), "slowest": slowest[1]}
+    yield {"what": "reruns", **compared([visit.milliseconds() for _ in range(UNCHANGED)], RERUN_MS)}
+    for problem in sorted(visit.problems):
+        yield {"what": "the page says", "problem": problem}
+
+
+def compared(milliseconds: list[float], allowed: float) -> dict[str, Any]:
+    ours = float(np.percentile(milliseconds, 95))
+    return {
+        "ours": round(ours, 1),
+        "peer": allowed,
+        "ratio": round(allowed / ours, 2),
+        "unit": "milliseconds of the script, 95th percentile" if len(milliseconds) > 1 else "milliseconds",
+        "median": round(median(milliseconds), 1),
+        "longest": round(max(milliseconds), 1),
+    }
+
+
+def month_line() -> dict[str, Any]:
+    """The averages of one score in each minute of a month: from the rollup with empty caches, and from single rows."""
+    import streamlit as st
+
+    from dashboard.periods import period
+    from dashboard.queries.lake import select, shown
+    from dashboard.queries.quality import minute_means
+
+    span = period("30d")
+
+    def ours() -> int:
+        st.cache_data.clear()
+        return len(minute_means("chatbot", "response_fk_grade", span))
+
+    def peer() -> int:
+        sql = """SELECT date_trunc('minute', request_time) AS time, entity_version, readability_scorer,
+                        count(*) AS n, avg(response_fk_grade) AS mean
+                 FROM this WHERE endpoint_name = 'chatbot' AND response_fk_grade IS NOT NULL GROUP BY ALL ORDER BY 1"""
+        return len(select(shown("request_metrics"), sql, span=(span.start, span.end)))
+
+    mine, theirs = seconds(ours), seconds(peer)
+    return {
+        "what": "minutes of a month, one score",
+        "ours": round(median(mine) * 1000, 1),
+        "peer": round(median(theirs) * 1000, 1),
+        "ratio": round(median(theirs) / median(mine), 1),
+        "unit": "milliseconds, result cache empty",
+        "points": ours(),
+    }
+
+
+def seconds(work: Callable[[], Any]) -> list[float]:
+    taken = []
+    for _ in range(TURNS):
+        started = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - started)
+    return taken
+
+
+def table_line(name: str) -> dict[str, Any]:
+    """What a table takes: rows, files and bytes of the newest snapshot; `ratio` is requests for each of its rows."""
+    import pyarrow as pa
+
+    from lakehouse.store import open_table
+    from settings import get_settings
+
+    files = pa.table(open_table(get_settings(), name).get_add_actions(flatten=True)).to_pydict()
+    rows, size = sum(files["num_records"]), sum(files["size_bytes"])
+    return {
+        "what": f"table {name}",
+        "ours": rows,
+        "peer": ROWS,
+        "ratio": round(ROWS / max(rows, 1), 2),
+        "unit": "rows",
+        "files": len(files["path"]),
+        "megabytes": round(size / 1e6, 1),
+    }
+
+
+def memory_line() -> dict[str, Any]:
+    """What this process holds now, and held at most."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    held = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("Vm")}
+    return {
+        "what": "memory after all pages",
+        "ours": round(held["VmRSS"]),
+        "peer": MEMORY_MB,
+        "ratio": round(MEMORY_MB / held["VmRSS"], 2),
+        "unit": "megabytes",
+        "most": round(held["VmHWM"]),
+    }
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(KEPT or name)
+        known = made(home)
+        # Port 9 is nobody's: what asks the gateway is refused at once.
+        os.environ |= {"LAKEHELM_HOME": str(home), "LAKEHELM_GATEWAY_PORT": "9"}
+        age = datetime.now(UTC) - datetime.fromisoformat(known["ended"])
+        about = {"bench": "monitoring_pages", "rows": ROWS, "made_in_seconds": known["seconds"]}
+        if age > timedelta(hours=1):
+            about["hours_old"] = round(age / timedelta(hours=1), 1)
+
+        def say(line: dict[str, Any]) -> None:
+            print(json.dumps({**about, **line}), flush=True)
+
+        with timed_scripts() as taken:
+            for page in sys.argv[1:] or PAGES:
+                for line in page_lines(page, taken):
+                    say({"page": page, **line})
+            say(memory_line())
+        say(month_line())
+        for table in TABLES:
+            say(table_line(table))
+
+
+if __name__ == "__main__":
+    main()
