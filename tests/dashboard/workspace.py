@@ -36,6 +36,7 @@ SCORERS = {
     "readability_scorer": "flesch_kincaid/textstat-0.7.13/1",
     "toxicity_scorer": "keyword/alt-profanity-check-1.9.1/1",
 }
+PRICE = {"input_usd_per_million": 0.15, "output_usd_per_million": 0.6, "source": "sample price"}
 
 
 def utc_now() -> datetime:
@@ -94,6 +95,7 @@ def requests(now: datetime, days: float, per_day: int, seed: int = 7) -> pd.Data
     )
     frame = frame.assign(**SCORERS)
     frame["cost_usd"] = (frame["prompt_tokens"] * 0.15 + frame["completion_tokens"] * 0.6) / 1e6
+    frame["price_source"] = np.where(failed, None, PRICE["source"])
     readable = ["response_fk_grade", "response_reading_ease", "response_ari"]
     answered = ["response_perplexity", *readable, "response_toxicity", "cost_usd"]
     frame.loc[failed, [*answered, "completion_tokens", "response_chars"]] = np.nan
@@ -293,6 +295,8 @@ def build(home: Path, *, days: float = 30, per_day: int = 400, now: datetime | N
     write_rows(settings, "metrics_15min", partials(frame, 15))
     write_rows(settings, "metrics_daily_requester", partials(frame, 24 * 60, by_requester=True))
     write_requests(settings, frame)
+    price = {**PRICE, "entity_name": "prod.chatbot", "entity_version": "", "effective_from": now - timedelta(days=400)}
+    write_rows(settings, "prices", [price])
     write_operations(settings, now)
     return settings
 
