@@ -85,19 +85,18 @@ class _Rhythm:
 
 
 def forecast_month(
-    history: Mapping[date, float], today: date, spent_today: float, rest_of_today: float, coverage: float = 0.8
+    history: Mapping[date, float], today: date, so_far: float, rest_of_today: float, coverage: float = 0.8
 ) -> MonthForecast:
     """What the month of `today` will come to.
 
     history: the sums of full days before today; a day between the first and yesterday that is not there is 0.
-    spent_today: the sum of today up to now. rest_of_today: the share (0 to 1) of a day's sum that usually comes after
-    this time of day.
+    so_far: the sum of this month up to now, today included. rest_of_today: the share (0 to 1) of a day's sum that
+    usually comes after this time of day.
     Raises: ValueError for a share outside of 0 to 1.
     """
     if not 0 <= rest_of_today <= 1 or not 0 < coverage < 1:
         raise ValueError("The rest of today and the coverage are shares between 0 and 1.")
     days, sums = _series(history, today)
-    so_far = math.fsum(value for day, value in history.items() if _same_month(day, today) and day < today) + spent_today
     ahead = [today]
     while _same_month(ahead[-1] + timedelta(days=1), today):
         ahead.append(ahead[-1] + timedelta(days=1))

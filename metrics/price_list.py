@@ -45,17 +45,25 @@ def prices_of_rows(rows: Iterable[Mapping[str, Any]]) -> list[Price]:
 
 
 def prices_in_force(
-    prices: Sequence[Price], entity_name: str, entity_version: str, start: datetime, end: datetime
+    prices: Sequence[Price],
+    entity_name: str,
+    entity_version: str,
+    start: datetime,
+    end: datetime,
+    *,
+    published: bool = True,
 ) -> list[PriceInForce]:
     """The prices of a model version from `start` to `end`, one after the other, as the metrics job picks them.
 
-    Where the list has none, published prices stand in, as they were at the beginning of that part.
+    published: where the list has none, published prices stand in, as they were at the beginning of that part.
     """
     of_model = [p for p in prices if p.entity_name == entity_name and p.entity_version in ("", entity_version)]
     moments = sorted({start, *(p.effective_from for p in of_model if start < p.effective_from < end)})
     found: list[PriceInForce] = []
     for moment, following in zip(moments, [*moments[1:], end], strict=True):
-        price = pick_price(of_model, entity_name, entity_version, moment) or published_price(entity_name, moment)
+        price = pick_price(of_model, entity_name, entity_version, moment)
+        if price is None and published:
+            price = published_price(entity_name, moment)
         if found and found[-1].price == price:
             found[-1] = PriceInForce(price, found[-1].start, following)
         else:

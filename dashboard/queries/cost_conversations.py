@@ -1,0 +1,167 @@
+"""What conversations cost: the newest requests of a period with their bodies, grouped into conversations.
+
+The texts are only read to tell which requests belong together; none is kept.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from dashboard.periods import Period
+from dashboard.queries.cost_sample import newest_windows
+from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
+from dashboard.queries.sample import REQUESTS
+from lakehouse.inference import texts_of
+from lakehouse.store import is_foreign
+from metrics.conversations import Asked, Conversation, conversations
+from settings import get_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_REQUESTS = 5_000
+"""Requests whose bodies are read: the newest of a period."""
+MOST_CHARACTERS = 24_000_000
+"""Of all their bodies together; where they are longer, fewer requests are read."""
+LONGEST_BODY = 400_000
+"""Characters of a body; a longer one is left out, and counted."""
+
+
+@dataclass(frozen=True)
+class ConversationCosts:
+    """What conversations cost, one value each, in US dollars.
+
+    usd, requests: of each conversation whose beginning and whose every cost is known. [n] last: the newest request of
+    each. begun_before: conversations whose beginning was before these requests. unpriced: conversations with an answer
+    whose cost is not known. failed: conversations without any answer. unreadable: requests without a body that holds
+    messages. read, start: requests that were read, from which time (UTC) on. complete: whether these are all of the
+    period.
+    """
+
+    usd: np.ndarray[Any, np.dtype[np.float64]]
+    requests: np.ndarray[Any, np.dtype[np.int64]]
+    last: tuple[str, ...]
+    begun_before: int
+    unpriced: int
+    failed: int
+    unreadable: int
+    read: int
+    start: datetime
+    complete: bool
+
+
+def conversation_costs(endpoint: str, period: Period) -> ConversationCosts:
+    """What the conversations on an endpoint cost that a period's newest requests belong to.
+
+    Raises: QueryFailed, LakehouseError.
+    """
+    start = newest_windows(endpoint, period, MOST_REQUESTS)
+    snapshots = shown("request_metrics"), shown("inference_table"), shown(period.table)
+    found: ConversationCosts = _costs(*snapshots, endpoint, start, period)
+    return found
+
+
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _costs(
+    snapshot: Snapshot, texts: Snapshot, sums: Snapshot, endpoint: str, start: datetime, period: Period
+) -> ConversationCosts:
+    rows = _asked(snapshot, texts, endpoint, start, period.end)
+    known = {row[0]: row for row in rows}
+    grouped = conversations(Asked(request_id, requester, body) for request_id, requester, body, *_ in rows)
+    found = []
+    begun_before = unpriced = failed = 0
+    for conversation in grouped.found:
+        costs = _costs_of_answers(conversation, known)
+        if not conversation.whole:
+            begun_before += 1
+        elif not costs:
+            failed += 1
+        elif np.isnan(costs).any():
+            unpriced += 1
+        else:
+            found.append((sum(costs), len(conversation.request_ids), conversation.request_ids[-1]))
+    return ConversationCosts(
+        usd=np.array([usd for usd, _, _ in found], dtype=np.float64),
+        requests=np.array([count for _, count, _ in found], dtype=np.int64),
+        last=tuple(last for _, _, last in found),
+        begun_before=begun_before,
+        unpriced=unpriced,
+        failed=failed,
+        unreadable=grouped.unreadable,
+        read=len(rows),
+        start=start,
+        complete=len(rows) >= _requests(sums, endpoint, period),
+    )
+
+
+def _costs_of_answers(conversation: Conversation, known: dict[str, Any]) -> list[float]:
+    """What the requests of a conversation cost, NaN where it is not known; a failed one has no answer to price."""
+    rows = (known[request_id] for request_id in conversation.request_ids)
+    return [usd for _, _, _, usd, status in rows if status < 400 or not np.isnan(usd)]
+
+
+def _asked(
+    snapshot: Snapshot, texts: Snapshot, endpoint: str, start: datetime, end: datetime
+) -> list[tuple[str, str, str | None, float, float]]:
+    """The requests, oldest first: id, requester, body, cost and status."""
+    picked = """SELECT databricks_request_id, request_time, request_date, coalesce(requester, '') AS requester,
+                       cost_usd::DOUBLE AS cost_usd, coalesce(status_code, 0) AS status_code
+                FROM {source}
+                WHERE endpoint_name = $endpoint AND request_time >= $start AND request_time < $end
+                ORDER BY request_time DESC LIMIT $most"""
+    parameters: dict[str, Any] = {"endpoint": endpoint, "start": start, "end": end, "most": MOST_REQUESTS}
+    if is_foreign(get_settings(), "inference_table"):
+        rows = select(snapshot, picked.format(source="this"), span=(start, end), **parameters)
+        return _with_foreign_bodies(rows)
+    rows = select(
+        texts,
+        f"""SELECT databricks_request_id, requester, body, cost_usd, status_code
+            FROM (SELECT *, sum(coalesce(strlen(body), 0)) OVER (ORDER BY request_time DESC) AS together
+                  FROM (SELECT picked.*, CASE WHEN strlen(request) <= $longest THEN request END AS body
+                        FROM ({picked.format(source="metrics")}) AS picked
+                        LEFT JOIN (SELECT databricks_request_id, any_value(request) AS request FROM this
+                                   WHERE request_time >= $start AND request_time < $end GROUP BY 1)
+                        USING (databricks_request_id)))
+            WHERE together <= $characters ORDER BY request_time, databricks_request_id""",  # noqa: S608
+        span=(start, end),
+        beside={"metrics": snapshot},
+        longest=LONGEST_BODY,
+        characters=MOST_CHARACTERS,
+        **parameters,
+    )
+    return list(rows.itertuples(index=False, name=None))
+
+
+def _with_foreign_bodies(rows: "pd.DataFrame") -> list[tuple[str, str, str | None, float, float]]:
+    """The bodies from a table that another system writes: as it is now, by its own reader."""
+    by_date: dict[Any, list[str]] = {}
+    for row in rows.to_dict("records"):
+        by_date.setdefault(row["request_time"].date(), []).append(row["databricks_request_id"])
+    found = texts_of(get_settings(), by_date).select(["databricks_request_id", "request"]).to_pylist()
+    bodies = {row["databricks_request_id"]: row["request"] for row in found}
+    return [
+        (
+            row["databricks_request_id"],
+            row["requester"],
+            bodies.get(row["databricks_request_id"]),
+            row["cost_usd"],
+            row["status_code"],
+        )
+        for row in rows.iloc[::-1].to_dict("records")
+    ]
+
+
+def _requests(sums: Snapshot, endpoint: str, period: Period) -> int:
+    rows = select(
+        sums,
+        """SELECT coalesce(sum(n), 0)::BIGINT AS n FROM this
+           WHERE endpoint_name = $endpoint AND metric = $requests AND window_start >= $start AND window_start < $end""",
+        endpoint=endpoint,
+        requests=REQUESTS,
+        start=period.start,
+        end=period.end,
+    )
+    return int(rows["n"].iloc[0])
