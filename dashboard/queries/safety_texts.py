@@ -1,0 +1,89 @@
+"""The words of flagged requests. Unmasked: what draws them decides what is shown."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lakehouse.store import table_uri
+from lakehouse.text_search import LoggedBodies
+from metrics.bodies import parse_exchange
+from settings import get_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOOKED_AT = 50
+"""Of how many of the most toxic prompts the words are read to find those that came again."""
+_KEPT_SECONDS = 120.0
+"""How long words stay in memory after a page has shown them."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """The last user turn of a request and the answer; None where the inference table has no such text."""
+
+    prompt: str | None
+    answer: str | None
+
+
+@dataclass(frozen=True)
+class ToxicPrompt:
+    """A prompt, and the requests that asked it: rows of `safety_rows.COLUMNS`, the newest first."""
+
+    prompt: str
+    toxicity: float
+    requests: "pd.DataFrame"
+
+
+def words(rows: "pd.DataFrame") -> dict[str, Words]:
+    """The words of some requests (columns databricks_request_id, request_time), by request id.
+
+    Raises: LakehouseError.
+    """
+    wanted = tuple(
+        (str(request_id), time.to_pydatetime())
+        for request_id, time in zip(rows["databricks_request_id"], rows["request_time"], strict=True)
+    )
+    found: dict[str, Words] = _words(table_uri(get_settings(), "inference_table"), wanted)
+    return found
+
+
+def toxic_prompts(flagged: "pd.DataFrame", threshold: float) -> list[ToxicPrompt]:
+    """The most toxic prompts, each text once, out of the 50 requests whose prompts are most toxic.
+
+    Raises: LakehouseError.
+    """
+    toxic = flagged[flagged["prompt_toxicity"] >= threshold]
+    top = toxic.sort_values("prompt_toxicity", ascending=False, kind="stable").head(LOOKED_AT)
+    said = words(top)
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, request_id in enumerate(top["databricks_request_id"]):
+        prompt = said[request_id].prompt
+        if prompt is not None:
+            places[" ".join(prompt.split())].append(place)
+    return [
+        ToxicPrompt(
+            prompt,
+            float(top["prompt_toxicity"].iloc[found[0]]),
+            top.iloc[found].sort_values("request_time", ascending=False),
+        )
+        for prompt, found in places.items()
+    ]
+
+
+@st.cache_data(max_entries=16, ttl=_KEPT_SECONDS, show_spinner=False)
+def _words(uri: str, wanted: Sequence[tuple[str, datetime]]) -> dict[str, Words]:
+    bodies = LoggedBodies(get_settings())
+    found = {}
+    for request_id, time in wanted:
+        row = bodies.of_request(request_id, time)
+        if row is None:
+            found[request_id] = Words(None, None)
+            continue
+        exchange = parse_exchange(row["request"], row["response"], row["logging_error_codes"])
+        found[request_id] = Words(exchange.prompt, exchange.response)
+    return found
