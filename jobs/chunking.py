@@ -27,7 +27,7 @@ PIECE_BYTES = 16 * 2**20
 """How much the rows of a piece may hold: their texts stand in memory several times while they are scored."""
 GROUP_ROWS = 5_000
 """Consecutive commits are read together up to this many rows."""
-GROUP_BYTES = 64 * 2**20
+GROUP_BYTES = 48 * 2**20
 """Bodies in memory at once. What is more is let go while it is read, and read again when its turn comes."""
 LARGEST_READ_ROWS = 100_000
 """Rows in memory at once."""
