@@ -1,12 +1,13 @@
 """The distribution of a score, from single values or from the buckets of rollups: medians and their intervals, ranks.
 
-A distribution from buckets knows where a value stands to within its bucket (1 % to either side, 0.125 on a linear
+A distribution from buckets knows where a value stands to within its bucket, which is 2 % wide (0.25 on a linear
 scale); inside of a bucket values are taken as spread evenly.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +18,7 @@ from metrics.comparison import effective_size
 BOOTSTRAP_DRAWS = 4_000
 """Resampled medians behind an interval."""
 
+_edges = lru_cache(maxsize=65_536)(bucket_edges)
 Floats = NDArray[np.float64]
 
 
@@ -38,9 +40,9 @@ class Distribution:
         return float(self.at(np.array([0.5]))[0]) if len(self.weight) else math.nan
 
     @property
-    def middle(self) -> Floats:
-        """The middle of each value's place."""
-        return (self.lower + self.upper) / 2
+    def positive(self) -> bool:
+        """Whether all values are above 0; not so of nothing."""
+        return bool(len(self.lower)) and float(self.lower[0]) > 0
 
     def at(self, shares: Floats) -> Floats:
         """The values below which these shares (0 to 1) of the weight lie; halfway, where a share ends between two."""
@@ -79,7 +81,7 @@ def from_values(values: ArrayLike, weights: ArrayLike | None = None) -> Distribu
 def from_buckets(metric: str, buckets: Mapping[int, float], size: float) -> Distribution:
     """The distribution of a histogram (bucket → weight) of `metric`, a column of `request_metrics`."""
     counted = sorted((bucket, weight) for bucket, weight in buckets.items() if weight > 0)
-    edges = np.array([bucket_edges(metric, bucket) for bucket, _ in counted], dtype=np.float64).reshape(-1, 2)
+    edges = np.array([_edges(metric, bucket) for bucket, _ in counted], dtype=np.float64).reshape(-1, 2)
     return Distribution(edges[:, 0], edges[:, 1], np.array([weight for _, weight in counted], dtype=np.float64), size)
 
 

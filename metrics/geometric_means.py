@@ -1,13 +1,12 @@
 """Scores that spread over orders of magnitude, compared by how many times as large one is as the other."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from metrics.buckets import bucket_edges
 from metrics.comparison import Moments, compare
+from metrics.distributions import Distribution
 
 
 @dataclass(frozen=True)
@@ -27,25 +26,23 @@ class RatioComparison:
     test: str = "Welch's t-test of the logarithms"
 
 
-def log_moments(metric: str, buckets: Mapping[int, float], n: int, size: float) -> Moments:
-    """The moments of the natural logarithms of n positive values from their histogram (bucket → weight).
+def log_moments(of: Distribution, n: int) -> Moments:
+    """The moments of the natural logarithms of n positive values.
 
-    size: how many values of equal weight they tell as much as. A bucket's middle stands for its values, which moves the
-    mean of the logarithms by less than 0.01. Raises: ValueError, if a value is not above 0.
+    The middle of a bucket stands for its values, which moves the mean of the logarithms by less than 0.01.
+    Raises: ValueError, if a value is not above 0.
     """
-    counted = [(bucket, weight) for bucket, weight in buckets.items() if weight > 0]
-    if n <= 0 or not counted:
+    if n <= 0 or not len(of.weight):
         return Moments(0, math.nan, math.nan)
-    edges = np.array([bucket_edges(metric, bucket) for bucket, _ in counted])
-    if edges.min() <= 0:
-        raise ValueError(f"A ratio needs values above 0, and some of {metric} are not.")
-    logs = np.log(edges).mean(axis=1)
-    weights = np.array([weight for _, weight in counted])
-    mean = float(np.average(logs, weights=weights))
-    if size <= 1:
-        return Moments(n, mean, math.nan, size)
-    spread = float(np.average((logs - mean) ** 2, weights=weights))
-    return Moments(n, mean, spread * size / (size - 1), None if size == n else size)
+    if not of.positive:
+        raise ValueError("A ratio needs values above 0, and some of these are not.")
+    logs = (np.log(of.lower) + np.log(of.upper)) / 2
+    mean = float(np.average(logs, weights=of.weight))
+    kish = None if of.size == n else of.size
+    if of.size <= 1:
+        return Moments(n, mean, math.nan, kish)
+    spread = float(np.average((logs - mean) ** 2, weights=of.weight))
+    return Moments(n, mean, spread * of.size / (of.size - 1), kish)
 
 
 def compare_ratio(a: Moments, b: Moments) -> RatioComparison:

@@ -1,28 +1,39 @@
-"""Quality: two model versions side by side, and how easy their answers were to read over time."""
+"""Quality: two versions, times or parts of the traffic side by side, and every minute of a score."""
 
 import streamlit as st
 
-from dashboard import widgets
+from dashboard import time_range, widgets
 from dashboard.panels import quality as panels
-from dashboard.queries import quality
+from dashboard.panels import quality_minutes, quality_pairs, quality_sides
+from dashboard.queries import quality_comparison
 
 widgets.header(
     "Quality", "Two model versions side by side: how fluent, how readable and how toxic their answers are.", dated=True
 )
+time_range.moment_banner()
 
-chosen: object = None
-with widgets.guarded("Versions"), st.container(horizontal=True, vertical_alignment="top"):
-    label, period = widgets.span_control("30d", ("24h", "7d", "30d"))
-    endpoint = widgets.endpoint_control()
-    chosen = panels.version_controls(endpoint)
+sides: object = None
+with widgets.guarded("Versions"):
+    with st.container(horizontal=True, vertical_alignment="top"):
+        chosen = time_range.time_range_control("30d", ("24h", "7d", "30d"))
+        endpoint = widgets.endpoint_control()
+        mode = quality_sides.mode_control()
+        time_range.moment_control()
+    with st.container(horizontal=mode != "sides", vertical_alignment="top"):
+        sides = quality_sides.sides_control(endpoint, chosen.period, mode)
 
-if isinstance(chosen, str):
-    widgets.empty(chosen)
-elif isinstance(chosen, tuple):
-    with widgets.guarded("Comparison"), st.grid(3, min_column_width=270):
-        for compared in quality.comparisons(endpoint, *chosen, period):
-            about = f"{compared.score.meaning} Average, {compared.score.unit}."
-            with widgets.panel(compared.score.title, about):
-                panels.comparison(compared, *chosen)
-    with widgets.panel("Readability per minute", f"How easy the answers were to read over the last {label}."):
-        panels.readability(endpoint, *chosen, period)
+if isinstance(sides, str):
+    widgets.empty(sides)
+elif isinstance(sides, tuple):
+    quality_sides.sides_line(*sides)
+    with widgets.guarded("Comparison"):
+        found = quality_comparison.findings(endpoint, *sides)
+        panels.pies(found, *sides)
+    with widgets.panel("What differs", "Every score of both sides, by the test that fits it."):
+        panels.scores(quality_comparison.findings(endpoint, *sides), *sides, endpoint)
+    with widgets.panel("Same prompts", "Only prompts that both sides answered: nothing but the side differs there."):
+        quality_pairs.paired(quality_comparison.findings(endpoint, *sides), *sides, endpoint)
+    with widgets.panel("Spread", "The values behind the averages: how many answers score how."):
+        panels.spread(quality_comparison.findings(endpoint, *sides), *sides, endpoint)
+    with widgets.panel("Every minute", f"Averages of each minute, {chosen.label}."):
+        quality_minutes.minutes(endpoint, *sides)

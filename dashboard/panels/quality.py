@@ -1,130 +1,176 @@
-"""Panels of the Quality page: two versions side by side, and readability minute by minute."""
+"""Panels of the Quality page: two sides score by score, how their values are spread, and every minute."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
-from dashboard import charts
-from dashboard.panels.marked import marked_line
-from dashboard.periods import Period
-from dashboard.queries import changes, quality, traffic
-from dashboard.queries.quality import READABILITY, ScoreComparison
-from dashboard.queries.traffic import VersionSeen
-from dashboard.widgets import chart, empty, table, time_zone, version_control, version_label
-from dashboard.wording import NOTHING, duration, number, percent, plain, probability, random_sample, signed
+from dashboard import charts, quality_charts
+from dashboard.downloads import download
+from dashboard.links import page_link, requests_query
+from dashboard.panels.behind import rows_behind
+from dashboard.panels.quality_tables import every_score, findings_frame, spread_frame
+from dashboard.panels.quality_words import evidence, is_real, medians_source, verdict
+from dashboard.queries.quality import SCORES as PIES
+from dashboard.queries.quality_comparison import Finding
+from dashboard.queries.quality_sides import Side
+from dashboard.widgets import chart, clickable_chart, empty, panel, table, time_zone
+from dashboard.wording import number, percent, plain, random_sample
 
-_EFFECTS = ((0.2, "very small"), (0.5, "small"), (0.8, "medium"))
-
-
-def version_controls(endpoint: str) -> tuple[VersionSeen, VersionSeen] | str:
-    """The two versions to compare, or a sentence that says why there are no two."""
-    versions = traffic.versions(endpoint)
-    if len(versions) < 2:
-        return f"A comparison needs two versions that have answered on this endpoint; so far there are {len(versions)}."
-    a = version_control("Version", "a", versions, default=1)
-    b = version_control("Compared with", "b", versions, default=0)
-    return (a, b) if a.key != b.key else "Choose two different versions to compare them."
+NOT_BY_REQUESTER = (
+    "This score is not summed by requester, so it cannot be sliced so. "
+    "Choose everyone, or look at toxicity, tokens out and cost."
+)
 
 
-def comparison(compared: ScoreComparison, a: VersionSeen, b: VersionSeen) -> None:
-    """One score of two versions: the pie, both values with n, and how sure the difference is."""
-    result, score = compared.comparison, compared.score
-    names = (version_label(a, [a, b]), version_label(b, [a, b]))
-    if not result.n_a or not result.n_b:
-        empty(_nothing_scored(compared, names))
+def labels_of(a: Side, b: Side) -> tuple[str, str]:
+    """How the two sides are called."""
+    return a.label, b.label
+
+
+def pies(found: Sequence[Finding], a: Side, b: Side) -> None:
+    """The three scores that people know, each as a pie of its averages or medians."""
+    word = st.segmented_control(
+        "Pies show", ["Averages", "Medians"], default="Averages", required=True, key="pies", bind="query-params"
+    )
+    by_metric = {one.score.metric: one for one in found}
+    with st.grid(3, min_column_width=270):
+        for score in PIES:
+            about = f"{score.meaning} {'Median' if word == 'Medians' else 'Average'}, {score.unit}."
+            with panel(score.title, about):
+                if score.metric in by_metric:
+                    _pie(by_metric[score.metric], a, b, len(found), medians=word == "Medians")
+                else:
+                    empty(NOT_BY_REQUESTER)
+
+
+def _pie(found: Finding, a: Side, b: Side, scores: int, *, medians: bool) -> None:
+    """One score of two sides: the pie, both values with n, and how sure the difference is."""
+    labels = labels_of(a, b)
+    if not all(found.n):
+        empty(_nothing_scored(found, labels))
         return
+    shown = found.of_medians() if medians else found.compared
+    values = shown.comparison.mean_a, shown.comparison.mean_b
+    word = "median" if medians else "average"
+    said = [number(value, found.score.decimals) for value in values]
+    spoken = f"{found.score.title}, {word}: {labels[0]} {said[0]}, {labels[1]} {said[1]}"
     versions = (a.entity_version, b.entity_version)
-    averages = [number(mean, score.decimals) for mean in (result.mean_a, result.mean_b)]
-    spoken = f"{score.title}: {names[0]} {averages[0]}, {names[1]} {averages[1]}"
-    if charts.can_be_a_pie(compared):
-        chart(charts.version_pie(compared, names, versions), key=f"pie {score.metric}", alt=spoken, still=True)
+    key = f"pie {found.score.metric}"
+    if charts.can_be_a_pie(shown):
+        chart(charts.version_pie(shown, labels, versions), key=key, alt=spoken, still=True)
     else:
-        chart(charts.version_bars(compared, names, versions), key=f"pie {score.metric}", alt=spoken, still=True)
-        st.caption("Drawn as bars: an average of zero or below has no share of a circle.")
+        chart(charts.version_bars(shown, labels, versions), key=key, alt=spoken, still=True)
+        st.caption(
+            f"Drawn as bars: {'a median' if medians else 'an average'} of zero or below has no share of a circle."
+        )
+    _values(found, labels)
+    st.markdown(verdict(found, labels[1]))
+    st.caption(evidence(found, labels, scores))
+    if found.compared.sample is not None:
+        sample = found.compared.sample
+        st.caption(random_sample(found.score.title, sample.scored, sample.answers))
+
+
+def scores(found: Sequence[Finding], a: Side, b: Side, endpoint: str) -> None:
+    """Every score of both sides with its difference, and which of the differences are real."""
+    labels = labels_of(a, b)
+    known = [one for one in found if all(one.n)]
+    if not known:
+        empty("No score is known of both sides in the chosen time. A longer range may help.")
+        return
+    real = [one.score.title for one in known if is_real(one.corrected)]
+    st.markdown(_summary(real, len(known)))
+    every_score(known, labels)
+    with st.expander("As a table, with every figure"):
+        st.dataframe(findings_frame(known, labels), hide_index=True)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        download(findings_frame(known, labels), "quality scores")
+        for side in (a, b):
+            query = requests_query(side.requests(endpoint), time_zone())
+            page_link("requests", f"Requests of {side.label}", "list_alt", **query)
+    st.caption(
+        f"Intervals are 95 %, of each score alone. A difference counts as real where its p-value, corrected for "
+        f"{len(known)} scores (Holm), is below 0.05. Perplexity is compared by the ratio of geometric means (Welch's "
+        "test of the logarithms), readability by averages (Welch), the rest by ranks (Mann-Whitney) and medians "
+        f"(bootstrap, from {medians_source(all(one.exact for one in known))})."
+    )
+
+
+def spread(found: Sequence[Finding], a: Side, b: Side, endpoint: str) -> None:
+    """How the values behind the averages are spread, and the requests behind a bin."""
+    labels = labels_of(a, b)
+    known = {one.score.title: one for one in found if all(one.n)}
+    if not known:
+        empty("There are no values of both sides in the chosen time.")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        title = st.selectbox("Score", list(known), key="spread", bind="query-params", width=250)
+        shape = st.segmented_control(
+            "Shape", ["Histogram", "Cumulative"], default="Histogram", required=True, key="shape", bind="query-params"
+        )
+    one = known.get(str(title), next(iter(known.values())))
+    score = one.score
+    figure = quality_charts.spread(
+        one.distributions,
+        labels,
+        (a.entity_version, b.entity_version),
+        f"{score.title}, {score.unit}",
+        score.decimals,
+        cumulative=shape == "Cumulative",
+    )
+    spoken = quality_charts.spread_spoken(one.distributions, labels, score.title, score.decimals)
+    points = clickable_chart(figure, key="spread chart", alt=spoken)
+    scorer = f" Scored by {plain(one.compared.scorer)}." if one.compared.scorer else ""
+    st.caption(
+        "From the buckets of the rollups; upright lines are medians, and the outermost 0.5 % on either side are not "
+        f"drawn. Choose a point to see the requests behind it.{scorer}"
+    )
+    _bin_behind(points, (a, b), endpoint, score.metric)
+    frame = spread_frame(one.distributions, labels)
+    with st.expander("As a table"):
+        st.dataframe(frame, hide_index=True)
+    download(frame, f"quality {score.metric} spread")
+
+
+def _bin_behind(points: Sequence[dict[str, object]], sides: tuple[Side, Side], endpoint: str, metric: str) -> None:
+    data = points[0].get("customdata") if points else None
+    if not isinstance(data, list | tuple) or len(data) != 4 or data[0] != "bin":
+        return
+    side = sides[int(data[1])]
+    wanted = replace(side.requests(endpoint, metric), at_least=float(data[2]), below=float(data[3]))
+    rows_behind(wanted, (metric,), metric)
+
+
+def _values(found: Finding, labels: Sequence[str]) -> None:
+    compared, digits = found.compared, found.score.decimals
+    result, medians = compared.comparison, found.medians
+    scored = [
+        f"{number(n)} ({percent(n / requests if requests else None, 0)})"
+        for n, requests in ((result.n_a, compared.requests_a), (result.n_b, compared.requests_b))
+    ]
     table(
         {
-            "Version": [f"**{plain(name)}**" for name in names],
-            "Average": averages,
-            "Scored": [number(n) for n in (result.n_a, result.n_b)],
-            "Of all": [
-                percent(n / requests if requests else None, 0)
-                for n, requests in ((result.n_a, compared.requests_a), (result.n_b, compared.requests_b))
-            ],
+            "Version": [f"**{plain(name)}**" for name in labels],
+            "Average": [number(mean, digits) for mean in (result.mean_a, result.mean_b)],
+            "Median": [number(median, digits) for median in (medians.median_a, medians.median_b)],
+            "Scored": scored,
         },
-        alt=f"{score.title} of both versions, with the number of scored answers",
+        alt=f"{found.score.title} of both sides, with the number of scored answers",
     )
-    st.markdown(_verdict(compared, names))
-    st.caption(_evidence(compared, names))
-    if compared.sample is not None:
-        st.caption(random_sample(score.title, compared.sample.scored, compared.sample.answers))
 
 
-def readability(endpoint: str, a: VersionSeen, b: VersionSeen, period: Period) -> None:
-    """How easy the answers were to read, every minute."""
-    chosen = st.segmented_control(
-        "Measure",
-        list(READABILITY),
-        format_func=lambda name: READABILITY[name].title,
-        default="grade",
-        required=True,
-        key="readability",
-        bind="query-params",
-    )
-    score = READABILITY.get(str(chosen), READABILITY["grade"])
-    means = quality.minute_means(endpoint, score.metric, period)
-    labels = {version.key: version_label(version, [a, b]) for version in (a, b)}
-    means = means[means["version"].isin(list(labels))]
-    if means.empty:
-        empty("No answer of these versions has a readability score in this time.")
-        return
-    scorer = str(means.groupby("scorer")["n"].sum().idxmax())
-    shown = means[means["scorer"] == scorer]
-    first = int(shown["time"].min())
-    marked = tuple(marker for marker in changes.markers(period, endpoint) if marker.time >= first)
-    figure = charts.minute_means(
-        shown, time_zone(), f"{score.title}, {score.unit}", labels, score.decimals, period.bin_seconds, marked
-    )
-    chart(figure, key="minutes", alt=f"{score.title} of the answers, minute by minute")
-    left_out = len(set(means["scorer"])) - 1
-    others = f" Values of {left_out} other scorers are left out." if left_out else ""
-    st.caption(
-        f"Dots are minutes ({number(len(shown))}), lines are averages of {duration(period.bin_seconds)}. "
-        f"Drag to zoom, double-click to go back. Scored by {plain(scorer)}.{others}"
-    )
-    marked_line(marked)
-
-
-def _nothing_scored(compared: ScoreComparison, names: Sequence[str]) -> str:
-    result = compared.comparison
-    missing = [plain(name) for name, n in zip(names, (result.n_a, result.n_b), strict=True) if not n]
+def _nothing_scored(found: Finding, labels: Sequence[str]) -> str:
+    missing = [plain(name) for name, n in zip(labels, found.n, strict=True) if not n]
     return f"No answer of {' and '.join(missing)} has this score in the chosen time. A longer range may help."
 
 
-def _verdict(compared: ScoreComparison, names: Sequence[str]) -> str:
-    """What the numbers say, in a sentence."""
-    result, digits = compared.comparison, compared.score.decimals
-    if result.low is None or result.high is None:
-        return f"Difference **{signed(result.difference, digits)}**; too few values for an interval."
-    interval = f"95 % interval {signed(result.low, digits)} to {signed(result.high, digits)}"
-    if result.low <= 0 <= result.high:
-        return f"**No clear difference**: {signed(result.difference, digits)} ({interval})."
-    word = "higher" if result.difference > 0 else "lower"
-    return f"**{plain(names[1])} is {word}** by {number(abs(result.difference), digits)} ({interval})."
-
-
-def _evidence(compared: ScoreComparison, names: Sequence[str]) -> str:
-    result = compared.comparison
-    effect = NOTHING
-    if result.effect_size is not None:
-        size = abs(result.effect_size)
-        word = next((word for limit, word in _EFFECTS if size < limit), "large")
-        effect = f"{signed(result.effect_size, 2)}, {word}"
-    left_out = f" Left out, never mixed in: {plain(', '.join(compared.others))}." if compared.others else ""
+def _summary(real: Sequence[str], known: int) -> str:
+    if not real:
+        return f"**None of {known} differences is clear.**"
+    listed = ", ".join(plain(title) for title in real)
     return (
-        f"{plain(names[1])} − {plain(names[0])}; {plain(result.test)}, p {_equals(probability(result.p_value))}; "
-        f"Cohen's d {effect}. Scored by {plain(compared.scorer)}.{left_out}"
+        f"**{len(real)} of {known} differences are real**: {listed}."
+        if len(real) > 1
+        else (f"**1 of {known} differences is real**: {listed}.")
     )
-
-
-def _equals(text: str) -> str:
-    return text.replace("<", "\\<") if text.startswith("<") else f"= {text}"

@@ -1,10 +1,11 @@
-"""How good two versions are, side by side, and how a score went minute by minute."""
+"""One score of two versions from sums, and how a score went minute by minute."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from dashboard.measures import MEASURES
 from dashboard.periods import Period
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
 from dashboard.queries.sample import ANSWERS, REQUESTS, Sample, sample_of
@@ -12,8 +13,6 @@ from metrics.comparison import Comparison, Moments, compare, moments_from_sums
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from dashboard.queries.traffic import VersionSeen
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,12 @@ class Score:
     unit: str
     meaning: str
     decimals: int
+
+
+def score_of(metric: str) -> Score:
+    """The score in the column `metric` of `request_metrics`, as `MEASURES` describes it."""
+    measure = MEASURES[metric]
+    return Score(metric, measure.title, measure.unit, measure.meaning, measure.decimals)
 
 
 SCORES = (
@@ -40,12 +45,16 @@ SCORES = (
     ),
     Score("response_toxicity", "Toxicity", "0 to 1", "How toxic the answers read; lower is better.", 4),
 )
+"""The scores of the three pies."""
 
-READABILITY = {
-    "grade": Score("response_fk_grade", "Flesch-Kincaid grade", "US grade", "", 2),
-    "ease": Score("response_reading_ease", "Flesch reading ease", "about 0 to 100", "", 1),
-    "ari": Score("response_ari", "Automated Readability Index", "US grade", "", 2),
+BY_MINUTE = {
+    "grade": score_of("response_fk_grade"),
+    "ease": score_of("response_reading_ease"),
+    "ari": score_of("response_ari"),
+    "perplexity": SCORES[0],
+    "toxicity": SCORES[2],
 }
+"""The scores that are shown minute by minute, by the name that links have."""
 
 
 @dataclass(frozen=True)
@@ -64,40 +73,15 @@ class ScoreComparison:
     sample: Sample | None = None
 
 
-def comparisons(endpoint: str, a: "VersionSeen", b: "VersionSeen", period: Period) -> list[ScoreComparison]:
-    """The scores of version `a` beside those of version `b`, from the scorer that both share most.
-
-    Raises: QueryFailed, LakehouseError.
-    """
-    sums = _sums(shown("metrics_15min"), endpoint, period)
-    return [compared(sums, score, a.key, b.key) for score in SCORES]
-
-
 def minute_means(endpoint: str, metric: str, period: Period) -> "pd.DataFrame":
-    """The average of a score in every minute: columns time (int64, ms since 1970 UTC), version, scorer, n, mean.
+    """The average of a score in every minute: columns time (int64, ms since 1970 UTC), version, scorer, n, weight,
+    mean.
+
 
     Raises: QueryFailed, LakehouseError.
     """
     found: pd.DataFrame = _minute_means(shown("metrics_minute"), endpoint, metric, period)
     return found
-
-
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _sums(snapshot: Snapshot, endpoint: str, period: Period) -> "pd.DataFrame":
-    return select(
-        snapshot,
-        """SELECT coalesce(entity_name, '') || '/' || entity_version AS version, metric, scorer,
-                  sum(n)::BIGINT AS n, sum(sum_w) AS sum_w, sum(sum_wx) AS sum_wx, sum(sum_wx2) AS sum_wx2,
-                  sum(coalesce(sum_w2, sum_w)) AS sum_w2
-           FROM this
-           WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
-             AND metric = ANY($metrics)
-           GROUP BY ALL""",
-        endpoint=endpoint,
-        start=period.start,
-        end=period.end,
-        metrics=[REQUESTS, ANSWERS, *(score.metric for score in SCORES)],
-    )
 
 
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
@@ -106,7 +90,7 @@ def _minute_means(snapshot: Snapshot, endpoint: str, metric: str, period: Period
         snapshot,
         """SELECT epoch_ms(window_start) AS time,
                   coalesce(entity_name, '') || '/' || entity_version AS version, scorer,
-                  sum(n)::BIGINT AS n, sum(sum_wx) / sum(sum_w) AS mean
+                  sum(n)::BIGINT AS n, sum(sum_w) AS weight, sum(sum_wx) / sum(sum_w) AS mean
            FROM this
            WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
              AND metric = $metric

@@ -12,9 +12,10 @@ from streamlit.testing.v1 import AppTest
 from dashboard.periods import period
 from dashboard.queries import models
 from dashboard.queries.lake import newest, select
-from dashboard.queries.quality import comparisons
+from dashboard.queries.quality import ScoreComparison
+from dashboard.queries.quality_comparison import findings
 from dashboard.queries.sample import Sample, sample_of
-from dashboard.queries.traffic import traffic, versions
+from dashboard.queries.traffic import traffic
 from dashboard.wording import random_sample
 from metrics.comparison import compare, moments_from_sums
 from registry.versions import ModelVersion
@@ -22,6 +23,7 @@ from settings import Settings
 from tests.dashboard import workspace
 from tests.dashboard.conftest import Month
 from tests.dashboard.test_pages import texts
+from tests.dashboard.test_quality import both
 
 Opener = Callable[..., AppTest]
 
@@ -37,16 +39,17 @@ def thin(month: Month, empty: Settings) -> pd.DataFrame:
     return rows
 
 
+def comparisons(month: Month) -> list[ScoreComparison]:
+    return [one.compared for one in findings("chatbot", *both(period("30d", month.now)))]
+
+
 def scored(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     return rows.dropna(subset=[metric])
 
 
 @pytest.mark.parametrize("metric", ["response_perplexity", "response_toxicity"])
 def test_averages_and_intervals_of_a_sample_are_weighted(month: Month, thin: pd.DataFrame, metric: str) -> None:
-    second, first = versions("chatbot")
-    found = next(
-        one for one in comparisons("chatbot", first, second, period("30d", month.now)) if one.score.metric == metric
-    )
+    found = next(one for one in comparisons(month) if one.score.metric == metric)
     a, b = (scored(thin[thin["entity_version"] == version], metric) for version in ("1", "2"))
     result = found.comparison
     assert (result.n_a, result.n_b) == (len(a), len(b))
@@ -60,8 +63,7 @@ def test_rows_that_stand_for_many_are_no_more_evidence_in_a_comparison(month: Mo
     weights = pd.Series(np.where(np.arange(len(month.rows)) % 3, 1.0, 9.0), index=month.rows.index)
     rows = month.rows.assign(score_weight=weights)
     workspace.write_rows(empty, "metrics_15min", workspace.partials(rows, 15))
-    second, first = versions("chatbot")
-    found = comparisons("chatbot", first, second, period("30d", month.now))[0]
+    found = comparisons(month)[0]
     sides = []
     for version in ("1", "2"):
         mine = scored(rows[rows["entity_version"] == version], "response_perplexity")
@@ -77,8 +79,7 @@ def test_rows_that_stand_for_many_are_no_more_evidence_in_a_comparison(month: Mo
 
 
 def test_what_every_answer_has_is_no_sample(month: Month, thin: pd.DataFrame) -> None:
-    second, first = versions("chatbot")
-    found = {one.score.metric: one for one in comparisons("chatbot", first, second, period("30d", month.now))}
+    found = {one.score.metric: one for one in comparisons(month)}
     assert found["response_fk_grade"].sample is None
     assert sample_of(10, 10.0, 12) is None
     assert sample_of(10, 40.0, 38) == Sample(10, 38)

@@ -10,7 +10,7 @@ from scipy import stats
 
 from metrics.buckets import bucket_of, bucket_value
 from metrics.comparison import Moments
-from metrics.distributions import compare_medians, from_buckets, from_values
+from metrics.distributions import Distribution, compare_medians, from_buckets, from_values
 from metrics.geometric_means import compare_ratio, log_moments
 from metrics.multiple_tests import holm
 from metrics.paired import paired_difference
@@ -25,6 +25,10 @@ def counted(metric: str, values: list[float], weights: list[float] | None = None
     for bucket, weight in zip(bucket_of(metric, values).tolist(), weights or [1.0] * len(values), strict=True):
         histogram[bucket] = histogram.get(bucket, 0.0) + weight
     return histogram
+
+
+def buckets_of(metric: str, values: list[float]) -> Distribution:
+    return from_buckets(metric, counted(metric, values), len(values))
 
 
 @settings(max_examples=50)
@@ -85,7 +89,7 @@ def test_a_weighted_median_is_that_of_the_repeated_values(rows: list[tuple[int, 
 @settings(max_examples=30)
 @given(st.lists(st.floats(0.01, 1e5), min_size=1, max_size=60))
 def test_the_median_of_buckets_is_within_a_bucket(values: list[float]) -> None:
-    found = from_buckets("response_perplexity", counted("response_perplexity", values), len(values)).median
+    found = buckets_of("response_perplexity", values).median
     low, high = np.sort(values)[[(len(values) - 1) // 2, len(values) // 2]]
     assert low / 1.021 <= found <= high * 1.021
 
@@ -127,9 +131,7 @@ def test_one_value_has_a_median_and_no_interval() -> None:
 
 def test_a_ratio_of_geometric_means_is_that_of_the_raw_values() -> None:
     a, b = SKEWED.lognormal(3.1, 0.4, 700), SKEWED.lognormal(3.3, 0.5, 500)
-    sides = [
-        log_moments("response_perplexity", counted("response_perplexity", list(v)), len(v), len(v)) for v in (a, b)
-    ]
+    sides = [log_moments(buckets_of("response_perplexity", list(v)), len(v)) for v in (a, b)]
     found = compare_ratio(*sides)
     test = stats.ttest_ind(np.log(b), np.log(a), equal_var=False)
     interval = test.confidence_interval()
@@ -137,11 +139,11 @@ def test_a_ratio_of_geometric_means_is_that_of_the_raw_values() -> None:
     assert (found.low, found.high) == pytest.approx((math.exp(interval.low), math.exp(interval.high)), rel=3e-3)
     assert found.mean_a == pytest.approx(stats.gmean(a), rel=2e-3)
     with pytest.raises(ValueError, match="above 0"):
-        log_moments("response_perplexity", counted("response_perplexity", [0.0, 1.0]), 2, 2)
+        log_moments(buckets_of("response_perplexity", [0.0, 1.0]), 2)
 
 
 def test_a_ratio_of_too_few_values_has_no_interval() -> None:
-    one = log_moments("response_perplexity", counted("response_perplexity", [8.0]), 1, 1)
+    one = log_moments(buckets_of("response_perplexity", [8.0]), 1)
     found = compare_ratio(one, Moments(3, math.log(16), 0.1))
     assert found.ratio == pytest.approx(2, rel=0.01)
     assert found.low is found.p_value is None

@@ -1,0 +1,127 @@
+"""The panel that shows a score minute by minute, and the requests behind a minute."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from dashboard import charts
+from dashboard.downloads import download
+from dashboard.panels.behind import rows_behind
+from dashboard.panels.marked import marked_line
+from dashboard.periods import Period, between
+from dashboard.queries import changes, quality
+from dashboard.queries.quality import BY_MINUTE, Score
+from dashboard.queries.quality_sides import Side
+from dashboard.queries.requests import RequestFilter
+from dashboard.widgets import clickable_chart, empty, time_zone
+from dashboard.wording import duration, number, plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MOST_ROWS = 500
+"""Lines of the table for screen readers: the averages of the line, not every minute."""
+
+
+def minutes(endpoint: str, a: Side, b: Side) -> None:
+    """A score of both versions, every minute of the time that the two sides cover, over all of their traffic."""
+    score = _measure_control()
+    period = _covered(a.period, b.period)
+    versions = {side.key: f"v{side.entity_version}" for side in (a, b)}
+    if len(set(versions.values())) < len(versions):
+        versions = {side.key: f"{side.entity_name} v{side.entity_version}" for side in (a, b)}
+    means = quality.minute_means(endpoint, score.metric, period)
+    means = means[means["version"].isin(list(versions))]
+    if means.empty:
+        empty(f"No answer of these versions has this score in this time: {score.title}.")
+        return
+    scorer = str(means.groupby("scorer")["n"].sum().idxmax())
+    shown = means[means["scorer"] == scorer]
+    first = int(shown["time"].min())
+    marked = tuple(marker for marker in changes.markers(period, endpoint) if marker.time >= first)
+    unit = f"{score.title}, {score.unit}"
+    # A value that stands for many weighs as many in the lines.
+    weighed = shown.assign(n=shown["weight"])
+    figure = charts.minute_means(weighed, time_zone(), unit, versions, score.decimals, period.bin_seconds, marked)
+    spoken = f"{score.title} of the answers, minute by minute: {number(len(shown))} minutes"
+    points = clickable_chart(figure, key="minutes", alt=spoken)
+    left_out = len(set(means["scorer"])) - 1
+    others = f" Values of {left_out} other scorers are left out." if left_out else ""
+    st.caption(
+        f"Dots are minutes ({number(len(shown))}), lines are averages of {duration(period.bin_seconds)}; "
+        "a line breaks where nobody asked for long. All traffic of the versions is shown, also where a side is a part "
+        "of it. Drag to zoom, double-click to go back, choose a dot for its requests. "
+        f"Scored by {plain(scorer)}.{others}"
+    )
+    marked_line(marked)
+    _minute_behind(points, shown, list(versions), endpoint, score)
+    _tables(shown, versions, period, score)
+
+
+def _measure_control() -> Score:
+    chosen = st.segmented_control(
+        "Measure",
+        list(BY_MINUTE),
+        format_func=lambda name: BY_MINUTE[name].title,
+        default="grade",
+        required=True,
+        key="measure",
+        bind="query-params",
+    )
+    return BY_MINUTE.get(str(chosen), BY_MINUTE["grade"])
+
+
+def _covered(a: Period, b: Period) -> Period:
+    """The time that both periods cover; that of b alone where the two are too far apart."""
+    if a == b:
+        return b
+    try:
+        return between(min(a.start, b.start), max(a.end, b.end))
+    except ValueError:
+        return b
+
+
+def _minute_behind(
+    points: Sequence[dict[str, Any]], shown: "pd.DataFrame", versions: Sequence[str], endpoint: str, score: Score
+) -> None:
+    """The requests of the minute whose dot was chosen. The dots come first in the figure, one trace a version."""
+    if not points:
+        return
+    trace, place = points[0].get("curve_number"), points[0].get("point_index")
+    if not isinstance(trace, int) or not isinstance(place, int) or trace >= len(versions):
+        return
+    own = shown[shown["version"] == versions[trace]]
+    if place >= len(own):
+        return
+    start = datetime.fromtimestamp(int(own["time"].iloc[place]) / 1000, UTC)
+    wanted = RequestFilter(
+        start, start + timedelta(minutes=1), endpoint, versions=(versions[trace],), score=score.metric
+    )
+    rows_behind(wanted, (score.metric,))
+
+
+def _tables(shown: "pd.DataFrame", versions: dict[str, str], period: Period, score: Score) -> None:
+    import pandas as pd
+
+    times = pd.to_datetime(shown["time"], unit="ms", utc=True)
+    whole = shown.assign(minute=times.dt.tz_convert(time_zone()).dt.strftime("%Y-%m-%d %H:%M"))
+    whole = whole.assign(version=whole["version"].map(versions))
+    with st.expander("As a table"):
+        width = period.bin_seconds * 1000
+        lines = shown.assign(start=shown["time"] // width * width, weighted=shown["mean"] * shown["weight"])
+        sums = lines.groupby(["start", "version"])[["n", "weight", "weighted"]].sum().reset_index().tail(_MOST_ROWS)
+        starts = pd.to_datetime(sums["start"], unit="ms", utc=True).dt.tz_convert(time_zone())
+        st.dataframe(
+            pd.DataFrame(
+                {
+                    "from": starts.dt.strftime("%Y-%m-%d %H:%M"),
+                    "version": sums["version"].map(versions),
+                    "answers": sums["n"],
+                    f"{score.title}, average of {duration(period.bin_seconds)}": sums["weighted"] / sums["weight"],
+                }
+            ),
+            hide_index=True,
+        )
+    download(whole[["minute", "version", "scorer", "n", "mean"]], f"quality {score.metric} minutes")
