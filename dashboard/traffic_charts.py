@@ -14,7 +14,7 @@ from dashboard.chart_times import shown_times
 from dashboard.colors import ACCENT, BAD, GOOD, GRID, NEUTRAL, VERSION_COLORS, WARNING, translucent, version_color
 from dashboard.queries.traffic_over_time import OTHERS
 from dashboard.queries.traffic_rhythm import WEEKDAYS
-from metrics.buckets import ZERO_BUCKET, bucket_edges
+from metrics.buckets import BUCKETS_PER_DOUBLING, ZERO_BUCKET, bucket_edges
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,9 +31,11 @@ DASHES = {"p50": "solid", "p95": "dash", "p99": "dot"}
 MOST_STEPS = 48
 """Steps that a distribution is drawn with, at most."""
 
+_STEP_WIDTHS = (5, 7, 12, 18, 25, 35, 70, 140, 10_000)
+_LEAST_NUMBERS = 3
+_FEW_POINTS = 64
 _HEIGHT = 300
 _CLOCK = "%{x|%a %d %b %H:%M}"
-_TIME_AXIS = {"type": "date", "gridcolor": GRID, "zeroline": False, "automargin": True, "nticks": 6, "tickangle": 0}
 
 
 def part_color(by: str, key: str, place: int) -> str:
@@ -50,13 +52,15 @@ def stacked(
 ) -> "go.Figure":
     """An amount over time as bars that stand on each other, a colour for each part. labels: key → name."""
     # Days are UTC days: shown where that day begins, in whatever zone.
-    shown = shown_times(amounts.times, "UTC" if by == "requester" else zone)
+    zone = "UTC" if by == "requester" else zone
+    shown = shown_times(amounts.times, zone)
     width = amounts.seconds * 1000
     clock = "%{x|%a %d %b}, UTC day" if by == "requester" else _CLOCK
     traces = [
         {
             "type": "bar",
             "name": escape(labels[key]),
+            "legendrank": place + 1,
             "x": shown,
             "y": values,
             "width": width * 0.86,
@@ -67,14 +71,14 @@ def stacked(
         }
         for place, (key, values) in enumerate(amounts.parts.items())
     ]
-    marked = frame.marked_times(markers, _with_end(amounts), "UTC" if by == "requester" else zone)
+    marked = frame.marked_times(markers, _ends(amounts.times, amounts.seconds), zone)
     return frame.figure(
         [*traces, *marked.traces],
         height=_HEIGHT,
         legend=True,
         barmode="stack",
         hovermode="closest",
-        xaxis=_TIME_AXIS,
+        xaxis=_time_axis(amounts.times, amounts.seconds, zone),
         yaxis={**frame.axis(f"{unit} per {bin_words(amounts.seconds)}"), "rangemode": "tozero"},
         **marked.entries,
     )
@@ -96,22 +100,23 @@ def latency(
             "connectgaps": False,
             "line": {
                 "color": version_color(key.rpartition("/")[2]) if key else ACCENT,
-                "width": 2,
+                "width": 1.8,
                 "dash": "solid" if key else DASHES[quantile],
             },
-            "marker": {"size": 4},
+            # A point can be clicked; many of them are no more than that.
+            "marker": {"size": 5 if len(lines.times) <= _FEW_POINTS else 2.5},
             "customdata": [["bin", int(time), key] for time in lines.times],
             "hovertemplate": f"{_CLOCK}<br>%{{y:,.1f}} ms<extra>{escape(name)}</extra>",
         }
         for (key, quantile), name in shown.items()
     ]
-    marked = frame.marked_times(markers, lines.times, zone)
+    marked = frame.marked_times(markers, _ends(lines.times, lines.seconds), zone)
     return frame.figure(
         [*traces, *marked.traces],
         height=_HEIGHT,
         legend=True,
         hovermode="closest",
-        xaxis=_TIME_AXIS,
+        xaxis=_time_axis(lines.times, lines.seconds, zone),
         yaxis={**frame.axis("latency, ms"), "rangemode": "tozero"},
         **marked.entries,
     )
@@ -176,7 +181,7 @@ def distribution(steps: "pd.DataFrame", labels: Mapping[str, str], unit: str) ->
         height=_HEIGHT,
         legend=True,
         hovermode="closest",
-        xaxis={**frame.axis(unit), "type": "log", "dtick": "D2" if _decades(steps) < 2 else 1, "tickangle": 0},
+        xaxis={**frame.axis(unit), "type": "log", "tickangle": 0, **_round_ticks(steps)},
         yaxis={**frame.axis("share of the version's requests"), "rangemode": "tozero", "tickformat": ".0%"},
     )
 
@@ -184,8 +189,9 @@ def distribution(steps: "pd.DataFrame", labels: Mapping[str, str], unit: str) ->
 def coarser(metric: str, histogram: "pd.DataFrame") -> "pd.DataFrame":
     """A histogram in so few steps that a person sees its shape: columns version, lower, upper, middle, n, share.
 
-    Several buckets make a step, so every step's edges are buckets' edges and nothing is counted twice. Buckets of zero
-    and below have no place on a logarithmic scale and are left out; their weight still counts in the share.
+    A step is several buckets, so nothing is counted twice. Its edges are the whole numbers next to theirs: latency and
+    tokens have no values in between. Zero and below have no place on a logarithmic scale and are left out; their
+    weight still counts in the share.
     """
     import pandas as pd
 
@@ -193,8 +199,7 @@ def coarser(metric: str, histogram: "pd.DataFrame") -> "pd.DataFrame":
     above = histogram[histogram["bucket"] > ZERO_BUCKET]
     if above.empty:
         return pd.DataFrame(columns=columns)
-    span = int(above["bucket"].max() - above["bucket"].min()) + 1
-    width = next(w for w in (5, 7, 35, 70, 140, 10_000) if span / w <= MOST_STEPS)
+    width = _step_width(metric, above)
     steps = above.assign(step=above["bucket"] // width).groupby(["version", "step"], sort=False)["weight"].sum()
     whole = histogram.groupby("version")["weight"].sum()
     rows: list[tuple[object, ...]] = []
@@ -204,10 +209,25 @@ def coarser(metric: str, histogram: "pd.DataFrame") -> "pd.DataFrame":
         part = steps[version]
         # Steps without a request are zeros between the others, not a line across.
         for step in range(int(part.index.min()) - 1, int(part.index.max()) + 2):
-            lower, upper = (bucket_edges(metric, (step + end) * width)[0] for end in (0, 1))
-            n = float(part.get(step, 0.0))
-            rows.append((version, lower, upper, float(np.sqrt(lower * upper)), n, n / float(whole[version])))
+            lower, upper = (float(np.ceil(bucket_edges(metric, (step + end) * width)[0])) for end in (0, 1))
+            if lower < upper and lower > 0:
+                n = float(part.get(step, 0.0))
+                rows.append((version, lower, upper, float(np.sqrt(lower * upper)), n, n / float(whole[version])))
     return pd.DataFrame(rows, columns=columns)
+
+
+def _step_width(metric: str, above: "pd.DataFrame") -> int:
+    """Buckets to a step: few enough steps, and in the middle of the values at least a few whole numbers to each."""
+    span = int(above["bucket"].max() - above["bucket"].min()) + 1
+    ordered = above.sort_values("bucket")
+    half = int(np.searchsorted(ordered["weight"].cumsum(), ordered["weight"].sum() / 2))
+    middle = bucket_edges(metric, int(ordered["bucket"].iloc[half]))[0]
+    fits = (
+        width
+        for width in _STEP_WIDTHS
+        if span / width <= MOST_STEPS and middle * (2 ** (width / BUCKETS_PER_DOUBLING) - 1) >= _LEAST_NUMBERS
+    )
+    return next(fits, BUCKETS_PER_DOUBLING)
 
 
 def errors(
@@ -218,6 +238,7 @@ def errors(
         {
             "type": "bar",
             "name": key,
+            "legendrank": int(key[0]),
             "x": shown_times(times, zone),
             "y": values,
             "width": seconds * 860,
@@ -228,14 +249,14 @@ def errors(
         }
         for key, values in parts.items()
     ]
-    marked = frame.marked_times(markers, times, zone)
+    marked = frame.marked_times(markers, _ends(times, seconds), zone)
     return frame.figure(
         [*traces, *marked.traces],
         height=240,
         legend=True,
         barmode="stack",
         hovermode="closest",
-        xaxis=_TIME_AXIS,
+        xaxis=_time_axis(times, seconds, zone),
         yaxis={**frame.axis(f"failed requests per {bin_words(seconds)}"), "rangemode": "tozero"},
         **marked.entries,
     )
@@ -272,13 +293,13 @@ def spikes(found: "Spikes", of: str, unit: str, zone: str, markers: Sequence["Ma
             "hovertemplate": f"{_CLOCK}<br>%{{text}}<extra></extra>",
         },
     ]
-    marked = frame.marked_times(markers, found.times, zone)
+    marked = frame.marked_times(markers, _ends(found.times, found.seconds), zone)
     return frame.figure(
         [*traces, *marked.traces],
         height=240,
         legend=True,
         hovermode="closest",
-        xaxis=_TIME_AXIS,
+        xaxis=_time_axis(found.times, found.seconds, zone),
         yaxis={**frame.axis(f"{unit} per {bin_words(found.seconds)}"), "rangemode": "tozero"},
         **marked.entries,
     )
@@ -322,12 +343,24 @@ def bin_words(seconds: int) -> str:
     return f"{seconds} seconds"
 
 
-def _with_end(amounts: "Stack") -> Any:
+def _time_axis(times: Any, seconds: int, zone: str) -> dict[str, Any]:
+    """An axis from the first bin to the end of the last, the same for every chart of a period."""
+    ends = shown_times([times[0], times[-1] + seconds * 1000], zone).tolist() if len(times) else None
+    axis = {"type": "date", "gridcolor": GRID, "zeroline": False, "automargin": True, "nticks": 6, "tickangle": 0}
+    return axis if ends is None else {**axis, "range": ends}
+
+
+def _ends(times: Any, seconds: int) -> Any:
     """The bins' starts and the end of the last: what was changed within it is marked, too."""
-    return np.append(amounts.times, amounts.times[-1:] + amounts.seconds * 1000)
+    return np.append(times, times[-1:] + seconds * 1000)
 
 
-def _decades(steps: "pd.DataFrame") -> float:
+def _round_ticks(steps: "pd.DataFrame") -> dict[str, Any]:
+    """Ticks at 1, 2 and 5 times the powers of ten, or at these powers alone where there are many."""
     if steps.empty:
-        return 0.0
-    return float(np.log10(steps["upper"].max() / steps["lower"].min()))
+        return {}
+    low, high = steps["lower"].min(), steps["upper"].max()
+    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    factors = (1, 2, 5) if len(powers) <= 4 else (1,)
+    ticks = [factor * 10.0**power for power in powers for factor in factors if low <= factor * 10.0**power <= high]
+    return {"tickvals": ticks, "ticktext": [f"{tick:,.0f}".replace(",", "\u202f") for tick in ticks]}

@@ -1,6 +1,48 @@
 """Traffic: how much is asked and answered: requests, tokens, latency and errors over time."""
 
-from dashboard import widgets
+import streamlit as st
+
+from dashboard import time_range, widgets
+from dashboard.panels import traffic, traffic_errors, traffic_latency, traffic_spikes
 
 widgets.header("Traffic", "How much is asked and answered: requests, tokens, latency and errors over time.", dated=True)
-widgets.empty("No request has been scored yet.")
+time_range.moment_banner()
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    asked = time_range.time_range_control("24h")
+    endpoint = widgets.endpoint_control()
+    time_range.moment_control()
+
+anything = False
+with widgets.guarded("Traffic"):
+    anything = traffic.has_requests(endpoint, asked)
+
+if anything:
+    with widgets.guarded("Tiles"):
+        traffic.tiles(endpoint, asked)
+    by = traffic.split_control()
+    split = traffic.SPLITS[by].lower()
+    with widgets.panel("Requests over time", f"Logged requests by {split}. A bar opens the requests behind it."):
+        traffic.requests_over_time(endpoint, asked, by)
+    with st.grid(2, min_column_width=320):
+        for metric, title in traffic.TOKENS.items():
+            with widgets.panel(f"{title} over time", f"Tokens by {split}, as counted for each request."):
+                traffic.tokens_over_time(endpoint, asked, by, metric)
+    with widgets.panel("Latency over time", "How long the endpoint took to answer, in ms, within 1 %."):
+        traffic_latency.over_time_lines(endpoint, asked)
+    with st.grid(2, min_column_width=320):
+        with widgets.panel("Latency by length of the answer", "Median and 95th percentile, in ms, by tokens out."):
+            traffic_latency.by_tokens(endpoint, asked)
+        with widgets.panel("Distribution", "How latency and tokens are spread over a version's requests."):
+            traffic_latency.spread(endpoint, asked)
+
+with st.grid(2, min_column_width=320):
+    with widgets.panel("Errors that were logged", "Failed requests of the inference table, 4xx and 5xx."):
+        traffic_errors.logged(endpoint, asked)
+    with widgets.panel("Errors that the endpoint counts", "Its own metrics of the last minute, requests and ms."):
+        traffic_errors.counted_by_endpoint(endpoint)
+
+if anything:
+    with widgets.panel("Spikes", "Requests and tokens that suddenly rose far above what is usual at that hour."):
+        traffic_spikes.spikes(endpoint, asked)
+    with widgets.panel("Rhythm of the week", "Requests per hour on average, by weekday and hour of day."):
+        traffic.rhythm_of_week(endpoint, asked)

@@ -1,0 +1,148 @@
+"""Panels of the Traffic page about errors: those that were logged, and those that the endpoint counts itself."""
+
+from datetime import timedelta
+
+import numpy as np
+import streamlit as st
+
+from dashboard import traffic_charts
+from dashboard.moment import chosen_moment
+from dashboard.panels.behind import rows_behind
+from dashboard.panels.marked import marked_line
+from dashboard.panels.traffic_numbers import chosen, moment, numbers, over_time, redrawn_alone, version_names
+from dashboard.queries import changes, endpoint_errors
+from dashboard.queries.endpoint_errors import LastMinute, StatusCodes
+from dashboard.queries.requests import RequestFilter
+from dashboard.queries.traffic_over_time import LATENCY, failures, finer, times
+from dashboard.time_range import TimeRange
+from dashboard.widgets import clickable_chart, empty, local, refreshing, table, time_zone
+from dashboard.wording import NOTHING, age, milliseconds, number, percent, plain, sentence
+
+CLASSES = ("4xx", "5xx")
+MOST_CODES = 8
+"""Rows of the table of status codes."""
+
+_REFRESH_SECONDS = 5.0
+
+
+@redrawn_alone("Errors that were logged")
+def logged(endpoint: str, asked: TimeRange) -> None:
+    """The failed requests of the inference table: over time, by version and by status code."""
+    counted = endpoint_errors.by_version(endpoint, asked.period)
+    if counted.empty:
+        empty("No request was logged in this time.")
+        return
+    names = version_names(endpoint, list(counted["version"]))
+    failed = counted["errors_4xx"] + counted["errors_5xx"]
+    if failed.sum():
+        _over_time(endpoint, asked)
+    else:
+        st.markdown(f"None of {number(int(counted['requests'].sum()))} requests failed.")
+    table(
+        {
+            "Version": [f"**{plain(names[key])}**" for key in counted["version"]],
+            "Requests": [number(n) for n in counted["requests"]],
+            "4xx": [number(n) for n in counted["errors_4xx"]],
+            "5xx": [number(n) for n in counted["errors_5xx"]],
+            "Failed": [percent(n / whole, 2) for n, whole in zip(failed, counted["requests"], strict=True)],
+        },
+        alt="Failed requests by version, as they were logged",
+    )
+    if failed.sum():
+        _codes(endpoint_errors.status_codes(endpoint, asked.period), endpoint)
+    st.caption(
+        "**Sees** every request of the inference table, for as long as it is kept: who, when, which version, which "
+        "answer. **Does not see** what was never logged: on Databricks requests that were turned away or failed early "
+        "(401, 403, 429, 500) may be missing, and rows can come an hour late."
+    )
+
+
+def counted_by_endpoint(endpoint: str) -> None:
+    """What the endpoint itself counts, again every few seconds."""
+    refreshing(lambda: _last_minute(endpoint_errors.last_minute(endpoint)), _REFRESH_SECONDS)
+    st.caption(
+        "**Sees** every request that reached the endpoint in the last minute, those included that were never logged. "
+        "**Does not see** the time before, who asked, or which status code it was."
+    )
+
+
+def _over_time(endpoint: str, asked: TimeRange) -> None:
+    period = finer(asked.period)
+    rows = failures(endpoint, asked.period)
+    parts = {
+        name: np.bincount(part["bin"].to_numpy(int), part["n"].to_numpy(float), period.bins)
+        for name in CLASSES
+        if len(part := rows[rows["status_class"] == name])
+    }
+    marked = changes.markers(asked.period, endpoint)
+    said = ", ".join(f"{number(values.sum())} with {name}" for name, values in parts.items())
+    alt = f"Failed requests over time: {said}"
+    figure = traffic_charts.errors(parts, times(period), period.bin_seconds, time_zone(), marked)
+    points = clickable_chart(figure, key="errors", alt=alt)
+    columns = {f"{name}, requests": values for name, values in parts.items()}
+    numbers(over_time(times(period), columns), "failed requests over time", alt=alt)
+    marked_line(marked)
+    bar = chosen(points, "bin")
+    if bar is not None:
+        start = moment(bar[1])
+        end = start + timedelta(seconds=period.bin_seconds)
+        rows_behind(RequestFilter(start, end, endpoint, statuses=(str(bar[2]),)), (LATENCY,))
+
+
+def _codes(found: StatusCodes, endpoint: str) -> None:
+    """The most frequent status codes."""
+    if found.rows.empty:
+        return
+    shown = found.rows.head(MOST_CODES)
+    names = version_names(endpoint, list(shown["version"]))
+    table(
+        {
+            "Status code": [f"**{number(code)}**" for code in shown["status_code"]],
+            "Version": [plain(names[key]) for key in shown["version"]],
+            "Requests": [number(n) for n in shown["n"]],
+            "Last": [f"{local(last):%d %b %H:%M}" for last in shown["last"]],
+        },
+        alt="The most frequent status codes of failed requests",
+    )
+    notes = []
+    if not found.complete:
+        notes.append(f"Of the failed requests since {local(found.since):%d %b %H:%M}, about the last 20\u202f000.")
+    if len(found.rows) > MOST_CODES:
+        notes.append(f"The {MOST_CODES} most frequent of {number(len(found.rows))} combinations.")
+    if notes:
+        st.caption(" ".join(notes))
+
+
+def _last_minute(found: LastMinute) -> None:
+    if chosen_moment() is not None:
+        st.caption("Of now, also while you look back: the endpoint keeps no past.")
+    if found.state == "asking":
+        empty("Asking the endpoint …")
+        return
+    if found.state != "known":
+        st.warning(f"{sentence(found.message)} What was logged does not depend on it.", icon=":material/cloud_off:")
+        return
+    if not found.entities:
+        empty("The endpoint says nothing about what it serves.")
+        return
+    table(
+        {
+            "Served entity": [f"**{plain(entity.name or 'all')}**" for entity in found.entities],
+            "Requests": [number(entity.requests_per_minute) for entity in found.entities],
+            "4xx": [number(entity.errors_4xx) for entity in found.entities],
+            "5xx": [number(entity.errors_5xx) for entity in found.entities],
+            "Failed": [
+                _share(entity.errors_4xx, entity.errors_5xx, entity.requests_per_minute) for entity in found.entities
+            ],
+            "p95": [milliseconds(entity.p95_ms) for entity in found.entities],
+        },
+        alt="What the endpoint counted in the last minute",
+    )
+    st.caption(f"Seen {age(found.seen_at)}.")
+
+
+def _share(errors_4xx: int | None, errors_5xx: int | None, requests: int | None) -> str:
+    """A share is only told where all of it is: what an endpoint does not count is not zero."""
+    if errors_4xx is None or errors_5xx is None or not requests:
+        return NOTHING
+    return percent((errors_4xx + errors_5xx) / requests, 1)

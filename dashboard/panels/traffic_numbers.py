@@ -1,0 +1,98 @@
+"""What the panels of the Traffic page share: a chart's numbers as a table and as files, names, and chosen points."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+import streamlit as st
+
+from dashboard.chart_times import shown_times
+from dashboard.downloads import download
+from dashboard.queries.traffic import versions
+from dashboard.queries.traffic_over_time import OTHERS
+from dashboard.widgets import guarded, time_zone, version_label
+
+P = ParamSpec("P")
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dashboard.queries.traffic_over_time import Times
+
+MOST_TABLE_ROWS = 2_000
+"""Rows of a chart's table on the page; files have all of them."""
+
+
+def redrawn_alone(title: str, *, parallel: bool = False) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Makes a panel's content redraw itself where somebody clicks in it, without the rest of the page.
+
+    title: what the log calls it where it fails. parallel: the page does not wait for it.
+    """
+
+    def decorated(content: Callable[P, None]) -> Callable[P, None]:
+        @wraps(content)
+        def drawn(*args: P.args, **kwargs: P.kwargs) -> None:
+            # Here and not only around the panel: a redraw comes without it.
+            with guarded(title):
+                content(*args, **kwargs)
+
+        alone: Callable[P, None] = st.fragment(drawn, parallel=parallel)
+        return alone
+
+    return decorated
+
+
+def numbers(frame: "pd.DataFrame", name: str, *, alt: str, export: bool = True) -> None:
+    """A chart's numbers as a table that opens, and as files. export: False where they have people's names."""
+    with st.container(horizontal=True, vertical_alignment="top", gap="small"):
+        # The table is only made once it is opened: most visitors look at the chart.
+        opened = st.expander("As a table", key=f"table {name}", on_change="rerun")
+        if export:
+            download(frame, name)
+    with opened:
+        if opened.open:
+            st.dataframe(frame.head(MOST_TABLE_ROWS), hide_index=True, alt=alt)
+
+
+def over_time(times: "Times", columns: Mapping[str, Any], zone: str = "") -> "pd.DataFrame":
+    """The numbers of a time chart: a column with the bins' starts on the page's clock, and one for each line."""
+    import pandas as pd
+
+    zone = zone or time_zone()
+    return pd.DataFrame({f"time ({zone})": shown_times(times, zone), **columns})
+
+
+def version_names(endpoint: str, keys: Sequence[str]) -> dict[str, str]:
+    """How the versions with these keys are called, and requests that belong to none."""
+    seen = versions(endpoint)
+    known = {version.key: version_label(version, seen) for version in seen}
+    return {key: known.get(key) or _unknown(key) for key in keys}
+
+
+def part_names(by: str, endpoint: str, keys: Sequence[str]) -> dict[str, str]:
+    """How the parts of a chart are called. by: version, requester or status."""
+    if by == "version":
+        return version_names(endpoint, keys)
+    if by == "requester":
+        return {key: "all others" if key == OTHERS else key or "no requester" for key in keys}
+    return {key: "no status" if key == "none" else key for key in keys}
+
+
+def chosen(points: Sequence[Mapping[str, Any]], kind: str) -> list[Any] | None:
+    """The `customdata` of the first chosen point whose first element is `kind`; None where none was chosen."""
+    for point in points:
+        data = point.get("customdata")
+        if data and data[0] == kind:
+            return list(data)
+    return None
+
+
+def moment(milliseconds: float) -> datetime:
+    """A time of a chart as UTC."""
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+
+
+def _unknown(key: str) -> str:
+    name, _, version = key.rpartition("/")
+    return f"{name} v{version}".strip() if version else name or "no version"
