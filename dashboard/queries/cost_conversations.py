@@ -30,20 +30,25 @@ LONGEST_BODY = 400_000
 """Characters of a body; a longer one is left out, and counted."""
 
 
+_Row = tuple[str, str, str | None, float, float, Any]
+"""A request: id, requester, body, cost, status and time (a pandas timestamp)."""
+
+
 @dataclass(frozen=True)
 class ConversationCosts:
     """What conversations cost, one value each, in US dollars.
 
-    usd, requests: of each conversation whose beginning and whose every cost is known. [n] last: the newest request of
-    each. begun_before: conversations whose beginning was before these requests. unpriced: conversations with an answer
-    whose cost is not known. failed: conversations without any answer. unreadable: requests without a body that holds
-    messages. read, start: requests that were read, from which time (UTC) on. complete: whether these are all of the
-    period.
+    usd, requests: of each conversation whose beginning and whose every cost is known. [n] last, ended: the newest
+    request of each, and its time (UTC). begun_before: conversations whose beginning was before these requests.
+    unpriced: conversations with an answer whose cost is not known. failed: conversations without any answer.
+    unreadable: requests without a body that holds messages. read, start: requests that were read, and from which time
+    (UTC) on. complete: whether these are all of the period.
     """
 
     usd: np.ndarray[Any, np.dtype[np.float64]]
     requests: np.ndarray[Any, np.dtype[np.int64]]
     last: tuple[str, ...]
+    ended: tuple[datetime, ...]
     begun_before: int
     unpriced: int
     failed: int
@@ -62,6 +67,18 @@ def conversation_costs(endpoint: str, period: Period) -> ConversationCosts:
     snapshots = shown("request_metrics"), shown("inference_table"), shown(period.table)
     found: ConversationCosts = _costs(*snapshots, endpoint, start, period)
     return found
+
+
+def conversation_frame(found: ConversationCosts) -> "pd.DataFrame":
+    """The conversations as a table: columns ended_utc, requests, usd."""
+    import pandas as pd
+
+    return pd.DataFrame({"ended_utc": list(found.ended), "requests": found.requests, "usd": found.usd})
+
+
+def read_at_once() -> bool:
+    """Whether bodies are read quickly enough for every look: a table of another system is only read when asked for."""
+    return not is_foreign(get_settings(), "inference_table")
 
 
 @st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
@@ -87,6 +104,7 @@ def _costs(
         usd=np.array([usd for usd, _, _ in found], dtype=np.float64),
         requests=np.array([count for _, count, _ in found], dtype=np.int64),
         last=tuple(last for _, _, last in found),
+        ended=tuple(known[last][-1].to_pydatetime() for _, _, last in found),
         begun_before=begun_before,
         unpriced=unpriced,
         failed=failed,
@@ -100,13 +118,11 @@ def _costs(
 def _costs_of_answers(conversation: Conversation, known: dict[str, Any]) -> list[float]:
     """What the requests of a conversation cost, NaN where it is not known; a failed one has no answer to price."""
     rows = (known[request_id] for request_id in conversation.request_ids)
-    return [usd for _, _, _, usd, status in rows if status < 400 or not np.isnan(usd)]
+    return [usd for _, _, _, usd, status, _ in rows if status < 400 or not np.isnan(usd)]
 
 
-def _asked(
-    snapshot: Snapshot, texts: Snapshot, endpoint: str, start: datetime, end: datetime
-) -> list[tuple[str, str, str | None, float, float]]:
-    """The requests, oldest first: id, requester, body, cost and status."""
+def _asked(snapshot: Snapshot, texts: Snapshot, endpoint: str, start: datetime, end: datetime) -> list[_Row]:
+    """The requests, oldest first."""
     picked = """SELECT databricks_request_id, request_time, request_date, coalesce(requester, '') AS requester,
                        cost_usd::DOUBLE AS cost_usd, coalesce(status_code, 0) AS status_code
                 FROM {source}
@@ -118,7 +134,7 @@ def _asked(
         return _with_foreign_bodies(rows)
     rows = select(
         texts,
-        f"""SELECT databricks_request_id, requester, body, cost_usd, status_code
+        f"""SELECT databricks_request_id, requester, body, cost_usd, status_code, request_time
             FROM (SELECT *, sum(coalesce(strlen(body), 0)) OVER (ORDER BY request_time DESC) AS together
                   FROM (SELECT picked.*, CASE WHEN strlen(request) <= $longest THEN request END AS body
                         FROM ({picked.format(source="metrics")}) AS picked
@@ -135,7 +151,7 @@ def _asked(
     return list(rows.itertuples(index=False, name=None))
 
 
-def _with_foreign_bodies(rows: "pd.DataFrame") -> list[tuple[str, str, str | None, float, float]]:
+def _with_foreign_bodies(rows: "pd.DataFrame") -> list[_Row]:
     """The bodies from a table that another system writes: as it is now, by its own reader."""
     by_date: dict[Any, list[str]] = {}
     for row in rows.to_dict("records"):
@@ -149,6 +165,7 @@ def _with_foreign_bodies(rows: "pd.DataFrame") -> list[tuple[str, str, str | Non
             bodies.get(row["databricks_request_id"]),
             row["cost_usd"],
             row["status_code"],
+            row["request_time"],
         )
         for row in rows.iloc[::-1].to_dict("records")
     ]

@@ -12,6 +12,7 @@ from dashboard.moment import time_now
 from dashboard.periods import Period
 from dashboard.queries.cost import COST
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
+from dashboard.queries.requests import RequestFilter
 from metrics.forecast import HISTORY_DAYS, MonthForecast, forecast_month
 from metrics.spikes import LEAST_SEASONS, Spike, spikes
 
@@ -130,3 +131,20 @@ def _spikes(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -
 
 def _midnight(day: date, zone: str) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+def day_filter(endpoint: str, day: str, zone: str) -> RequestFilter:
+    """The requests of a day (`2026-11-22`) of a time zone."""
+    wanted = date.fromisoformat(day)
+    return RequestFilter(_midnight(wanted, zone), _midnight(wanted + timedelta(days=1), zone), endpoint)
+
+
+def month_frame(month: MonthSpend) -> "pd.DataFrame":
+    """The month as a table: columns day, usd (None for days ahead), total, low, high, where the month will stand."""
+    import pandas as pd
+
+    rows: list[dict[str, object]] = [{"day": day, "usd": usd} for day, usd in sorted(month.days.items())]
+    rows += [
+        {"day": ahead.day, "total": ahead.total, "low": ahead.low, "high": ahead.high} for ahead in month.forecast.days
+    ]
+    return pd.DataFrame(rows, columns=["day", "usd", "total", "low", "high"]).groupby("day", as_index=False).first()

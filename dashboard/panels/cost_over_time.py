@@ -1,0 +1,269 @@
+"""What was spent over time, by version and by requester, and the hours far above the usual."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from dashboard import cost_charts as charts
+from dashboard.actions.cost_exports import export_requesters
+from dashboard.auth import current_actor
+from dashboard.colors import NEUTRAL, version_color
+from dashboard.cost_charts import Part
+from dashboard.downloads import download
+from dashboard.links import page_address, requests_query
+from dashboard.money import money, money_decimals
+from dashboard.panels.behind import rows_behind
+from dashboard.panels.marked import marked_line
+from dashboard.periods import Period
+from dashboard.queries import changes, cost, cost_days, traffic
+from dashboard.queries.cost import OTHERS, RequesterSpend, Spend
+from dashboard.queries.cost_days import SpendSpike
+from dashboard.queries.requests import RequestFilter
+from dashboard.widgets import clickable_chart, empty, local, table, time_zone, version_label
+from dashboard.wording import NOTHING, duration, number, percent, plain, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BEHIND = ("cost_usd", "prompt_tokens", "completion_tokens")
+"""What is shown of a request behind a bar."""
+
+_BY = {"version": "Version", "requester": "Requester"}
+_MOST_SPIKES = 8
+
+
+def over_time(endpoint: str, period: Period) -> None:
+    """Spend over time and in all, by version or by requester."""
+    by = st.segmented_control(
+        "By",
+        list(_BY),
+        format_func=lambda name: _BY[name],
+        default="version",
+        required=True,
+        key="by",
+        bind="query-params",
+    )
+    if by == "requester":
+        _by_requester(endpoint, period)
+    else:
+        _by_version(endpoint, period)
+
+
+def version_names(endpoint: str, keys: Sequence[str]) -> dict[str, str]:
+    """How the versions with these keys are called."""
+    seen = {version.key: version for version in traffic.versions(endpoint)}
+    among = [seen[key] for key in dict.fromkeys(keys) if key in seen]
+    return {key: version_label(seen[key], among) if key in seen else "no version" for key in keys}
+
+
+def _by_version(endpoint: str, period: Period) -> None:
+    found = cost.spend(endpoint, period, time_zone())
+    keys = [str(key) for key in found.versions["version"]]
+    names = version_names(endpoint, keys)
+    if found.versions["usd"].isna().all():
+        empty("No request of this time has a price. The panel on prices says how to set one.")
+        _versions(found, names)
+        return
+    parts = [
+        Part(key, names[key], version_color(key.rpartition("/")[2]), _steps(found.steps, "version", key, found.starts))
+        for key in keys
+    ]
+    spikes = cost_days.spend_spikes(endpoint, period)
+    marked = changes.markers(period, endpoint)
+    each = "day" if found.by_day else duration(period.bin_seconds)
+    figure = charts.spend_over_time(
+        found.starts,
+        found.ends,
+        parts,
+        time_zone(),
+        f"US dollars per {each}",
+        by_day=found.by_day,
+        spikes=spikes,
+        markers=marked,
+    )
+    points = clickable_chart(figure, key="spend", alt=_spoken(parts, each))
+    edges = f"Days are those of {plain(time_zone())}; the first and the last may be cut off. " if found.by_day else ""
+    st.caption(f"{edges}Click a bar for its requests, the most expensive first.")
+    marked_line(marked)
+    _chosen(endpoint, period, points, "version")
+    _as_table(found.starts, parts, time_zone(), by_day=found.by_day, exported="spend by version")
+    _versions(found, names)
+    _spikes(endpoint, spikes)
+
+
+def _by_requester(endpoint: str, period: Period) -> None:
+    found = cost.requester_spend(endpoint, period)
+    if not found.count or not np.isfinite(found.usd):
+        empty("No request of these days has a price.")
+        return
+    told = [str(name) for name in found.requesters["requester"][: cost.MOST_LINES]]
+    if found.count > len(told):
+        told.append(OTHERS)
+    parts = [
+        Part(
+            key,
+            _called(key),
+            NEUTRAL if key == OTHERS else charts.requester_color(place),
+            _steps(found.steps, "requester", key, found.starts),
+        )
+        for place, key in enumerate(told)
+    ]
+    whole = Period(_time(found.starts[0]), _time(found.ends[-1]), period.bin_seconds)
+    marked = changes.markers(whole, endpoint)
+    figure = charts.spend_over_time(
+        found.starts, found.ends, parts, "UTC", "US dollars per UTC day", by_day=True, markers=marked
+    )
+    points = clickable_chart(figure, key="spend by requester", alt=_spoken(parts, "UTC day"))
+    st.caption("Requesters are summed by days of UTC, so the range is widened to whole ones. Click a bar.")
+    marked_line(marked)
+    _chosen(endpoint, whole, points, "requester")
+    _as_table(found.starts, parts, "UTC", by_day=True)
+    _requesters(found, whole, endpoint)
+
+
+def _chosen(endpoint: str, period: Period, points: Sequence[dict[str, Any]], of: str) -> None:
+    """The requests behind the bar or the diamond that was chosen, the most expensive first."""
+    data = (points[0].get("customdata") if points else None) or [""]
+    if data[0] == "spike":
+        rows_behind(_hour(endpoint, int(data[1])), BEHIND, order="cost_usd")
+    elif data[0] == "bin" and data[3] == OTHERS:
+        st.caption("These are several requesters together: the table below names those that cost most.")
+    elif data[0] == "bin":
+        start, end = max(_time(data[1]), period.start), min(_time(data[2]), period.end)
+        key = (str(data[3]),)
+        wanted = RequestFilter(start, end, endpoint, **{f"{of}s": key})  # type: ignore[arg-type]
+        rows_behind(wanted, BEHIND, order="cost_usd")
+
+
+def _as_table(starts: Any, parts: Sequence[Part], zone: str, *, by_day: bool, exported: str = "") -> None:
+    """The same as the chart for a screen reader, and as files where it holds nobody's name."""
+    import pandas as pd
+
+    form = "%d %b %Y" if by_day else "%d %b %H:%M"
+    times = pd.to_datetime(starts, unit="ms", utc=True)
+    decimals = money_decimals(usd for part in parts for usd in part.usd.tolist()) + 1
+    with st.container(horizontal=True, gap="small"):
+        with st.expander("As a table"):
+            table(
+                {
+                    "From": list(times.tz_convert(zone).strftime(form)),
+                    **{plain(part.label): [money(usd, decimals) for usd in part.usd.tolist()] for part in parts},
+                },
+                alt="The numbers of the chart, US dollars",
+            )
+        if exported:
+            columns = {"start_utc": times, **{f"usd {part.key}": part.usd for part in parts}}
+            download(pd.DataFrame(columns), exported)
+
+
+def _versions(found: Spend, names: dict[str, str]) -> None:
+    """The versions of the range: how much they were asked, and what that cost."""
+    rows = found.versions.to_dict("records")
+    table({"Version": [f"**{plain(names[str(row['version'])])}**" for row in rows], **_figures(rows)}, alt="Versions")
+    download(found.versions, "cost of versions")
+
+
+def _requesters(found: RequesterSpend, period: Period, endpoint: str) -> None:
+    """The requesters that cost most, each with a link to its requests."""
+    rows = found.requesters.to_dict("records")
+    zone = time_zone()
+    named = [
+        f"[{plain(_called(str(row['requester'])))}]({page_address('requests', query)})"
+        for row in rows
+        if (
+            query := requests_query(
+                RequestFilter(period.start, period.end, endpoint, requesters=(str(row["requester"]),)), zone
+            )
+        )
+    ]
+    table({"Requester": named, **_figures(rows, found.usd)}, alt="Requesters")
+    _export_of_names(found, period, endpoint)
+    if found.count > len(rows):
+        rest = found.usd - float(found.requesters["usd"].sum())
+        st.caption(f"And {plural(found.count - len(rows), 'requester')} more for {plain(money(rest))} together.")
+
+
+def _export_of_names(found: RequesterSpend, period: Period, endpoint: str) -> None:
+    """The same as files: they hold people's names, so the role is asked and the ledger has it."""
+    if not current_actor().may("export"):
+        return
+    with st.popover("Export", icon=":material/download:"):
+        for form, word in (("csv", "CSV"), ("parquet", "Parquet")):
+            content = export_requesters(found.requesters, endpoint, period, form)
+            st.download_button(word, content, f"cost of requesters.{form}", key=f"requesters {form}", on_click="ignore")
+
+
+def _figures(rows: Sequence[dict[Any, Any]], whole: float | None = None) -> dict[str, list[str]]:
+    usd = [float(row["usd"]) for row in rows]
+    each = [row["usd"] / row["priced"] * 1000 if row["priced"] else float("nan") for row in rows]
+    whole = float(np.nansum(usd)) if whole is None else whole
+    shares = [percent(value / whole if whole else None, 0) for value in usd]
+    missing = [row["requests"] - row["priced"] for row in rows]
+    # Few columns, so that the table fits a phone.
+    return {
+        "Spend": [_two(plain(money(value, money_decimals(usd))), shares[place]) for place, value in enumerate(usd)],
+        "Per 1,000": [plain(money(value, money_decimals(each))) for value in each],
+        "Requests": [
+            _two(number(row["requests"]), f"{number(count)} without a price" if count else "")
+            for row, count in zip(rows, missing, strict=True)
+        ],
+        "Tokens": [_two(f"{number(row['tokens_in'])} in", f"{number(row['tokens_out'])} out") for row in rows],
+    }
+
+
+def _two(first: str, second: str) -> str:
+    """A cell with a smaller second figure."""
+    return f"{first} :small[:gray[{second}]]" if second else first
+
+
+def _spikes(endpoint: str, spikes: Sequence[SpendSpike]) -> None:
+    """The hours that cost far more than usual, each with a link to its requests."""
+    if not spikes:
+        st.caption("No hour cost far more than the same hour of other days.")
+        return
+    zone = time_zone()
+    largest = sorted(spikes, key=lambda spike: spike.expected - spike.usd)[:_MOST_SPIKES]
+    decimals = money_decimals(spike.usd for spike in largest)
+    st.markdown(f"**{plural(len(spikes), 'hour')} far above the usual**")
+    addresses = [page_address("requests", requests_query(_hour(endpoint, spike.time), zone)) for spike in largest]
+    table(
+        {
+            "Hour": [
+                f"[{local(_time(spike.time)):%a %d %b %H:%M}]({address})"
+                for spike, address in zip(largest, addresses, strict=True)
+            ],
+            "Spent": [plain(money(spike.usd, decimals)) for spike in largest],
+            "Usual": [plain(money(spike.expected, decimals)) for spike in largest],
+            "Times": [number(spike.usd / spike.expected, 1) if spike.expected else NOTHING for spike in largest],
+        },
+        alt="Hours that cost far more than usual",
+    )
+    st.caption("Usual is the median of the same hour of other days, times the level of those days.")
+
+
+def _steps(rows: "pd.DataFrame", column: str, key: str, starts: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The spend of one part for each step, NaN where there is none."""
+    part = rows[rows[column] == key]
+    values = np.full(len(starts), np.nan)
+    values[np.searchsorted(starts, part["start"].to_numpy(np.int64))] = part["usd"].to_numpy(float)
+    return values
+
+
+def _spoken(parts: Sequence[Part], each: str) -> str:
+    sums = ", ".join(f"{part.label} {money(float(np.nansum(part.usd)))}" for part in parts)
+    return f"Spend per {each}: {sums}"
+
+
+def _hour(endpoint: str, start: int) -> RequestFilter:
+    return RequestFilter(_time(start), _time(start) + timedelta(hours=1), endpoint)
+
+
+def _called(requester: str) -> str:
+    return "others" if requester == OTHERS else requester or "not known"
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
