@@ -1,0 +1,106 @@
+"""People's words on the Safety page: masked by default, whole after somebody with the role has asked for them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard.actions import ledger as actions
+from dashboard.auth import current_actor
+from dashboard.links import page_address, request_query
+from dashboard.queries.safety_texts import LOOKED_AT, ToxicPrompt, toxic_prompts
+from dashboard.queries.watch import EXPECTED
+from dashboard.widgets import empty, local, table
+from dashboard.wording import number, plain, plural, sentence
+from metrics.masking import masked
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_PROMPTS = 10
+_REVEALED = "revealed requests"
+_LONGEST = 600
+
+
+def reveal_button(key: str, endpoint: str, request_ids: Sequence[str]) -> None:
+    """The button that shows the words of these requests whole; nothing where they are shown already."""
+    if not request_ids or all(is_revealed(request_id) for request_id in request_ids):
+        return
+    why_not = current_actor().why_not("reveal")
+    st.button(
+        "Show people's words",
+        key=f"reveal {key}",
+        icon=":material/visibility:",
+        disabled=bool(why_not),
+        help=why_not
+        or "Without masks: e-mail addresses, numbers and keys, too. For this session; it is recorded in the ledger.",
+        on_click=_reveal,
+        args=(endpoint, tuple(request_ids)),
+    )
+
+
+def is_revealed(request_id: str) -> bool:
+    """Whether this visitor has asked for the words of a request, and may still see them."""
+    return request_id in st.session_state.get(_REVEALED, ()) and not current_actor().why_not("reveal")
+
+
+def words(text: str | None, request_id: str) -> str:
+    """A text as Markdown that shows it as it is, cut if it is long; masked unless it was revealed."""
+    if text is None:
+        return ":gray[no text was logged]"
+    # Masked as a whole first: a cut could leave half of a number that no rule knows any more.
+    shown = text if is_revealed(request_id) else masked(text)
+    cut = shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]} …"
+    return "  \n".join(plain(part) for part in cut.splitlines() if part.strip()) or ":gray[empty]"
+
+
+def request_link(request_id: str, label: str, day: object) -> str:
+    """Markdown that opens a request on the Requests page. label: a few words of ours."""
+    return f"[{label}]({page_address('requests', request_query(request_id, day))})"
+
+
+def top_prompts(endpoint: str, flagged: "pd.DataFrame", threshold: float) -> None:
+    """The most toxic prompts, each text once, with how often it came."""
+    toxic = int((flagged["prompt_toxicity"] >= threshold).sum())
+    if not toxic:
+        empty("No prompt reaches the threshold in this time.")
+        return
+    found = toxic_prompts(flagged, threshold)
+    shown = found[:MOST_PROMPTS]
+    if not shown:
+        empty("The inference table has no texts of these requests any more.")
+        return
+    reveal_button("prompts", endpoint, [_newest(prompt) for prompt in shown])
+    table(
+        {
+            "Prompt": [words(prompt.prompt, _newest(prompt)) for prompt in shown],
+            "Toxicity": [number(prompt.toxicity, 3) for prompt in shown],
+            "Times": [number(len(prompt.requests)) for prompt in shown],
+            "Last": [_last(prompt) for prompt in shown],
+        },
+        alt="The most toxic prompts",
+    )
+    looked = min(toxic, LOOKED_AT)
+    st.caption(
+        f"Texts of the {plural(looked, 'most toxic prompt')} of {number(toxic)}; a text that came again is one row. "
+        "Masked: e-mail addresses, phone and card numbers, IBANs, keys and IP addresses; names are not found."
+    )
+
+
+def _newest(prompt: ToxicPrompt) -> str:
+    return str(prompt.requests["databricks_request_id"].iloc[0])
+
+
+def _last(prompt: ToxicPrompt) -> str:
+    newest = prompt.requests.iloc[0]
+    time = f"{local(newest['request_time']):%d %b %H:%M:%S}"
+    return request_link(newest["databricks_request_id"], time, newest["request_date"])
+
+
+def _reveal(endpoint: str, request_ids: tuple[str, ...]) -> None:
+    try:
+        actions.reveal(endpoint, f"words of {plural(len(request_ids), 'flagged request')}: {', '.join(request_ids)}")
+    except EXPECTED as error:
+        st.toast(sentence(error), icon=":material/error:")
+        return
+    st.session_state[_REVEALED] = {*st.session_state.get(_REVEALED, ()), *request_ids}

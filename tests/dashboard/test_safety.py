@@ -1,0 +1,231 @@
+"""What the Safety page says was flagged equals what the single rows say."""
+
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+from dashboard.periods import Period, period
+from dashboard.queries.safety import flags, flags_by_requester, is_exact
+from dashboard.queries.safety_answers import answers_to_toxic_prompts
+from dashboard.queries.safety_flags import precision, triage
+from dashboard.queries.safety_rows import COLUMNS, flagged_requests, other_requests, toxicity_labels
+from dashboard.queries.safety_texts import toxic_prompts, words
+from lakehouse.flags import FlaggedRequest, record_decisions
+from settings import Settings
+from tests.dashboard import workspace
+from tests.dashboard.conftest import Month
+
+SCORER = workspace.SCORERS["toxicity_scorer"]
+
+
+def within(rows: pd.DataFrame, span: Period) -> pd.DataFrame:
+    return rows[(rows["request_time"] >= span.start) & (rows["request_time"] < span.end)]
+
+
+def toxic(rows: pd.DataFrame, threshold: float = 0.5) -> pd.DataFrame:
+    return rows[rows[["prompt_toxicity", "response_toxicity"]].max(axis=1) >= threshold]
+
+
+def fill(settings: Settings, rows: pd.DataFrame) -> None:
+    workspace.write_requests(settings, rows)
+    for table, minutes in (("metrics_minute", 1), ("metrics_15min", 15)):
+        workspace.write_rows(settings, table, workspace.partials(rows, minutes))
+    daily = workspace.partials(rows, 24 * 60, by_requester=True)
+    workspace.write_rows(settings, "metrics_daily_requester", daily)
+
+
+def decided(request_id: str, toxicity: float, scorer: str = SCORER) -> FlaggedRequest:
+    return FlaggedRequest(request_id, None, "chatbot", "prod.chatbot", "2", toxicity, 0.01, scorer, 0.5)
+
+
+@pytest.mark.parametrize("name", ["24h", "7d", "30d"])
+def test_flags_over_time_are_those_of_the_single_rows(month: Month, name: str) -> None:
+    span = period(name, month.now)
+    rows = within(month.rows, span)
+    found = flags("chatbot", span, 0.5)
+    assert found.scorer == SCORER
+    bins = ((rows["request_time"] - span.start).dt.total_seconds() // span.bin_seconds).astype(int)
+    for column, counts, shares, total in (
+        ("prompt_toxicity", found.over_time.prompts, found.over_time.prompt_shares, found.total.prompts),
+        ("response_toxicity", found.over_time.answers, found.over_time.answer_shares, found.total.answers),
+    ):
+        scored = rows[column].dropna()
+        flagged = (scored >= 0.5).groupby(bins[scored.index]).agg(["sum", "mean"]).reindex(range(span.bins))
+        assert counts.tolist() == flagged["sum"].fillna(0).tolist()
+        np.testing.assert_allclose(shares, flagged["mean"].astype(float))
+        assert (total.n, total.flagged) == (len(scored), (scored >= 0.5).sum())
+        interval = binomtest(int(total.flagged), total.n).proportion_ci(0.95, "wilson")
+        assert (total.low, total.high) == pytest.approx((interval.low, interval.high), abs=1e-9)
+
+
+def test_flags_by_version_and_by_requester_are_those_of_the_single_rows(month: Month) -> None:
+    span = period("30d", month.now)
+    rows = within(month.rows, span)
+    found = flags("chatbot", span, 0.5)
+    assert [one.name for one in found.by_version] == ["prod.chatbot/2", "prod.chatbot/1"]
+    for one in found.by_version:
+        own = rows[rows["entity_version"] == one.name[-1]]
+        assert one.prompts.share == pytest.approx((own["prompt_toxicity"] >= 0.5).mean())
+        assert one.answers.n == own["response_toxicity"].notna().sum()
+    # Requesters are counted by whole UTC days.
+    by = flags_by_requester("chatbot", span, 0.5, SCORER)
+    days = month.rows[(month.rows["request_time"] >= by.start) & (month.rows["request_time"] < by.end)]
+    expected = (days["prompt_toxicity"] >= 0.5).groupby(days["requester"]).agg(["sum", "count"])
+    expected = expected.sort_values(["sum", "count"], ascending=False)
+    assert [(one.name, one.prompts.flagged, one.prompts.n) for one in by.figures] == [
+        (name, row["sum"], row["count"]) for name, row in expected.iterrows()
+    ]
+    assert by.requesters == len(expected)
+
+
+def test_a_threshold_that_the_buckets_do_not_have_is_said_and_nearly_right(month: Month) -> None:
+    span = period("30d", month.now)
+    assert is_exact(0.5)
+    assert not is_exact(0.7)
+    found = flags("chatbot", span, 0.7).total.prompts
+    values = within(month.rows, span)["prompt_toxicity"]
+    assert (values >= 0.7 * 1.02).sum() <= found.flagged <= (values >= 0.7).sum()
+
+
+def test_two_scorers_are_never_mixed(month: Month, empty: Settings) -> None:
+    other = month.rows.iloc[::10].assign(
+        toxicity_scorer="another/1",
+        prompt_toxicity=1.0,
+        databricks_request_id=lambda rows: rows.index.map("x{}".format),
+    )
+    fill(empty, pd.concat([month.rows.tail(300), other.tail(20)]))
+    span = period("30d", month.now)
+    found = flags("chatbot", span, 0.5)
+    assert (found.scorer, found.others) == (SCORER, ("another/1",))
+    assert found.total.prompts.n == 300
+    assert flagged_requests("chatbot", span, 0.5, found.scorer).total == len(toxic(month.rows.tail(300)))
+
+
+def test_every_flag_is_there_the_most_toxic_first_and_all_the_others(month: Month) -> None:
+    span = period("30d", month.now)
+    rows = within(month.rows, span)
+    flagged, others = flagged_requests("chatbot", span, 0.5, SCORER), other_requests("chatbot", span, 0.5, SCORER)
+    assert tuple(flagged.rows.columns) == COLUMNS
+    assert set(flagged.rows["databricks_request_id"]) == set(toxic(rows)["databricks_request_id"])
+    assert flagged.rows["toxicity"].is_monotonic_decreasing
+    assert others.one_in == 1
+    assert len(flagged.rows) + len(others.rows) == len(rows) == flagged.total + others.total
+
+
+def test_a_sample_of_the_others_is_stated_and_the_flags_stay_whole(
+    month: Month, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.queries.safety_rows.MOST_OTHERS", 200)
+    monkeypatch.setattr("dashboard.queries.safety_rows.MOST_FLAGGED", 300)
+    span = period("30d", month.now)
+    others = other_requests("chatbot", span, 0.5, SCORER)
+    assert others.total == len(within(month.rows, span)) - len(toxic(within(month.rows, span)))
+    assert others.one_in == -(-others.total // 200)
+    assert len(others.rows) == pytest.approx(others.total / others.one_in, rel=0.35)
+    assert flagged_requests("chatbot", span, 0.5, SCORER).total == len(toxic(within(month.rows, span)))
+
+
+def test_more_flags_than_are_read_are_counted_all_the_same(month: Month, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.queries.safety_rows.MOST_FLAGGED", 10)
+    span = period("30d", month.now)
+    found = flagged_requests("chatbot", span, 0.5, SCORER)
+    assert (len(found.rows), found.total) == (10, len(toxic(within(month.rows, span))))
+
+
+def test_a_toxicity_that_was_given_later_counts(month: Month, empty: Settings) -> None:
+    rows = month.rows.tail(50).copy()
+    late = rows.index[0]
+    rows.loc[late, ["prompt_toxicity", "toxicity_scorer"]] = [np.nan, None]
+    fill(empty, rows)
+    row = rows.loc[late]
+    score = {"metric": "prompt_toxicity", "weight": 1.0, "scored_at": month.now, "value": 0.87}
+    request = {"databricks_request_id": row["databricks_request_id"], "request_date": row["request_time"].date()}
+    given = [{**request, **score, "scorer": SCORER}, {**request, **score, "scorer": "another/1", "value": 0.1}]
+    workspace.write_rows(empty, "request_scores", given)
+    found = flagged_requests("chatbot", period("30d", month.now), 0.5, SCORER).rows
+    assert found.set_index("databricks_request_id").loc[row["databricks_request_id"], "prompt_toxicity"] == 0.87
+
+
+def test_answers_to_toxic_prompts_are_compared_with_those_to_the_others(month: Month) -> None:
+    span = period("30d", month.now)
+    found = answers_to_toxic_prompts(
+        flagged_requests("chatbot", span, 0.5, SCORER), other_requests("chatbot", span, 0.5, SCORER), 0.5
+    )
+    rows = within(month.rows, span).dropna(subset=["prompt_toxicity", "response_toxicity"])
+    above = rows["prompt_toxicity"] >= 0.5
+    for side, own in ((found.to_flagged, rows[above]), (found.to_others, rows[~above])):
+        assert side.flagged.n == len(own)
+        assert side.mean == pytest.approx(own["response_toxicity"].mean())
+        expected = np.quantile(own["response_toxicity"], [0.05, 0.25, 0.5, 0.75, 0.95], method="inverted_cdf")
+        assert list(side.quantiles) == pytest.approx(list(expected))
+    difference = rows[above]["response_toxicity"].mean() - rows[~above]["response_toxicity"].mean()
+    assert found.comparison.difference == pytest.approx(difference)
+
+
+def test_a_sampled_score_is_weighted(month: Month, empty: Settings) -> None:
+    thin = workspace.sampled(month.rows.tail(400), 4)
+    fill(empty, thin)
+    span = period("30d", month.now)
+    found = flags("chatbot", span, 0.5)
+    scored = thin.dropna(subset=["prompt_toxicity"])
+    assert found.total.prompts.n == len(scored)
+    assert found.total.prompts.flagged == 4 * (scored["prompt_toxicity"] >= 0.5).sum()
+    assert found.prompt_sample is not None
+    assert found.prompt_sample.scored == len(scored)
+    assert set(flagged_requests("chatbot", span, 0.5, found.scorer).rows["weight"]) == {4.0}
+
+
+def test_the_last_decision_of_a_flag_holds_and_open_ones_come_first(month: Month, empty: Settings) -> None:
+    rows = month.rows.tail(200)
+    fill(empty, rows)
+    ids = toxic(rows).sort_values("prompt_toxicity", ascending=False)["databricks_request_id"].tolist()
+    record_decisions(empty, [decided(ids[0], 0.9), decided(ids[1], 0.9)], "confirmed", actor="ana", role="operator")
+    record_decisions(empty, [decided(ids[0], 0.9)], "dismissed", label="false alarm", actor="ben", role="operator")
+    record_decisions(empty, [decided(ids[2], 0.9)], "confirmed", actor="ana", role="operator")
+    record_decisions(empty, [decided(ids[2], 0.9)], "open", actor="ana", role="operator")
+    found = triage("chatbot", period("30d", month.now), 0.5, SCORER)
+    assert found.counts == {"open": len(ids) - 2, "confirmed": 1, "dismissed": 1}
+    assert found.rows["databricks_request_id"].tolist() == [*ids[2:], *ids[:2]]
+    last = found.rows.set_index("databricks_request_id").loc[ids[0]]
+    assert (last["state"], last["label"], last["actor"]) == ("dismissed", "false alarm", "ben")
+
+
+def test_precision_is_of_the_decided_flags_of_one_scorer_at_the_threshold(month: Month, empty: Settings) -> None:
+    for number in range(10):
+        decision = "confirmed" if number < 7 else "dismissed"
+        record_decisions(empty, [decided(f"r{number}", 0.6 + number / 100)], decision, actor="ana", role="operator")
+    record_decisions(empty, [decided("r10", 0.9, "another/1")], "dismissed", actor="ana", role="operator")
+    record_decisions(empty, [decided("r11", 0.9)], "open", actor="ana", role="operator")
+    found = precision("chatbot", 0.5, SCORER)
+    interval = binomtest(7, 10).proportion_ci(0.95, "wilson")
+    assert (found.confirmed, found.decided, found.share) == (7, 10, 0.7)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert precision("chatbot", 0.645, SCORER).decided == 5
+    assert precision("elsewhere", 0.5, SCORER).decided == 0
+
+
+def test_the_same_toxic_text_is_one_row_with_its_requests(month: Month) -> None:
+    span = period("30d", month.now)
+    flagged = flagged_requests("chatbot", span, 0.5, SCORER).rows
+    found = toxic_prompts(flagged, 0.5)
+    top = flagged.sort_values("prompt_toxicity", ascending=False).head(50)
+    said = {request_id: one.prompt for request_id, one in words(top).items()}
+    expected = pd.Series(said).value_counts()
+    assert {one.prompt: len(one.requests) for one in found} == expected.to_dict()
+    assert [one.toxicity for one in found] == sorted((one.toxicity for one in found), reverse=True)
+
+
+def test_labels_of_the_model_are_read_and_missing_ones_are_none(month: Month) -> None:
+    request_id = str(month.rows["databricks_request_id"].iloc[-1])
+    assert toxicity_labels(request_id, period("30d", month.now)) == {}
+
+
+def test_a_period_without_requests_is_nothing_not_zero(month: Month) -> None:
+    long_ago = Period(month.now - timedelta(days=300), month.now - timedelta(days=299), 1800)
+    found = flags("chatbot", long_ago, 0.5)
+    assert np.isnan(found.total.prompts.share)
+    assert np.isnan(found.over_time.prompt_shares).all()
+    assert found.by_version == ()
