@@ -60,7 +60,6 @@ def stacked(
         {
             "type": "bar",
             "name": escape(labels[key]),
-            "legendrank": place + 1,
             "x": shown,
             "y": values,
             "width": width * 0.86,
@@ -238,7 +237,6 @@ def errors(
         {
             "type": "bar",
             "name": key,
-            "legendrank": int(key[0]),
             "x": shown_times(times, zone),
             "y": values,
             "width": seconds * 860,
@@ -288,6 +286,7 @@ def spikes(found: "Spikes", of: str, unit: str, zone: str, markers: Sequence["Ma
             "x": shown_times(starts, zone) if starts else [],
             "y": tops,
             "marker": {"color": BAD, "size": 12, "symbol": "diamond"},
+            "cliponaxis": False,
             "customdata": [["spike", start] for start in starts],
             "text": [f"{spike.value:,.0f} {unit}, {spike.expected:,.0f} expected" for spike in flagged],
             "hovertemplate": f"{_CLOCK}<br>%{{text}}<extra></extra>",

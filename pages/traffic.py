@@ -35,11 +35,13 @@ if anything:
         with widgets.panel("Distribution", "How latency and tokens are spread over a version's requests."):
             traffic_latency.spread(endpoint, asked)
 
-with st.grid(2, min_column_width=320):
-    with widgets.panel("Errors that were logged", "Failed requests of the inference table, 4xx and 5xx."):
-        traffic_errors.logged(endpoint, asked)
-    with widgets.panel("Errors that the endpoint counts", "Its own metrics of the last minute, requests and ms."):
-        traffic_errors.counted_by_endpoint(endpoint)
+with widgets.panel("Errors", "Failed requests, 4xx and 5xx, from both sources: each misses what the other sees."):
+    traffic_errors.over_time(endpoint, asked)
+    with st.grid(2, min_column_width=300):
+        with widgets.panel("In the inference table", "Requests in this time, by version.", border=False):
+            traffic_errors.logged(endpoint, asked)
+        with widgets.panel("Counted by the endpoint", "Its own metrics of the last minute.", border=False):
+            traffic_errors.counted_by_endpoint(endpoint)
 
 if anything:
     with widgets.panel("Spikes", "Requests and tokens that suddenly rose far above what is usual at that hour."):

@@ -8,8 +8,8 @@ import streamlit as st
 
 from dashboard import traffic_charts
 from dashboard.panels.behind import rows_behind
-from dashboard.panels.marked import marked_line
-from dashboard.panels.traffic_numbers import chosen, moment, numbers, over_time, part_names, redrawn_alone
+from dashboard.panels.marked import marked_line, opened_change
+from dashboard.panels.traffic_numbers import by_bin, chosen, moment, numbers, part_names, redrawn_alone
 from dashboard.periods import Period
 from dashboard.queries import changes, traffic_over_time
 from dashboard.queries.requests import RequestFilter
@@ -23,6 +23,7 @@ from dashboard.wording import NOTHING, milliseconds, number, percent
 SPLITS = {"version": "Version", "requester": "Requester", "status": "Status"}
 TOKENS = {TOKENS_IN: "Tokens in", TOKENS_OUT: "Tokens out"}
 
+_MOST_TIMES = 10
 _NO_CHANGE, _NOTHING_BEFORE = _WITHOUT_ARROW = ("no change", "nothing before")
 
 
@@ -117,12 +118,13 @@ def _stack(endpoint: str, asked: TimeRange, by: str, metric: str, unit: str, tit
     whole = sum(float(values.sum()) for values in amounts.parts.values())
     alt = f"{title} by {SPLITS[by].lower()}: {number(whole)} {unit} in all"
     points = clickable_chart(figure, key=f"{metric} {by}", alt=alt)
-    if by == "requester":
+    if by == "requester" and metric == REQUESTS:
         st.caption(_about_requesters(amounts.parts))
     columns = {f"{names[key]}, {unit}": values for key, values in amounts.parts.items()}
-    numbers(over_time(amounts.times, columns, zone), f"{title.lower()} by {by}", alt=alt, export=by != "requester")
+    numbers(by_bin(amounts.times, columns, zone), f"{title.lower()} by {by}", alt=alt, export=by != "requester")
     if metric == REQUESTS:
-        marked_line(marked)
+        marked_line(marked, asked.query.get("range", ""))
+    opened_change(points)
     bar = chosen(points, "bin")
     if bar is not None:
         _behind(endpoint, asked.period, by, bar, amounts.seconds)
@@ -164,7 +166,9 @@ def _before(figure: Figure) -> str:
 def _relative(figure: Figure) -> str:
     if not (np.isfinite(figure.value) and np.isfinite(figure.previous) and figure.previous):
         return _NOTHING_BEFORE
-    return _delta((figure.value / figure.previous - 1) * 100, 0, " %")
+    change = figure.value / figure.previous - 1
+    # Where there was next to nothing before, a share of it says nothing.
+    return _delta(change * 100, 0, " %") if change < _MOST_TIMES else f"from {_short(figure.previous)}"
 
 
 def _points(figure: Figure) -> str:
@@ -190,4 +194,4 @@ def _short(value: float) -> str:
         if value >= size:
             shown = value / (size if letter != "k" else 1e3)
             return f"{number(shown, 0 if shown >= 100 else 1 if shown >= 10 else 2)}\u202f{letter}"
-    return number(value)
+    return number(value, 0 if value >= 10 or value == round(value) else 2)

@@ -8,8 +8,8 @@ import streamlit as st
 from dashboard import traffic_charts
 from dashboard.moment import chosen_moment
 from dashboard.panels.behind import rows_behind
-from dashboard.panels.marked import marked_line
-from dashboard.panels.traffic_numbers import chosen, moment, numbers, over_time, redrawn_alone, version_names
+from dashboard.panels.marked import marked_line, opened_change
+from dashboard.panels.traffic_numbers import by_bin, chosen, moment, numbers, redrawn_alone, version_names
 from dashboard.queries import changes, endpoint_errors
 from dashboard.queries.endpoint_errors import LastMinute, StatusCodes
 from dashboard.queries.requests import RequestFilter
@@ -25,19 +25,44 @@ MOST_CODES = 8
 _REFRESH_SECONDS = 5.0
 
 
-@redrawn_alone("Errors that were logged")
+@redrawn_alone("Errors over time")
+def over_time(endpoint: str, asked: TimeRange) -> None:
+    """The failed requests that were logged, over time."""
+    period = finer(asked.period)
+    rows = failures(endpoint, asked.period)
+    parts = {
+        name: np.bincount(part["bin"].to_numpy(int), part["n"].to_numpy(float), period.bins)
+        for name in CLASSES
+        if len(part := rows[rows["status_class"] == name])
+    }
+    if not parts:
+        whole = int(rows["n"].sum())
+        st.markdown(f":material/check: None of {number(whole)} logged requests failed." if whole else "")
+        return
+    marked = changes.markers(asked.period, endpoint)
+    said = ", ".join(f"{number(values.sum())} with {name}" for name, values in parts.items())
+    alt = f"Failed requests over time: {said}"
+    figure = traffic_charts.errors(parts, times(period), period.bin_seconds, time_zone(), marked)
+    points = clickable_chart(figure, key="errors", alt=alt)
+    columns = {f"{name}, requests": values for name, values in parts.items()}
+    numbers(by_bin(times(period), columns), "failed requests over time", alt=alt)
+    marked_line(marked, asked.query.get("range", ""))
+    opened_change(points)
+    bar = chosen(points, "bin")
+    if bar is not None:
+        start = moment(bar[1])
+        end = start + timedelta(seconds=period.bin_seconds)
+        rows_behind(RequestFilter(start, end, endpoint, statuses=(str(bar[2]),)), (LATENCY,))
+
+
 def logged(endpoint: str, asked: TimeRange) -> None:
-    """The failed requests of the inference table: over time, by version and by status code."""
+    """The failed requests of the inference table, by version and by status code."""
     counted = endpoint_errors.by_version(endpoint, asked.period)
     if counted.empty:
         empty("No request was logged in this time.")
         return
     names = version_names(endpoint, list(counted["version"]))
     failed = counted["errors_4xx"] + counted["errors_5xx"]
-    if failed.sum():
-        _over_time(endpoint, asked)
-    else:
-        st.markdown(f"None of {number(int(counted['requests'].sum()))} requests failed.")
     table(
         {
             "Version": [f"**{plain(names[key])}**" for key in counted["version"]],
@@ -64,29 +89,6 @@ def counted_by_endpoint(endpoint: str) -> None:
         "**Sees** every request that reached the endpoint in the last minute, those included that were never logged. "
         "**Does not see** the time before, who asked, or which status code it was."
     )
-
-
-def _over_time(endpoint: str, asked: TimeRange) -> None:
-    period = finer(asked.period)
-    rows = failures(endpoint, asked.period)
-    parts = {
-        name: np.bincount(part["bin"].to_numpy(int), part["n"].to_numpy(float), period.bins)
-        for name in CLASSES
-        if len(part := rows[rows["status_class"] == name])
-    }
-    marked = changes.markers(asked.period, endpoint)
-    said = ", ".join(f"{number(values.sum())} with {name}" for name, values in parts.items())
-    alt = f"Failed requests over time: {said}"
-    figure = traffic_charts.errors(parts, times(period), period.bin_seconds, time_zone(), marked)
-    points = clickable_chart(figure, key="errors", alt=alt)
-    columns = {f"{name}, requests": values for name, values in parts.items()}
-    numbers(over_time(times(period), columns), "failed requests over time", alt=alt)
-    marked_line(marked)
-    bar = chosen(points, "bin")
-    if bar is not None:
-        start = moment(bar[1])
-        end = start + timedelta(seconds=period.bin_seconds)
-        rows_behind(RequestFilter(start, end, endpoint, statuses=(str(bar[2]),)), (LATENCY,))
 
 
 def _codes(found: StatusCodes, endpoint: str) -> None:

@@ -5,8 +5,8 @@ import streamlit as st
 from dashboard import traffic_charts
 from dashboard.measures import MEASURES
 from dashboard.panels.behind import rows_behind
-from dashboard.panels.marked import marked_line
-from dashboard.panels.traffic_numbers import chosen, moment, numbers, over_time, redrawn_alone, version_names
+from dashboard.panels.marked import marked_line, opened_change
+from dashboard.panels.traffic_numbers import by_bin, chosen, moment, numbers, redrawn_alone, version_names
 from dashboard.queries import changes, traffic_over_time
 from dashboard.queries.requests import RequestFilter
 from dashboard.queries.traffic_latency import LEAST_IN_BIN, LatencyByTokens, VersionLatency, latency_by_tokens
@@ -50,8 +50,9 @@ def over_time_lines(endpoint: str, asked: TimeRange) -> None:
     figure = traffic_charts.latency(lines, names, time_zone(), marked)
     points = clickable_chart(figure, key=f"latency {chosen_lines}", alt=alt)
     columns = {f"{name}, ms": lines.lines[key][quantile] for (key, quantile), name in names.items()}
-    numbers(over_time(lines.times, columns), f"latency over time {chosen_lines}", alt=alt)
-    marked_line(marked)
+    numbers(by_bin(lines.times, columns), f"latency over time {chosen_lines}", alt=alt)
+    marked_line(marked, asked.query.get("range", ""))
+    opened_change(points)
     point = chosen(points, "bin")
     if point is not None:
         start, end = moment(point[1]), moment(point[1] + lines.seconds * 1000)

@@ -55,7 +55,7 @@ def numbers(frame: "pd.DataFrame", name: str, *, alt: str, export: bool = True) 
             st.dataframe(frame.head(MOST_TABLE_ROWS), hide_index=True, alt=alt)
 
 
-def over_time(times: "Times", columns: Mapping[str, Any], zone: str = "") -> "pd.DataFrame":
+def by_bin(times: "Times", columns: Mapping[str, Any], zone: str = "") -> "pd.DataFrame":
     """The numbers of a time chart: a column with the bins' starts on the page's clock, and one for each line."""
     import pandas as pd
 

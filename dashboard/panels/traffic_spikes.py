@@ -7,7 +7,8 @@ import streamlit as st
 from dashboard import traffic_charts
 from dashboard.links import page_address, requests_query
 from dashboard.panels.behind import rows_behind
-from dashboard.panels.traffic_numbers import chosen, numbers, over_time, redrawn_alone, version_names
+from dashboard.panels.marked import opened_change
+from dashboard.panels.traffic_numbers import by_bin, chosen, numbers, redrawn_alone, version_names
 from dashboard.queries import changes
 from dashboard.queries.requests import RequestFilter
 from dashboard.queries.spikes import MOST_ROWS, Askers, Spikes, TrafficSpike, askers, traffic_spikes
@@ -45,7 +46,8 @@ def spikes(endpoint: str, asked: TimeRange) -> None:
         traffic_charts.spikes(found, of, SERIES[of].lower(), time_zone(), marked), key=f"rises {of}", alt=alt
     )
     st.caption(_how(found))
-    numbers(over_time(found.times, {f"{of}": found.series[of]}), f"{of} for spikes", alt=alt)
+    numbers(by_bin(found.times, {f"{of}": found.series[of]}), f"{of} for spikes", alt=alt)
+    opened_change(points)
     listed = found.found[:MOST_LISTED]
     if not listed:
         st.markdown(":material/check: No spike of requests or tokens in this time.")
@@ -117,7 +119,7 @@ def _start(spike: TrafficSpike) -> int:
 
 
 def _expected(spike: TrafficSpike) -> str:
-    times = f", {number(spike.value / spike.expected, 1)}\u00a0× that" if spike.expected >= 1 else ""
+    times = f" ({number(spike.value / spike.expected, 1)}\u00a0×)" if spike.expected >= 1 else ""
     return f"{number(spike.expected)}{times}"
 
 

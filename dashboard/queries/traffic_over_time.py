@@ -132,16 +132,19 @@ def stack(endpoint: str, period: Period, by: str, metric: str) -> Stack:
 
 
 def requesters(endpoint: str, period: Period, metric: str) -> Stack:
-    """The same for each UTC day by requester: the largest by requests, and all others together.
+    """The same for each UTC day by requester: those with most requests, and all others together.
 
+    Whatever the amount is, they come in the order of their requests, so that each keeps its colour.
     Raises: QueryFailed, LakehouseError.
     """
     first, last = (int(time.timestamp() * 1000) // _DAY for time in (period.start, period.end - timedelta(seconds=1)))
     days = np.arange(first, last + 1, dtype=np.int64) * _DAY
     rows = _daily(shown("metrics_daily_requester"), endpoint, _moment(days[0]), _moment(days[-1] + _DAY))
-    return _stacked(
-        rows[rows["metric"] == metric], "requester", "n" if metric == REQUESTS else "total", days, _DAY // 1000
-    )
+    column = "n" if metric == REQUESTS else "total"
+    found = _stacked(rows[rows["metric"] == metric], "requester", column, days, _DAY // 1000)
+    order = rows[rows["metric"] == REQUESTS].groupby("requester")["n"].sum().to_dict()
+    ranked = sorted(found.parts, key=lambda key: (key == OTHERS, -order.get(key, 0), key))
+    return Stack(found.times, found.seconds, {key: found.parts[key] for key in ranked})
 
 
 def failures(endpoint: str, period: Period) -> "pd.DataFrame":
