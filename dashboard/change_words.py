@@ -3,17 +3,23 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["forward", "back", "outside", "note"]
+Kind = Literal["forward", "back", "outside", "note", "alert"]
 
 
 @dataclass(frozen=True)
 class ActionWords:
-    """An action as a noun, so that it reads right whatever the outcome. `note`: nothing that answers was changed."""
+    """An action as a noun, so that it reads right whatever the outcome. `note`: nothing that answers was changed.
+
+    `alert`: nobody did anything, but something was noticed.
+    """
 
     title: str
     icon: str
     kind: Kind
 
+
+ALERT = "alert"
+"""Not an action of the ledger: what markers of alerts are called by."""
 
 _ACTIONS: dict[str, ActionWords] = {
     "promote": ActionWords("Promotion", "upgrade", "forward"),
@@ -28,6 +34,7 @@ _ACTIONS: dict[str, ActionWords] = {
     "stop_ramp": ActionWords("Canary ramp stopped", "stop_circle", "back"),
     "delete": ActionWords("Deletion", "delete", "back"),
     "outside": ActionWords("Change outside of Lakehelm", "public", "outside"),
+    ALERT: ActionWords("Alert", "notifications_active", "alert"),
     "register": ActionWords("Registration", "deployed_code", "note"),
     "set_challenger": ActionWords("Move to Staging", "science", "note"),
     "evaluate": ActionWords("Evaluation", "fact_check", "note"),

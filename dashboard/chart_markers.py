@@ -20,12 +20,15 @@ MOST_PLACES = 40
 
 _MOST_LINES = 5
 _SHAPES = {
+    "alert": ("star-triangle-down", BAD),
     "failed": ("x", BAD),
     "back": ("triangle-left", WARNING),
     "outside": ("diamond", NEUTRAL),
     "forward": ("triangle-up", ACCENT),
 }
 """Symbol and colour by what happened, the most telling first: a shared marker looks like its most telling change."""
+CHANGE, ALERT_POINT = "change", "alert"
+"""What the `customdata` of a marker's point begins with: the ids of the changes, else of the alerts, follow."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,12 @@ def _layers(groups: Sequence[Sequence["Marker"]], places: Sequence[Any], zone: s
         "marker": {
             "symbol": [symbol for symbol, _ in looks],
             "color": [color for _, color in looks],
-            "size": 8,
+            "size": 10,
         },
         "cliponaxis": False,
         "showlegend": False,
         "text": [_said(group, zone) for group in groups],
+        "customdata": [_opened_by(group) for group in groups],
         "hovertemplate": "%{text}<extra></extra>",
         "hoverlabel": {"align": "left"},
     }
@@ -90,9 +94,13 @@ def _layers(groups: Sequence[Sequence["Marker"]], places: Sequence[Any], zone: s
             "y0": 0,
             "y1": 1,
             "layer": "below",
-            "line": {"color": translucent(color, 0.55), "width": 1.2, "dash": "dot"},
+            "line": {
+                "color": translucent(color, 0.55),
+                "width": 1.2,
+                "dash": "solid" if symbol == _SHAPES["alert"][0] else "dot",
+            },
         }
-        for place, (_, color) in zip(places, looks, strict=True)
+        for place, (symbol, color) in zip(places, looks, strict=True)
     ]
     hidden = {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}
     return Layers((trace,), {"shapes": lines, "yaxis2": hidden})
@@ -101,6 +109,13 @@ def _layers(groups: Sequence[Sequence["Marker"]], places: Sequence[Any], zone: s
 def _look(group: Sequence["Marker"]) -> str:
     kinds = {"failed" if marker.failed else action_words(marker.action).kind for marker in group}
     return next((name for name in _SHAPES if name in kinds), "forward")
+
+
+def _opened_by(group: Sequence["Marker"]) -> list[str]:
+    """What a click on a marker opens: its changes, the newest first, else its alerts."""
+    changes = [marker.change_id for marker in reversed(group) if marker.is_change]
+    alerts = [marker.change_id for marker in reversed(group) if not marker.is_change]
+    return [CHANGE, *changes[:_MOST_LINES]] if changes else [ALERT_POINT, *alerts[:_MOST_LINES]]
 
 
 def _said(group: Sequence["Marker"], zone: str) -> str:

@@ -9,6 +9,7 @@ from dashboard import charts
 from dashboard.actions import ledger as actions
 from dashboard.auth import current_actor
 from dashboard.change_words import action_words
+from dashboard.panels import change_effects
 from dashboard.panels.states import state_badge
 from dashboard.periods import SPANS, period
 from dashboard.queries import changes
@@ -101,6 +102,8 @@ def entry(change: Change, *, opened: bool = False) -> None:
     with step:
         # A step with nothing in it cannot be opened; what is long is drawn only then.
         st.markdown(_facts(change))
+        if step.open:
+            change_effects.before_and_after(change)
         if step.open and change.evidence:
             st.markdown("**Evidence**")
             st.json(change.evidence, expanded=1)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard.change_words import NOTES, action_words
+from dashboard.change_words import ALERT, NOTES, action_words
 from dashboard.periods import Period
 from dashboard.queries import traffic
+from dashboard.queries.alerts import alerts_between
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select, shown
 from lakehouse.ledger import Change, changes_in
 
@@ -49,13 +50,21 @@ class LedgerChoices:
 
 @dataclass(frozen=True)
 class Marker:
-    """A change on a time chart. `time` is milliseconds since 1970, UTC; `text` says what changed, unescaped."""
+    """A change or an alert on a time chart. `time` is milliseconds since 1970, UTC; `text` says what, unescaped.
+
+    Of an alert `action` is `ALERT` and `change_id` the alert's own.
+    """
 
     time: int
     action: str
     text: str
     failed: bool
     change_id: str
+
+    @property
+    def is_change(self) -> bool:
+        """Whether somebody changed something; else an alert opened."""
+        return self.action != ALERT
 
 
 def ledger_page(wanted: LedgerFilter, page: int = 1, size: int = 25) -> LedgerPage:
@@ -65,7 +74,7 @@ def ledger_page(wanted: LedgerFilter, page: int = 1, size: int = 25) -> LedgerPa
     """
     # A change that stays without an outcome becomes interrupted when its process ends, which is no new row: so what
     # is kept are the rows, not what they mean.
-    rows, total = _page(newest("ledger"), wanted, page, size)
+    rows, total = _page(shown("ledger"), wanted, page, size)
     return LedgerPage(changes_in(rows), total)
 
 
@@ -74,7 +83,7 @@ def all_changes(wanted: LedgerFilter) -> list[Change]:
 
     Raises: QueryFailed, LakehouseError.
     """
-    return changes_in(_matching_rows(newest("ledger"), wanted))
+    return changes_in(_matching_rows(shown("ledger"), wanted))
 
 
 def ledger_choices() -> LedgerChoices:
@@ -82,19 +91,38 @@ def ledger_choices() -> LedgerChoices:
 
     Raises: QueryFailed, LakehouseError.
     """
-    found: LedgerChoices = _choices(newest("ledger"))
+    found: LedgerChoices = _choices(shown("ledger"))
     return found
 
 
 def markers(period: Period, endpoint: str = "") -> tuple[Marker, ...]:
-    """What was changed in a period, oldest first, for the charts over it; the newest 500.
+    """What was changed in a period and which alerts opened, oldest first, for the charts over it; the newest 500.
 
-    With `endpoint`, changes to other endpoints are left out. Sign-ins and the like changed nothing that answers.
+    With `endpoint`, those of other endpoints are left out. Sign-ins and the like changed nothing that answers.
     Raises: QueryFailed, LakehouseError.
     """
     others = tuple(name for name in traffic.endpoints() if name != endpoint) if endpoint else ()
     found: tuple[Marker, ...] = _markers(shown("ledger"), period.start, period.end, others)
-    return found
+    opened = [
+        Marker(round(alert.opened_at.timestamp() * 1000), ALERT, f"Alert: {alert.sentence}", False, alert.alert_id)
+        for alert in alerts_between(period.start, period.end, endpoint)
+        if period.start <= alert.opened_at
+    ]
+    return tuple(sorted((*found, *opened), key=lambda marker: marker.time)) if opened else found
+
+
+def changes_between(start: datetime, end: datetime) -> list[Change]:
+    """Every change that was begun from `start` (included) to `end` (not included), UTC, oldest first.
+
+    Raises: QueryFailed, LakehouseError.
+    """
+    return changes_in(_rows_between(shown("ledger"), start, end))[::-1]
+
+
+def change(change_id: str) -> Change | None:
+    """One change; None where there is no such. Raises: QueryFailed, LakehouseError."""
+    found = changes_in(_rows_of(shown("ledger"), (change_id,))) if change_id else []
+    return found[0] if found else None
 
 
 def marked_since(start: datetime) -> tuple[Marker, ...]:
@@ -122,7 +150,7 @@ def strip(wanted: LedgerFilter) -> "pd.DataFrame":
 
     Raises: QueryFailed, LakehouseError.
     """
-    found: pd.DataFrame = _strip(newest("ledger"), wanted)
+    found: pd.DataFrame = _strip(shown("ledger"), wanted)
     return found
 
 
@@ -163,6 +191,14 @@ def _matching_rows(snapshot: Snapshot, wanted: LedgerFilter) -> list[dict[str, A
 
 def _rows_of(snapshot: Snapshot, change_ids: tuple[str, ...]) -> list[dict[str, Any]]:
     return _records(select(snapshot, "SELECT * FROM this WHERE change_id = ANY($ids)", ids=list(change_ids)))
+
+
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _rows_between(snapshot: Snapshot, start: datetime, end: datetime) -> list[dict[str, Any]]:
+    # An outcome stands after the end where the change took longer.
+    sql = """SELECT * FROM this WHERE change_id IN
+             (SELECT change_id FROM this WHERE phase = 'intent' AND time >= $start AND time < $end)"""
+    return _records(select(snapshot, sql, start=start, end=end))
 
 
 @st.cache_data(max_entries=4, show_spinner=False, hash_funcs=HASH_FUNCS)
