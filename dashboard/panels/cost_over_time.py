@@ -16,7 +16,7 @@ from dashboard.downloads import download
 from dashboard.links import page_address, requests_query
 from dashboard.money import money, money_decimals
 from dashboard.panels.behind import rows_behind
-from dashboard.panels.marked import marked_line
+from dashboard.panels.marked import marked_line, opened_change
 from dashboard.periods import Period
 from dashboard.queries import changes, cost, cost_days, traffic
 from dashboard.queries.cost import OTHERS, RequesterSpend, Spend
@@ -88,6 +88,7 @@ def _by_version(endpoint: str, period: Period) -> None:
     edges = f"Days are those of {plain(time_zone())}; the first and the last may be cut off. " if found.by_day else ""
     st.caption(f"{edges}Click a bar for its requests, the most expensive first.")
     marked_line(marked)
+    opened_change(points)
     _chosen(endpoint, period, points, "version")
     _as_table(found.starts, parts, time_zone(), by_day=found.by_day, exported="spend by version")
     _versions(found, names)
@@ -119,6 +120,7 @@ def _by_requester(endpoint: str, period: Period) -> None:
     points = clickable_chart(figure, key="spend by requester", alt=_spoken(parts, "UTC day"))
     st.caption("Requesters are summed by days of UTC, so the range is widened to whole ones. Click a bar.")
     marked_line(marked)
+    opened_change(points)
     _chosen(endpoint, whole, points, "requester")
     _as_table(found.starts, parts, "UTC", by_day=True)
     _requesters(found, whole, endpoint)
