@@ -18,6 +18,11 @@ from metrics.comparison import effective_size
 BOOTSTRAP_DRAWS = 4_000
 """Resampled medians behind an interval."""
 
+_START = 20_261_122
+"""Of the random numbers."""
+_LONG_TAIL = 8.0
+"""Of a normal distribution all but 1 % spread over 3.8 times what the middle half does."""
+
 _edges = lru_cache(maxsize=65_536)(bucket_edges)
 Floats = NDArray[np.float64]
 
@@ -43,6 +48,14 @@ class Distribution:
     def positive(self) -> bool:
         """Whether all values are above 0; not so of nothing."""
         return bool(len(self.lower)) and float(self.lower[0]) > 0
+
+    @property
+    def long_tailed(self) -> bool:
+        """Whether a few values lie so far away that an average says more of them than of the others."""
+        if len(self.weight) < 2:
+            return False
+        lowest, lower, upper, highest = self.at(np.array([0.005, 0.25, 0.75, 0.995]))
+        return bool(highest - lowest > _LONG_TAIL * (upper - lower))
 
     def at(self, shares: Floats) -> Floats:
         """The values below which these shares (0 to 1) of the weight lie; halfway, where a share ends between two."""
@@ -93,10 +106,16 @@ def compare_medians(a: Distribution, b: Distribution, draws: int = BOOTSTRAP_DRA
     difference = b.median - a.median
     if min(a.size, b.size) < 2:
         return MedianComparison(a.median, b.median, difference, None, None)
-    random = np.random.default_rng(20_261_122)
+    random = np.random.default_rng(_START)
     resampled_a, resampled_b = _resampled_medians(a, draws, random), _resampled_medians(b, draws, random)
     low, high = np.quantile(resampled_b - resampled_a, [0.025, 0.975])
     return MedianComparison(a.median, b.median, difference, float(low), float(high))
+
+
+def median_interval(of: Distribution, draws: int = BOOTSTRAP_DRAWS) -> tuple[float, float]:
+    """The 95 % percentile bootstrap interval of a median."""
+    low, high = np.quantile(_resampled_medians(of, draws, np.random.default_rng(_START)), [0.025, 0.975])
+    return float(low), float(high)
 
 
 def _resampled_medians(of: Distribution, draws: int, random: np.random.Generator) -> Floats:

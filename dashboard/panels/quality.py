@@ -92,8 +92,8 @@ def scores(found: Sequence[Finding], a: Side, b: Side, endpoint: str) -> None:
     st.caption(
         f"Intervals are 95 %, of each score alone. A difference counts as real where its p-value, corrected for "
         f"{len(known)} scores (Holm), is below 0.05. Perplexity is compared by the ratio of geometric means (Welch's "
-        "test of the logarithms), readability by averages (Welch), the rest by ranks (Mann-Whitney) and medians "
-        f"(bootstrap, from {medians_source(all(one.exact for one in known))})."
+        "test of the logarithms), readability by averages (Welch), what has a long tail by ranks (Mann-Whitney) and "
+        f"medians (bootstrap, from {medians_source(all(one.exact for one in known))})."
     )
 
 

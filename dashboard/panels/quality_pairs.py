@@ -46,8 +46,9 @@ def paired(found: Sequence[Finding], a: Side, b: Side, endpoint: str) -> None:
     download(frame, "quality pairs")
     st.caption(
         f"{_based_on(matched, counts, labels)} Prompts are the same where their texts are, with all that was said "
-        "before them; answers to one prompt on one side count as their average. Paired t-test, of the logarithms for "
-        "perplexity; intervals are 95 %, and what is called real is corrected for the number of scores (Holm)."
+        "before them; answers to one prompt on one side count as their average. Averages are compared by the paired "
+        "t-test, geometric means by that of the logarithms, medians by Wilcoxon's signed-rank test. Intervals are "
+        "95 %, and what is called real is corrected for the number of scores (Holm)."
     )
 
 

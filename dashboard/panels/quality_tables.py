@@ -39,16 +39,13 @@ def every_pair(found: Pairs, labels: tuple[str, str]) -> None:
     known = [(one, one.paired) for one in found.findings if one.paired is not None]
     table(
         {
-            "Score": [
-                f"**{plain(one.score.title)}** :small[:gray[{'geometric mean' if one.ratio else 'average'}]]"
-                for one, _ in known
-            ],
+            "Score": [f"**{plain(one.score.title)}** :small[:gray[{_BY[one.way]}]]" for one, _ in known],
             "What it says": [paired_verdict(one, labels[1]) for one, _ in known],
             "Pairs": [number(paired.n) for _, paired in known],
             plain(labels[0]): [number(paired.mean_a, one.score.decimals) for one, paired in known],
             plain(labels[1]): [number(paired.mean_b, one.score.decimals) for one, paired in known],
             "Difference (95 %)": [
-                interval_text(paired.difference, paired.low, paired.high, one.score.decimals, ratio=one.ratio)
+                interval_text(paired.difference, paired.low, paired.high, one.score.decimals, ratio=one.way == "ratio")
                 for one, paired in known
             ],
         },
@@ -111,7 +108,7 @@ def pairs_frame(found: Pairs, labels: tuple[str, str]) -> "pd.DataFrame":
                 "pairs": one.paired.n,
                 "mean_a": one.paired.mean_a,
                 "mean_b": one.paired.mean_b,
-                "compared_by": "ratio of geometric means" if one.ratio else "difference of averages",
+                "compared_by": "ratio of geometric means" if one.way == "ratio" else _BY[one.way],
                 "value": one.paired.difference,
                 "low": one.paired.low,
                 "high": one.paired.high,

@@ -1,6 +1,7 @@
 """What a comparison found, in plain words: which way, by how much, and whether it is more than chance."""
 
-from dashboard.queries.quality_comparison import Finding
+from dashboard.queries.quality import Score
+from dashboard.queries.quality_comparison import Finding, Way
 from dashboard.queries.quality_pairs import PairedFinding
 from dashboard.wording import NOTHING, number, percent, plain, probability, signed
 
@@ -27,6 +28,9 @@ _MOSTLY = {
     "execution_duration_ms": ("is mostly faster", "is mostly slower"),
     "cost_usd": ("mostly costs less", "mostly costs more"),
     "response_perplexity": ("mostly reads more fluent", "mostly reads less fluent"),
+    "response_fk_grade": ("mostly reads easier", "mostly reads harder"),
+    "response_reading_ease": ("mostly reads harder", "mostly reads easier"),
+    "response_ari": ("mostly reads easier by ARI", "mostly reads harder by ARI"),
 }
 """The same of ranks, where the medians do not tell."""
 
@@ -49,10 +53,11 @@ def paired_verdict(one: PairedFinding, label: str) -> str:
         return "Too few pairs to tell."
     if one.corrected >= REAL_BELOW:
         return "**No clear difference**."
-    amount = abs(found.difference - 1) if one.ratio else abs(found.difference)
-    higher = found.difference > (1 if one.ratio else 0)
-    said = _WORDS[one.score.metric][higher].format(_amount(amount, one.score.decimals, one.ratio))
-    return f"**{plain(label)} {said}**; {certainty(one.corrected)}{_though(effect_word(found.effect_size))}."
+    change = found.difference - (1 if one.way == "ratio" else 0)
+    direction = (found.effect_size or 0) if one.way == "ranks" else change
+    effect = effect_word(found.effect_size, ranks=one.way == "ranks")
+    said = _said(one.score, one.way, change, higher=direction > 0)
+    return f"**{plain(label)} {said}**; {certainty(one.corrected)}{_though(effect)}."
 
 
 def is_real(corrected: float | None) -> bool:
@@ -133,12 +138,14 @@ def _compared_by(found: Finding) -> str:
 
 def _what(found: Finding) -> str:
     """Which way and how much, by the test that fits."""
-    metric, higher = found.score.metric, found.direction > 0
     value = found.interval[0] or 0.0
-    change = value - 1 if found.ratio is not None else value
-    if change * found.direction <= 0:
-        return _MOSTLY[metric][higher]
-    return _WORDS[metric][higher].format(_amount(abs(change), found.score.decimals, found.ratio is not None))
+    return _said(found.score, found.way, value - (1 if found.way == "ratio" else 0), higher=found.direction > 0)
+
+
+def _said(score: Score, way: Way, change: float, *, higher: bool) -> str:
+    if change == 0 or (change > 0) != higher:
+        return _MOSTLY[score.metric][higher]
+    return _WORDS[score.metric][higher].format(_amount(abs(change), score.decimals, way == "ratio"))
 
 
 def _amount(value: float, decimals: int, ratio: bool) -> str:

@@ -30,7 +30,7 @@ WAYS: dict[str, Way] = {
     "execution_duration_ms": "ranks",
     "cost_usd": "ranks",
 }
-"""Every other score is about symmetric and is compared by averages."""
+"""Every other score is compared by averages, unless its values have a long tail."""
 _ANSWERED = "completion_tokens"
 
 
@@ -153,12 +153,15 @@ def _finding(
     sizes = [_size(both, name, metric, one.scorer) for name in ("a", "b")]
     of_a, of_b = (from_buckets(metric, side, size) for side, size in zip(counted, sizes, strict=True))
     single = _single_values(one, rows)
-    way, ratio = WAYS.get(metric, "means"), None
+    way: Way = WAYS.get(metric, "means")
+    ratio = None
     if way == "ratio" and of_a.positive and of_b.positive:
         ratio = compare_ratio(log_moments(of_a, comparison.n_a), log_moments(of_b, comparison.n_b))
+    if ratio is None and (way == "ratio" or of_a.long_tailed or of_b.long_tailed):
+        way = "ranks"
     return Finding(
         compared=one,
-        way="ranks" if way == "ratio" and ratio is None else way,
+        way=way,
         medians=compare_medians(*(single or (of_a, of_b))),
         exact=single is not None,
         ranks=compare_ranks(counted[0], counted[1], sizes[0], sizes[1]),

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, shown
 from dashboard.queries.quality import Score
-from dashboard.queries.quality_comparison import Finding
+from dashboard.queries.quality_comparison import Finding, Way
 from dashboard.queries.quality_rows import MOST_ROWS, side_rows
 from dashboard.queries.quality_sides import Side
 from lakehouse.inference import texts_of
 from metrics.bodies import parse_exchange
 from metrics.multiple_tests import holm
-from metrics.paired import PairedComparison, paired_difference, paired_ratio
+from metrics.paired import PairedComparison, paired_difference, paired_ranks, paired_ratio
 from metrics.text_cache import text_key
 from settings import get_settings
 
@@ -34,13 +34,16 @@ READ_AT_ONCE = 4_000
 """Requests of both sides together whose prompts are read without being asked to."""
 
 
+_COMPARE = {"means": paired_difference, "ratio": paired_ratio, "ranks": paired_ranks}
+
+
 @dataclass(frozen=True)
 class PairedFinding:
-    """One score over the pairs. For a ratio the averages are geometric. corrected: the p-value after Holm."""
+    """One score over the pairs, compared as without them. corrected: the p-value after Holm."""
 
     score: Score
     scorer: str
-    ratio: bool
+    way: Way
     paired: PairedComparison | None
     corrected: float | None = None
 
@@ -66,12 +69,11 @@ def pairs(endpoint: str, a: Side, b: Side, found: list[Finding]) -> Pairs:
     named = [own.first["request_id"].map(prompts) for own, prompts in zip(sides, keys, strict=True)]
     compared = []
     for one in found:
-        metric, scorer, ratio = one.score.metric, one.compared.scorer, one.ratio is not None
+        metric, scorer, ratio = one.score.metric, one.compared.scorer, one.way == "ratio"
         means = [_by_prompt(key, own.values(metric, scorer)[0], ratio) for key, own in zip(named, sides, strict=True)]
         both = means[0].to_frame("a").join(means[1].rename("b"), how="inner")
         values = list(zip(both["a"].tolist(), both["b"].tolist(), strict=True))
-        paired = (paired_ratio if ratio else paired_difference)(values)
-        compared.append(PairedFinding(one.score, scorer, ratio, paired))
+        compared.append(PairedFinding(one.score, scorer, one.way, _COMPARE[one.way](values)))
     corrected = holm([one.paired.p_value if one.paired else None for one in compared])
     distinct = [set(key.dropna()) for key in named]
     return Pairs(

@@ -13,7 +13,7 @@ from metrics.comparison import Moments
 from metrics.distributions import Distribution, compare_medians, from_buckets, from_values
 from metrics.geometric_means import compare_ratio, log_moments
 from metrics.multiple_tests import holm
-from metrics.paired import paired_difference
+from metrics.paired import paired_difference, paired_ranks
 from metrics.ranks import compare_ranks
 
 VALUES = st.lists(st.floats(-50, 50), min_size=2, max_size=40)
@@ -171,3 +171,28 @@ def test_pairs_have_the_p_value_and_the_effect_of_scipys_paired_test() -> None:
     assert found is not None
     assert found.p_value == pytest.approx(stats.ttest_rel(b, a).pvalue)
     assert found.effect_size == pytest.approx(np.mean(b - a) / np.std(b - a, ddof=1))
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.integers(-20, 20), st.integers(-20, 20)), min_size=2, max_size=40))
+def test_pairs_by_ranks_are_scipys_wilcoxon_test(pairs: list[tuple[int, int]]) -> None:
+    found = paired_ranks(pairs)
+    assert found is not None
+    differences = [b - a for a, b in pairs]
+    assert found.difference == pytest.approx(np.median(differences))
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= found.difference <= found.high
+    if not any(differences):
+        assert (found.p_value, found.effect_size) == (1.0, 0.0)
+        return
+    peer = stats.wilcoxon(differences, correction=False, method="approx")
+    assert found.p_value == pytest.approx(peer.pvalue, abs=1e-12)
+    assert paired_ranks(pairs[:1]) is not None
+    assert paired_ranks([]) is None
+
+
+def test_a_long_tail_is_told_from_a_bell() -> None:
+    assert not from_values(SKEWED.normal(10, 2, 5_000)).long_tailed
+    assert from_values(SKEWED.standard_t(1.5, 5_000)).long_tailed
+    assert not from_values([1.0]).long_tailed
