@@ -15,6 +15,7 @@ if request_details.is_one_asked():
         request_details.one()
 else:
     with widgets.guarded("Filters"):
+        requests_filters.take_narrowed()
         with st.container(horizontal=True, vertical_alignment="bottom"):
             chosen = time_range_control()
             endpoint = widgets.endpoint_control()

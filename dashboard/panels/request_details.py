@@ -90,7 +90,7 @@ def _facts(about: RequestDetails) -> None:
         "Request id": plain(about.request_id),
         "Client's id": _said(values["client_request_id"]),
     }
-    table({"": [f":gray[{name}]" for name in facts], "Value": list(facts.values())}, alt="Facts about this request")
+    table({"What": [f":gray[{name}]" for name in facts], "Value": list(facts.values())}, alt="Facts about this request")
     if values["entity_name"] and values["entity_version"]:
         page_link(
             "models",

@@ -12,7 +12,7 @@ from dashboard.auth import current_actor
 from dashboard.links import open_page, page_address, request_query
 from dashboard.measures import MEASURES
 from dashboard.panels.marked import marked_line
-from dashboard.panels.requests_filters import COLUMN_TITLES, Wanted, ever
+from dashboard.panels.requests_filters import COLUMN_TITLES, Wanted, ever, narrow_to
 from dashboard.periods import between
 from dashboard.queries import changes
 from dashboard.queries.requests import RequestFilter, count_requests, counts_over_time, requests
@@ -141,9 +141,8 @@ def _over_time(wanted: Wanted) -> None:
     if starts:
         start = datetime.fromtimestamp(int(starts[0]) / 1000, UTC)
         end = start + timedelta(seconds=period.bin_seconds)
-        narrowed = replace(wanted.filter, start=start, end=end)
         if (start, end) != (period.start, period.end):
-            open_page("requests", **replace(wanted, filter=narrowed).query())
+            narrow_to(start, end)
 
 
 def _page_of(wanted: Wanted, asked: RequestFilter, at: int) -> None:
@@ -161,15 +160,18 @@ def _page_of(wanted: Wanted, asked: RequestFilter, at: int) -> None:
 
 def _title(name: str) -> str:
     measure = MEASURES.get(name)
-    return f"{measure.title}, {measure.unit}" if measure else COLUMN_TITLES[name]
+    # "Tokens in, tokens" would say its unit twice.
+    return f"{measure.title}, {measure.unit}" if measure and measure.unit != "tokens" else COLUMN_TITLES[name]
 
 
 def _column(name: str) -> Any:
     if name == "request_time":
         return st.column_config.DatetimeColumn(format="DD MMM YYYY, HH:mm:ss", timezone=time_zone(), pinned=True)
     measure = MEASURES.get(name)
+    if name == "status_code":
+        return st.column_config.NumberColumn(format="%d", width="small")
     if measure is None:
-        return None if name != "status_code" else st.column_config.NumberColumn(format="%d", width="small")
+        return st.column_config.TextColumn()
     return st.column_config.NumberColumn(format=f"%.{measure.decimals}f", help=measure.meaning)
 
 

@@ -4,18 +4,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboard.links import NO_REQUESTER, requests_query
+from dashboard.links import NO_REQUESTER
 from dashboard.measures import MEASURES
 from dashboard.periods import Period
 from dashboard.queries import traffic
 from dashboard.queries.requests import SORTED, RequestFilter, requesters
 from dashboard.queries.text_search import LONGEST_NEEDLE
-from dashboard.time_range import TimeRange
+from dashboard.time_range import CUSTOM, TimeRange
 from dashboard.widgets import guarded, time_zone
 from dashboard.wording import plain
 
@@ -33,6 +32,7 @@ COLUMN_TITLES = {
 }
 """How people call the columns of a page of requests."""
 
+_NARROWED = "narrowed to"
 _STATUSES = ("2xx", "4xx", "5xx", "400", "401", "403", "404", "408", "413", "429", "500", "502", "503", "504")
 _STATUS = re.compile(r"[1-9]xx|[1-9][0-9]{2}")
 _MOST_CHOSEN = 200
@@ -52,11 +52,24 @@ class Wanted:
     question: str = ""
     """The same for as long as nobody changes a control, although a range up to now moves with the clock."""
 
-    def query(self) -> dict[str, str | list[str]]:
-        """The parameters of this page's address that show the same, with the ends of the time as they are now."""
-        order = {} if self.order == "request_time" else {"sort": self.order}
-        direction = {} if self.descending else {"order": _DIRECTIONS["lowest"]}
-        return {**requests_query(self.filter, time_zone()), "text": self.text, **order, **direction}
+
+def narrow_to(start: datetime, end: datetime) -> None:
+    """Make a span of time the time range. The script ends here and begins anew."""
+    st.session_state[_NARROWED] = (start, end)
+    st.rerun()
+
+
+def take_narrowed() -> None:
+    """Set the time range to what `narrow_to` was given; to be called before the time range is drawn.
+
+    A link would not do: the controls of this very page keep what they have, whatever a link says.
+    """
+    narrowed = st.session_state.pop(_NARROWED, None)
+    if narrowed is None:
+        return
+    zone = ZoneInfo(time_zone())
+    ends = [time.astimezone(zone).replace(tzinfo=None) for time in narrowed]
+    st.session_state.update({"range": CUSTOM, "from": ends[0], "to": ends[1]})
 
 
 def filters(chosen: TimeRange, endpoint: str) -> Wanted:
@@ -75,6 +88,8 @@ def filters(chosen: TimeRange, endpoint: str) -> Wanted:
             placeholder="Any text",
             icon=":material/search:",
         )
+    used = any(st.query_params.get(name) for name in ("score", "id", "sort", "order"))
+    with st.expander("Score, ids and order", expanded=used), st.grid(4, min_column_width=210):
         score = linked_choice(
             "Score", "score", {"": "Any", **{name: measure.title for name, measure in MEASURES.items()}}
         )
@@ -89,9 +104,11 @@ def filters(chosen: TimeRange, endpoint: str) -> Wanted:
             placeholder="Paste an id",
             help="The endpoint's id, or the one that the client gave.",
         )
-        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        for_order, for_direction = st.columns(2, gap="small")
+        with for_order:
             order = linked_choice("Sort by", "sort", {name: COLUMN_TITLES[name] for name in SORTED}, "request_time")
-            direction = linked_choice("Order", "order", _DIRECTIONS, "highest", label_visibility="collapsed")
+        with for_direction:
+            direction = linked_choice("Order", "order", _DIRECTIONS, "highest")
     wanted = RequestFilter(
         start,
         end,
@@ -115,9 +132,7 @@ def ever(wanted: RequestFilter) -> RequestFilter:
     return replace(wanted, start=_EVER, end=datetime.now(UTC) + timedelta(days=1), endpoint="")
 
 
-def linked_choice(
-    label: str, name: str, titles: Mapping[str, str], default: str = "", *, label_visibility: Any = "visible"
-) -> str:
+def linked_choice(label: str, name: str, titles: Mapping[str, str], default: str = "") -> str:
     """A choice whose value, not its title, stands in the address under `name`: `bind` would write the title."""
     key, seen = f"chosen {name}", f"address {name}"
     given = st.query_params.get(name, "")
@@ -140,7 +155,6 @@ def linked_choice(
         format_func=lambda value: titles[value],
         key=key,
         on_change=write,
-        label_visibility=label_visibility,
     )
     return str(chosen) if chosen in titles else default
 
@@ -207,18 +221,19 @@ def _statuses() -> list[str]:
 
 def _limits(score: str) -> tuple[float | None, float | None]:
     """From (included) and below, for the score that was chosen."""
-    unit = f", {MEASURES[score].unit}" if score else ""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        found = [
-            st.number_input(
-                f"{label}{unit}",
-                value=None,
-                key=name,
-                bind="query-params",
-                format="%.10g",
-                disabled=not score,
-                placeholder="Any",
+    found = []
+    names = (("At least", "at_least"), ("Below", "below"))
+    for column, (label, name) in zip(st.columns(2, gap="small"), names, strict=True):
+        with column:
+            found.append(
+                st.number_input(
+                    label,
+                    value=None,
+                    key=name,
+                    bind="query-params",
+                    format="%.10g",
+                    disabled=not score,
+                    placeholder=MEASURES[score].unit if score else "Any",
+                )
             )
-            for label, name in (("At least", "at_least"), ("Below", "below"))
-        ]
     return found[0], found[1]
