@@ -3,6 +3,7 @@
 The texts are only read to tell which requests belong together; none is kept.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -123,7 +124,7 @@ def _costs_of_answers(conversation: Conversation, known: dict[str, Any]) -> list
 
 def _asked(snapshot: Snapshot, texts: Snapshot, endpoint: str, start: datetime, end: datetime) -> list[_Row]:
     """The requests, oldest first."""
-    picked = """SELECT databricks_request_id, request_time, request_date, coalesce(requester, '') AS requester,
+    picked = """SELECT databricks_request_id, request_time, coalesce(requester, '') AS requester,
                        cost_usd::DOUBLE AS cost_usd, coalesce(status_code, 0) AS status_code
                 FROM {source}
                 WHERE endpoint_name = $endpoint AND request_time >= $start AND request_time < $end
@@ -148,27 +149,25 @@ def _asked(snapshot: Snapshot, texts: Snapshot, endpoint: str, start: datetime, 
         characters=MOST_CHARACTERS,
         **parameters,
     )
-    return list(rows.itertuples(index=False, name=None))
+    return _as_rows(rows, rows["body"])
 
 
 def _with_foreign_bodies(rows: "pd.DataFrame") -> list[_Row]:
-    """The bodies from a table that another system writes: as it is now, by its own reader."""
+    """The requests with bodies from a table that another system writes: as it is now, by its own reader."""
+    rows = rows.iloc[::-1]
     by_date: dict[Any, list[str]] = {}
-    for row in rows.to_dict("records"):
-        by_date.setdefault(row["request_time"].date(), []).append(row["databricks_request_id"])
+    for request_id, time in zip(rows["databricks_request_id"], rows["request_time"], strict=True):
+        by_date.setdefault(time.date(), []).append(request_id)
     found = texts_of(get_settings(), by_date).select(["databricks_request_id", "request"]).to_pylist()
     bodies = {row["databricks_request_id"]: row["request"] for row in found}
-    return [
-        (
-            row["databricks_request_id"],
-            row["requester"],
-            bodies.get(row["databricks_request_id"]),
-            row["cost_usd"],
-            row["status_code"],
-            row["request_time"],
-        )
-        for row in rows.iloc[::-1].to_dict("records")
-    ]
+    return _as_rows(rows, [bodies.get(request_id) for request_id in rows["databricks_request_id"]])
+
+
+def _as_rows(rows: "pd.DataFrame", bodies: Iterable[Any]) -> list[_Row]:
+    # A body that is not there is NaN in a data frame.
+    texts = [body if isinstance(body, str) else None for body in bodies]
+    columns = (rows[name] for name in ("cost_usd", "status_code", "request_time"))
+    return list(zip(rows["databricks_request_id"], rows["requester"], texts, *columns, strict=True))
 
 
 def _requests(sums: Snapshot, endpoint: str, period: Period) -> int:

@@ -36,7 +36,8 @@ SCORERS = {
     "readability_scorer": "flesch_kincaid/textstat-0.7.13/1",
     "toxicity_scorer": "keyword/alt-profanity-check-1.9.1/1",
 }
-PRICE = {"input_usd_per_million": 0.15, "output_usd_per_million": 0.6, "source": "sample price"}
+PRICE_SOURCE = "sample price"
+PRICE = {"input_usd_per_million": 0.15, "output_usd_per_million": 0.6, "source": PRICE_SOURCE}
 
 
 def utc_now() -> datetime:
@@ -95,10 +96,11 @@ def requests(now: datetime, days: float, per_day: int, seed: int = 7) -> pd.Data
     )
     frame = frame.assign(**SCORERS)
     frame["cost_usd"] = (frame["prompt_tokens"] * 0.15 + frame["completion_tokens"] * 0.6) / 1e6
-    frame["price_source"] = np.where(failed, None, PRICE["source"])
+    frame["price_source"] = PRICE_SOURCE
     readable = ["response_fk_grade", "response_reading_ease", "response_ari"]
     answered = ["response_perplexity", *readable, "response_toxicity", "cost_usd"]
     frame.loc[failed, [*answered, "completion_tokens", "response_chars"]] = np.nan
+    frame.loc[failed, "price_source"] = None
     foreign = random.uniform(size=n) < 0.03
     frame.loc[foreign, [*readable, "prompt_fk_grade"]] = np.nan
     return frame
