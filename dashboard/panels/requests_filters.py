@@ -70,6 +70,10 @@ def take_narrowed() -> None:
     zone = ZoneInfo(time_zone())
     ends = [time.astimezone(zone).replace(tzinfo=None) for time in narrowed]
     st.session_state.update({"range": CUSTOM, "from": ends[0], "to": ends[1]})
+    for name, end in zip(("from", "to"), ends, strict=True):
+        # Controls that were not there before do not write what they are given into the address themselves.
+        if name not in st.query_params:
+            st.query_params[name] = f"{end:%Y-%m-%dT%H:%M}"
 
 
 def filters(chosen: TimeRange, endpoint: str) -> Wanted:
