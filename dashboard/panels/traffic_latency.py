@@ -114,7 +114,8 @@ def spread(endpoint: str, asked: TimeRange) -> None:
         return
     names = version_names(endpoint, [str(version) for version in steps["version"].unique()])
     alt = f"Distribution of {measure.title.lower()} by version"
-    unit = measure.unit if measure.unit in measure.title.lower() else f"{measure.title.lower()}, {measure.unit}"
+    title = measure.title.lower()
+    unit = title if measure.unit in title else f"{title}, {measure.unit}"
     points = clickable_chart(traffic_charts.distribution(steps, names, unit), key=f"spread {metric}", alt=alt)
     left_out = int(histogram["weight"].sum() - steps["n"].sum())
     zeros = f" {number(left_out)} at zero or below have no place on this scale." if left_out else ""

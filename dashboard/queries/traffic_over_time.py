@@ -61,8 +61,9 @@ class Summary:
 
 @dataclass(frozen=True)
 class Stack:
-    """An amount over time in parts: the key of each (largest first) and its amount in every bin.
+    """An amount over time in parts: the key of each and its amount in every bin.
 
+    Versions and statuses come in their own order, requesters by their requests, whatever the amount is.
     `times`: starts of the bins in milliseconds since 1970, UTC; each is `seconds` long.
     """
 
@@ -134,7 +135,6 @@ def stack(endpoint: str, period: Period, by: str, metric: str) -> Stack:
 def requesters(endpoint: str, period: Period, metric: str) -> Stack:
     """The same for each UTC day by requester: those with most requests, and all others together.
 
-    Whatever the amount is, they come in the order of their requests, so that each keeps its colour.
     Raises: QueryFailed, LakehouseError.
     """
     first, last = (int(time.timestamp() * 1000) // _DAY for time in (period.start, period.end - timedelta(seconds=1)))
@@ -294,9 +294,9 @@ def _failed(rows: "pd.DataFrame") -> "pd.Series[bool]":
 
 
 def _stacked(rows: "pd.DataFrame", column: str, amount: str, starts: Times, seconds: int) -> Stack:
-    totals = rows.groupby(column)[amount].sum()
     parts = {}
-    for key in sorted(totals.index, key=lambda key: (key == OTHERS, -totals[key], key)):
+    # Version 10 comes after version 9.
+    for key in sorted(rows[column].unique(), key=lambda key: (len(key), key)):
         part = rows[rows[column] == key]
         parts[str(key)] = np.bincount(
             part["bin"].to_numpy(int), part[amount].to_numpy(float), minlength=len(starts)
