@@ -195,7 +195,8 @@ def _points(name: str, rows: "pd.DataFrame", look: dict[str, Any], zone: str) ->
         "x": shown_times(_milliseconds(rows), zone),
         "y": rows["prompt_toxicity"].to_numpy(np.float32),
         "marker": look,
-        "customdata": rows["databricks_request_id"].to_numpy(object),
+        # As an array of text: objects would be copied one by one.
+        "customdata": rows["databricks_request_id"].to_numpy(str),
         "hovertemplate": "%{x|%d %b %H:%M:%S}<br>prompt %{y:.3f}<extra>" + name + "</extra>",
     }
 

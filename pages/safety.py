@@ -24,18 +24,18 @@ if flags is not None and not (flags.total.prompts.n or flags.total.answers.n):
     widgets.empty("No prompt or answer was scored in this time. A longer range may help.")
 elif flags is not None:
     panels.scorer_line(flags, threshold)
-    queue = others = None
+    queue = scored = None
     with widgets.guarded("Flagged requests"):
-        queue = safety_flags.triage(endpoint, period, threshold, flags.scorer)
-        others = safety_rows.other_requests(endpoint, period, threshold, flags.scorer)
+        scored = safety_rows.scored_requests(endpoint, period, threshold, flags)
+        queue = safety_flags.triage(endpoint, period, threshold, flags)
         triage.figures(queue, safety_flags.precision(endpoint, threshold, flags.scorer))
-    if queue is not None and others is not None:
+    if queue is not None and scored is not None:
         about = f"Every scored request of the {chosen.label}: when it came, and how toxic its prompt reads, 0 to 1."
         with widgets.panel("Prompts against toxicity", about):
-            panels.points(endpoint, period, queue, others, flags.scorer, threshold)
+            panels.points(endpoint, period, queue, scored, flags.scorer, threshold)
     with widgets.panel("Flags over time", f"Prompts and answers of a toxicity of at least {threshold:g}."):
         panels.over_time(endpoint, period, flags, threshold)
-    if queue is not None and others is not None:
+    if queue is not None and scored is not None:
         with widgets.panel(
             "Flags to decide", "Confirm or dismiss what was flagged; a later decision replaces an earlier."
         ):
@@ -43,10 +43,8 @@ elif flags is not None:
         with widgets.panel("Most toxic prompts", "Toxicity 0 to 1. Words are masked until somebody reveals them."):
             safety_words.top_prompts(endpoint, queue.rows, threshold)
         with widgets.panel("Answers to toxic prompts", "Toxicity of the answers, 0 to 1, by what was asked."):
-            compared = safety_answers.answers_to_toxic_prompts(
-                safety_rows.flagged_requests(endpoint, period, threshold, flags.scorer), others, threshold
-            )
-            safety_breakdown.answers(compared, threshold, others.one_in > 1)
+            compared = safety_answers.answers_to_toxic_prompts(scored, threshold)
+            safety_breakdown.answers(compared, threshold, scored.one_in > 1)
     with st.grid(2, min_column_width=420):
         with widgets.panel("By version", "Share of flagged prompts and answers, %, with 95 % Wilson intervals."):
             safety_breakdown.by_version(endpoint, period, flags, threshold)

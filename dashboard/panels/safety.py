@@ -16,7 +16,7 @@ from dashboard.queries import changes
 from dashboard.queries.requests import RequestFilter
 from dashboard.queries.safety import ANSWER, PROMPT, Flags, is_exact
 from dashboard.queries.safety_flags import Triage
-from dashboard.queries.safety_rows import MOST_FLAGGED, OtherRequests, toxicity_labels
+from dashboard.queries.safety_rows import MOST_FLAGGED, ScoredRequests, toxicity_labels
 from dashboard.widgets import clickable_chart, empty, local, time_zone
 from dashboard.wording import duration, number, percent, plain, random_sample
 from settings import get_settings
@@ -34,6 +34,7 @@ _LABEL_OF = {
 }
 """What a flag is called, by the label that a model of detoxify gives."""
 _SURE = 0.5
+_TABLE_ROWS = 500
 
 
 def threshold_control() -> float:
@@ -75,26 +76,26 @@ def scorer_line(found: Flags, threshold: float) -> None:
             st.caption(random_sample(title, sample.scored, sample.answers, things))
 
 
-def points(endpoint: str, period: Period, found: Triage, others: OtherRequests, scorer: str, threshold: float) -> None:
+def points(endpoint: str, period: Period, found: Triage, scored: ScoredRequests, scorer: str, threshold: float) -> None:
     """Every prompt by time and toxicity; a point that is chosen opens its request."""
     flagged = found.rows
-    if flagged["prompt_toxicity"].notna().sum() + others.rows["prompt_toxicity"].notna().sum() == 0:
+    if flagged["prompt_toxicity"].notna().sum() + scored.others["prompt_toxicity"].notna().sum() == 0:
         empty("No prompt of this time has a toxicity.")
         return
     marked = changes.markers(period, endpoint)
-    figure = safety_charts.toxicity_points(flagged, others.rows, threshold, time_zone(), marked)
+    figure = safety_charts.toxicity_points(flagged, scored.others, threshold, time_zone(), marked)
     chosen = clickable_chart(
         figure,
         key="toxicity",
-        alt=f"Toxicity of {number(len(flagged) + len(others.rows))} prompts over time; "
+        alt=f"Toxicity of {number(len(flagged) + len(scored.others))} prompts over time; "
         f"{number(found.total)} requests reach the threshold {threshold:g}",
     )
-    st.caption(_what_is_drawn(found, others))
+    st.caption(_what_is_drawn(found, scored))
     marked_line(marked)
-    _rows_of_points(flagged, others.rows)
+    _rows_of_points(flagged, scored.others)
     request_id = _chosen_request(chosen)
     if request_id is not None:
-        _one_request(endpoint, period, request_id, found, others, scorer, threshold)
+        _one_request(endpoint, period, request_id, found, scored, scorer, threshold)
 
 
 def over_time(endpoint: str, period: Period, found: Flags, threshold: float) -> None:
@@ -144,17 +145,17 @@ def over_time(endpoint: str, period: Period, found: Flags, threshold: float) -> 
         rows_behind(RequestFilter(first, last, endpoint, score=metric, at_least=threshold), (PROMPT, ANSWER), metric)
 
 
-def _what_is_drawn(found: Triage, others: OtherRequests) -> str:
+def _what_is_drawn(found: Triage, scored: ScoredRequests) -> str:
     said = "Every flagged request is drawn"
     if found.total > MOST_FLAGGED:
         said = f"The {number(MOST_FLAGGED)} most toxic of {number(found.total)} flagged requests are drawn"
-    if others.one_in > 1:
+    if scored.one_in > 1:
         said += (
-            f"; of the {number(others.total)} others a random sample of {number(len(others.rows))} "
-            f"(1 in {others.one_in}, by a hash of the request's id)."
+            f"; of the {number(scored.others_total)} others a random sample of {number(len(scored.others))} "
+            f"(1 in {scored.one_in}, by a hash of the request's id)."
         )
     else:
-        said += f", and every one of the {number(others.total)} others that were scored."
+        said += f", and every one of the {number(scored.others_total)} others that were scored."
     return f"{said} Choose a point to open its request."
 
 
@@ -162,16 +163,19 @@ def _rows_of_points(flagged: "pd.DataFrame", others: "pd.DataFrame") -> None:
     import pandas as pd
 
     columns = ["request_time", "entity_version", "prompt_toxicity", "response_toxicity"]
-    rows = pd.concat([flagged[[*columns, "state"]], others[columns].assign(state="not flagged")])
-    _as_table(rows.sort_values("prompt_toxicity", ascending=False), "toxicity", "Prompts by toxicity, highest first")
+    _as_table(
+        pd.concat([flagged[[*columns, "state"]], others[columns].assign(state="not flagged")]),
+        "toxicity",
+        "Prompts and their toxicity, the most toxic first, then those that are not flagged",
+    )
 
 
 def _as_table(frame: "pd.DataFrame", name: str, alt: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.expander("As a table"):
-            st.dataframe(frame.head(1_000), hide_index=True, alt=alt, key=f"table {name}")
-            if len(frame) > 1_000:
-                st.caption(f"The first 1\u202f000 of {number(len(frame))} rows; the export has all of them.")
+            st.dataframe(frame.head(_TABLE_ROWS), hide_index=True, alt=alt, key=f"table {name}")
+            if len(frame) > _TABLE_ROWS:
+                st.caption(f"The first {number(_TABLE_ROWS)} of {number(len(frame))} rows; the export has all of them.")
         download(frame, f"safety-{name}")
 
 
@@ -187,12 +191,12 @@ def _one_request(
     period: Period,
     request_id: str,
     found: Triage,
-    others: OtherRequests,
+    scored: ScoredRequests,
     scorer: str,
     threshold: float,
 ) -> None:
     flags = found.rows[found.rows["databricks_request_id"] == request_id].to_dict("records")
-    rest = others.rows[others.rows["databricks_request_id"] == request_id].to_dict("records")
+    rest = scored.others[scored.others["databricks_request_id"] == request_id].to_dict("records")
     row = next(iter([*flags, *rest]), None)
     if row is None:
         empty("This request is not among those of the chosen time any more.")

@@ -70,12 +70,12 @@ def top_prompts(endpoint: str, flagged: "pd.DataFrame", threshold: float) -> Non
     if not shown:
         empty("The inference table has no texts of these requests any more.")
         return
-    reveal_button("prompts", endpoint, [_newest(prompt) for prompt in shown])
+    reveal_button("prompts", endpoint, [prompt.request_id for prompt in shown])
     table(
         {
-            "Prompt": [words(prompt.prompt, _newest(prompt)) for prompt in shown],
+            "Prompt": [words(prompt.prompt, prompt.request_id) for prompt in shown],
             "Toxicity": [number(prompt.toxicity, 3) for prompt in shown],
-            "Times": [number(len(prompt.requests)) for prompt in shown],
+            "Times": [number(prompt.times) for prompt in shown],
             "Last": [_last(prompt) for prompt in shown],
         },
         alt="The most toxic prompts",
@@ -87,14 +87,8 @@ def top_prompts(endpoint: str, flagged: "pd.DataFrame", threshold: float) -> Non
     )
 
 
-def _newest(prompt: ToxicPrompt) -> str:
-    return str(prompt.requests["databricks_request_id"].iloc[0])
-
-
 def _last(prompt: ToxicPrompt) -> str:
-    newest = prompt.requests.iloc[0]
-    time = f"{local(newest['request_time']):%d %b %H:%M:%S}"
-    return request_link(newest["databricks_request_id"], time, newest["request_date"])
+    return request_link(prompt.request_id, f"{local(prompt.time):%d %b %H:%M:%S}", prompt.date)
 
 
 def _reveal(endpoint: str, request_ids: tuple[str, ...]) -> None:

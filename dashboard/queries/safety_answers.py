@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dashboard.queries.safety import FlagShare, flag_share
-from dashboard.queries.safety_rows import FlaggedRequests, OtherRequests
+from dashboard.queries.safety_rows import ScoredRequests
 from metrics.comparison import Comparison, compare, moments_from_sums
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ class AnswersToToxicPrompts:
     comparison: Comparison
 
 
-def answers_to_toxic_prompts(
-    flagged: FlaggedRequests, others: OtherRequests, threshold: float
-) -> AnswersToToxicPrompts:
+def answers_to_toxic_prompts(scored: ScoredRequests, threshold: float) -> AnswersToToxicPrompts:
     """Compare the answers to prompts at or above the threshold with those to prompts below it.
 
     Requests without a toxicity of both texts are left out. The random sample of the others stands for all of them.
@@ -43,12 +41,11 @@ def answers_to_toxic_prompts(
     import pandas as pd
 
     both = [
-        part.dropna(subset=["prompt_toxicity", "response_toxicity"])[["prompt_toxicity", "response_toxicity", "weight"]]
-        for part in (flagged.rows, others.rows)
+        part[["prompt_toxicity", "response_toxicity", "weight"]].dropna() for part in (scored.flagged, scored.others)
     ]
     toxic = both[0]["prompt_toxicity"] >= threshold
     # Of the others some are flagged for their answer: those are all there, while the rest may be a sample.
-    rest = pd.concat([both[0][~toxic], both[1].assign(weight=both[1]["weight"] * others.one_in)])
+    rest = pd.concat([both[0][~toxic], both[1].assign(weight=both[1]["weight"] * scored.one_in)])
     sides = [_moments(both[0][toxic]), _moments(rest)]
     return AnswersToToxicPrompts(
         _toxicity(both[0][toxic], threshold), _toxicity(rest, threshold), compare(sides[1], sides[0])

@@ -7,7 +7,8 @@ import streamlit as st
 
 from dashboard.periods import Period
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
-from dashboard.queries.safety_rows import flagged_requests
+from dashboard.queries.safety import Flags
+from dashboard.queries.safety_rows import plan, scored_requests, snapshots
 from lakehouse.flags import DECISIONS
 from metrics.proportions import wilson_interval
 
@@ -24,7 +25,7 @@ class Triage:
 
     rows: columns of `safety_rows.COLUMNS`, and state, label, remark, actor, decided_at, decision_id (texts are empty
     and times NaT where nobody has decided). total: how many are flagged; more than rows where that is above 10,000.
-    counts: how many of the rows are in each of `STATES`.
+    counts: how many of the rows are in each of `STATES`. The rows are shared between visitors: change a copy only.
     """
 
     rows: "pd.DataFrame"
@@ -47,21 +48,32 @@ class Precision:
         return self.confirmed / self.decided if self.decided else float("nan")
 
 
-def triage(endpoint: str, period: Period, threshold: float, scorer: str) -> Triage:
-    """What is flagged in a period and what people decided about it.
+def triage(endpoint: str, period: Period, threshold: float, of: Flags) -> Triage:
+    """What is flagged in a period and what people decided about it. `of`: the flags of that period.
 
     Raises: QueryFailed, LakehouseError.
     """
-    flagged = flagged_requests(endpoint, period, threshold, scorer)
-    decisions: pd.DataFrame = _decisions(shown("flags"), endpoint)
-    decided = decisions.drop(columns=["toxicity", "toxicity_scorer"])
-    rows = flagged.rows.merge(decided, on="databricks_request_id", how="left")
+    found: Triage = _triage(shown("flags"), *snapshots(), endpoint, period, threshold, of)
+    return found
+
+
+@st.cache_resource(
+    max_entries=12, show_spinner=False, hash_funcs={**HASH_FUNCS, Flags: lambda of: (of.scorer, plan(of))}
+)
+def _triage(
+    decided: Snapshot, requests: Snapshot, later: Snapshot, endpoint: str, period: Period, threshold: float, of: Flags
+) -> Triage:
+    scored = scored_requests(endpoint, period, threshold, of)
+    decisions: pd.DataFrame = _decisions(decided, endpoint)
+    rows = scored.flagged.merge(
+        decisions.drop(columns=["toxicity", "toxicity_scorer"]), on="databricks_request_id", how="left"
+    )
     texts = ["label", "remark", "actor", "decision_id"]
     rows = rows.assign(state=rows["state"].fillna(OPEN), **{name: rows[name].fillna("") for name in texts})
-    rows = rows.assign(_settled=rows["state"] != OPEN)
-    rows = rows.sort_values(["_settled", "toxicity"], ascending=[True, False], kind="stable").drop(columns="_settled")
+    # The order of the flags stays within each of both parts.
+    rows = rows.iloc[(rows["state"] != OPEN).to_numpy().argsort(kind="stable")].reset_index(drop=True)
     counts = rows["state"].value_counts()
-    return Triage(rows.reset_index(drop=True), flagged.total, {state: int(counts.get(state, 0)) for state in STATES})
+    return Triage(rows, scored.flagged_total, {state: int(counts.get(state, 0)) for state in STATES})
 
 
 def precision(endpoint: str, threshold: float, scorer: str) -> Precision:

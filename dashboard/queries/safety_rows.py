@@ -10,13 +10,16 @@ import streamlit as st
 
 from dashboard.periods import Period
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
+from dashboard.queries.safety import Flags
 from metrics.sampling import is_sampled
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_FLAGGED, MOST_OTHERS = 10_000, 10_000
-"""Rows that are read of each kind; both together are the 20,000 points that a chart may have."""
+MOST_FLAGGED, MOST_OTHERS = 10_000, 5_000
+"""Rows that are read of each kind: a chart of them stays quick, and within the 20,000 rows that a page may read."""
+ALL_UP_TO = 12_000
+"""Up to so many scored requests none is left out."""
 
 COLUMNS = (
     "databricks_request_id",
@@ -35,38 +38,37 @@ row stands for where the model scored a random sample, else 1."""
 
 
 @dataclass(frozen=True)
-class FlaggedRequests:
-    """The most toxic requests first, columns `COLUMNS`; `total` is how many are flagged in all."""
+class ScoredRequests:
+    """Requests of a period with their toxicity by one scorer; both frames have the columns `COLUMNS`.
 
-    rows: "pd.DataFrame"
-    total: int
+    flagged: those at or above the threshold, the most toxic first, at most 10,000 of `flagged_total`.
+    others: those below it: all of them, or 1 in `one_in` by a hash of their ids; `others_total` is how many there are.
+    Both frames are shared between visitors: change a copy only.
+    """
 
-
-@dataclass(frozen=True)
-class OtherRequests:
-    """Requests that are not flagged, columns `COLUMNS`: all of them, or 1 in `one_in` by a hash of their ids."""
-
-    rows: "pd.DataFrame"
+    flagged: "pd.DataFrame"
+    flagged_total: int
+    others: "pd.DataFrame"
+    others_total: int
     one_in: int
-    total: int
 
 
-def flagged_requests(endpoint: str, period: Period, threshold: float, scorer: str) -> FlaggedRequests:
-    """The requests whose prompt or answer has at least this toxicity by this scorer, the 10,000 most toxic.
-
-    Raises: QueryFailed, LakehouseError.
-    """
-    found: FlaggedRequests = _flagged(*_snapshots(), endpoint, period, threshold, scorer)
-    return found
-
-
-def other_requests(endpoint: str, period: Period, threshold: float, scorer: str) -> OtherRequests:
-    """The scored requests that are not flagged, or a random sample of about 10,000 of them.
+def scored_requests(endpoint: str, period: Period, threshold: float, of: Flags) -> ScoredRequests:
+    """The requests whose texts the scorer of `of` has scored. `of`: the flags of the same endpoint and period.
 
     Raises: QueryFailed, LakehouseError.
     """
-    found: OtherRequests = _others(*_snapshots(), endpoint, period, threshold, scorer)
+    found: ScoredRequests = _scored(*snapshots(), endpoint, period, threshold, of.scorer, *plan(of))
     return found
+
+
+def plan(of: Flags) -> tuple[int, int, bool]:
+    """How requests are read, as the rollups tell: how many are scored, 1 in how many of those below the threshold is
+    taken, and whether so many are flagged that only the most toxic are.
+    """
+    scored = max(of.total.prompts.n, of.total.answers.n)
+    one_in = 1 if scored <= ALL_UP_TO else -(-scored // MOST_OTHERS)
+    return scored, one_in, of.total.prompts.flagged + of.total.answers.flagged > 0.9 * MOST_FLAGGED
 
 
 def toxicity_labels(request_id: str, period: Period) -> dict[str, float]:
@@ -78,55 +80,48 @@ def toxicity_labels(request_id: str, period: Period) -> dict[str, float]:
     return found
 
 
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _flagged(
+# A resource, not data: what is kept is not copied for every rerun.
+@st.cache_resource(max_entries=12, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _scored(
+    snapshot: Snapshot,
+    later: Snapshot,
+    endpoint: str,
+    period: Period,
+    threshold: float,
+    scorer: str,
+    scored: int,
+    one_in: int,
+    many: bool,
+) -> ScoredRequests:
+    wanted = {**_wanted(endpoint, period, scorer), "threshold": threshold}
+    some = "toxicity < $threshold AND ($one_in = 1 OR hash(databricks_request_id) % $one_in = 0)"
+    condition = some if many else f"(toxicity >= $threshold OR ({some}))"
+    rows = _rows(snapshot, later, condition, {**wanted, "one_in": one_in}, period)
+    flagged = rows[rows["toxicity"] >= threshold]
+    others = rows[rows["toxicity"] < threshold]
+    total = len(flagged)
+    if many:
+        worst = "toxicity >= $threshold ORDER BY toxicity DESC LIMIT $limit"
+        flagged = _rows(snapshot, later, worst, {**wanted, "limit": MOST_FLAGGED}, period)
+        total = _count_flagged(snapshot, later, endpoint, period, threshold, scorer)
+    flagged = flagged.sort_values(["toxicity", "request_time"], ascending=False, ignore_index=True, kind="stable")
+    others_total = len(others) if one_in == 1 else max(scored - total, len(others))
+    return ScoredRequests(flagged, total, others.reset_index(drop=True), others_total, one_in)
+
+
+def _count_flagged(
     snapshot: Snapshot, later: Snapshot, endpoint: str, period: Period, threshold: float, scorer: str
-) -> FlaggedRequests:
-    # Only our own texts are put together; what people chose comes in as parameters.
-    rows = _rows(
-        snapshot,
-        later,
-        "toxicity >= $threshold ORDER BY toxicity DESC, request_time DESC, databricks_request_id LIMIT $limit",
-        {**_wanted(endpoint, period, scorer), "threshold": threshold, "limit": MOST_FLAGGED},
-        period,
-    )
-    if len(rows) < MOST_FLAGGED:
-        return FlaggedRequests(rows, len(rows))
-    return FlaggedRequests(rows, _count(snapshot, later, endpoint, period, threshold, scorer)[0])
-
-
-@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _others(
-    snapshot: Snapshot, later: Snapshot, endpoint: str, period: Period, threshold: float, scorer: str
-) -> OtherRequests:
-    flagged, total = _count(snapshot, later, endpoint, period, threshold, scorer)
-    one_in = 1 if flagged + total <= MOST_FLAGGED + MOST_OTHERS else -(-total // MOST_OTHERS)
-    rows = _rows(
-        snapshot,
-        later,
-        "toxicity < $threshold AND ($one_in = 1 OR hash(databricks_request_id) % $one_in = 0)",
-        {**_wanted(endpoint, period, scorer), "threshold": threshold, "one_in": one_in},
-        period,
-    )
-    return OtherRequests(rows, one_in, total)
-
-
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _count(
-    snapshot: Snapshot, later: Snapshot, endpoint: str, period: Period, threshold: float, scorer: str
-) -> tuple[int, int]:
-    """How many requests are flagged, and how many scored ones are not."""
+) -> int:
     source, beside = _source(later, period)
     found = select(
         snapshot,
-        f"""SELECT count(*) FILTER (toxicity >= $threshold) AS flagged, count(*) FILTER (toxicity < $threshold) AS other
-            FROM {source}""",  # noqa: S608
+        f"SELECT count(*) AS flagged FROM {source} WHERE toxicity >= $threshold",  # noqa: S608
         span=(period.start, period.end),
         beside=beside,
         threshold=threshold,
         **_wanted(endpoint, period, scorer),
     )
-    return int(found["flagged"].iloc[0]), int(found["other"].iloc[0])
+    return int(found["flagged"].iloc[0])
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASH_FUNCS)
@@ -190,5 +185,6 @@ def _wanted(endpoint: str, period: Period, scorer: str) -> dict[str, Any]:
     }
 
 
-def _snapshots() -> tuple[Snapshot, Snapshot]:
+def snapshots() -> tuple[Snapshot, Snapshot]:
+    """What is read: the requests, and the scores that were given later."""
     return shown("request_metrics"), shown("request_scores")

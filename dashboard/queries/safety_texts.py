@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import streamlit as st
 
 from lakehouse.store import table_uri
@@ -16,7 +17,7 @@ from settings import get_settings
 if TYPE_CHECKING:
     import pandas as pd
 
-LOOKED_AT = 50
+LOOKED_AT = 30
 """Of how many of the most toxic prompts the words are read to find those that came again."""
 _KEPT_SECONDS = 120.0
 """How long words stay in memory after a page has shown them."""
@@ -32,11 +33,14 @@ class Words:
 
 @dataclass(frozen=True)
 class ToxicPrompt:
-    """A prompt, and the requests that asked it: rows of `safety_rows.COLUMNS`, the newest first."""
+    """A prompt, how often it was asked, and the last request that did: its id, time (UTC) and date."""
 
     prompt: str
     toxicity: float
-    requests: "pd.DataFrame"
+    times: int
+    request_id: str
+    time: datetime
+    date: object
 
 
 def words(rows: "pd.DataFrame") -> dict[str, Words]:
@@ -53,26 +57,33 @@ def words(rows: "pd.DataFrame") -> dict[str, Words]:
 
 
 def toxic_prompts(flagged: "pd.DataFrame", threshold: float) -> list[ToxicPrompt]:
-    """The most toxic prompts, each text once, out of the 50 requests whose prompts are most toxic.
+    """The most toxic prompts, each text once, out of the 30 requests whose prompts are most toxic.
 
     Raises: LakehouseError.
     """
-    toxic = flagged[flagged["prompt_toxicity"] >= threshold]
-    top = toxic.sort_values("prompt_toxicity", ascending=False, kind="stable").head(LOOKED_AT)
+    values = flagged["prompt_toxicity"].to_numpy(float)
+    # Requests come by the larger of both toxicities; NaN compares as false.
+    places = np.flatnonzero(values >= threshold)
+    top = flagged.iloc[places[np.argsort(-values[places], kind="stable")][:LOOKED_AT]]
     said = words(top)
-    places: dict[str, list[int]] = defaultdict(list)
-    for place, request_id in enumerate(top["databricks_request_id"]):
-        prompt = said[request_id].prompt
+    asked: dict[str, list[dict[Any, Any]]] = defaultdict(list)
+    for row in top[["databricks_request_id", "request_time", "request_date", "prompt_toxicity"]].to_dict("records"):
+        prompt = said[row["databricks_request_id"]].prompt
         if prompt is not None:
-            places[" ".join(prompt.split())].append(place)
-    return [
-        ToxicPrompt(
-            prompt,
-            float(top["prompt_toxicity"].iloc[found[0]]),
-            top.iloc[found].sort_values("request_time", ascending=False),
-        )
-        for prompt, found in places.items()
-    ]
+            asked[" ".join(prompt.split())].append(row)
+    return [_toxic_prompt(prompt, rows) for prompt, rows in asked.items()]
+
+
+def _toxic_prompt(prompt: str, rows: list[dict[Any, Any]]) -> ToxicPrompt:
+    last = max(rows, key=lambda row: row["request_time"])
+    return ToxicPrompt(
+        prompt,
+        float(rows[0]["prompt_toxicity"]),
+        len(rows),
+        last["databricks_request_id"],
+        last["request_time"].to_pydatetime(),
+        last["request_date"],
+    )
 
 
 @st.cache_data(max_entries=16, ttl=_KEPT_SECONDS, show_spinner=False)

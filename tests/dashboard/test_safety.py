@@ -5,13 +5,14 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 import pytest
+import streamlit as st
 from scipy.stats import binomtest
 
 from dashboard.periods import Period, period
 from dashboard.queries.safety import flags, flags_by_requester, is_exact
 from dashboard.queries.safety_answers import answers_to_toxic_prompts
 from dashboard.queries.safety_flags import precision, triage
-from dashboard.queries.safety_rows import COLUMNS, flagged_requests, other_requests, toxicity_labels
+from dashboard.queries.safety_rows import COLUMNS, ScoredRequests, scored_requests, toxicity_labels
 from dashboard.queries.safety_texts import toxic_prompts, words
 from lakehouse.flags import FlaggedRequest, record_decisions
 from settings import Settings
@@ -27,6 +28,10 @@ def within(rows: pd.DataFrame, span: Period) -> pd.DataFrame:
 
 def toxic(rows: pd.DataFrame, threshold: float = 0.5) -> pd.DataFrame:
     return rows[rows[["prompt_toxicity", "response_toxicity"]].max(axis=1) >= threshold]
+
+
+def scored(span: Period, threshold: float = 0.5) -> ScoredRequests:
+    return scored_requests("chatbot", span, threshold, flags("chatbot", span, threshold))
 
 
 def fill(settings: Settings, rows: pd.DataFrame) -> None:
@@ -101,38 +106,47 @@ def test_two_scorers_are_never_mixed(month: Month, empty: Settings) -> None:
     found = flags("chatbot", span, 0.5)
     assert (found.scorer, found.others) == (SCORER, ("another/1",))
     assert found.total.prompts.n == 300
-    assert flagged_requests("chatbot", span, 0.5, found.scorer).total == len(toxic(month.rows.tail(300)))
+    assert scored(span).flagged_total == len(toxic(month.rows.tail(300)))
 
 
 def test_every_flag_is_there_the_most_toxic_first_and_all_the_others(month: Month) -> None:
     span = period("30d", month.now)
     rows = within(month.rows, span)
-    flagged, others = flagged_requests("chatbot", span, 0.5, SCORER), other_requests("chatbot", span, 0.5, SCORER)
-    assert tuple(flagged.rows.columns) == COLUMNS
-    assert set(flagged.rows["databricks_request_id"]) == set(toxic(rows)["databricks_request_id"])
-    assert flagged.rows["toxicity"].is_monotonic_decreasing
-    assert others.one_in == 1
-    assert len(flagged.rows) + len(others.rows) == len(rows) == flagged.total + others.total
+    found = scored(span)
+    assert tuple(found.flagged.columns) == tuple(found.others.columns) == COLUMNS
+    assert set(found.flagged["databricks_request_id"]) == set(toxic(rows)["databricks_request_id"])
+    assert found.flagged["toxicity"].is_monotonic_decreasing
+    assert found.one_in == 1
+    assert len(found.flagged) + len(found.others) == len(rows) == found.flagged_total + found.others_total
 
 
 def test_a_sample_of_the_others_is_stated_and_the_flags_stay_whole(
     month: Month, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("dashboard.queries.safety_rows.ALL_UP_TO", 1_000)
     monkeypatch.setattr("dashboard.queries.safety_rows.MOST_OTHERS", 200)
-    monkeypatch.setattr("dashboard.queries.safety_rows.MOST_FLAGGED", 300)
     span = period("30d", month.now)
-    others = other_requests("chatbot", span, 0.5, SCORER)
-    assert others.total == len(within(month.rows, span)) - len(toxic(within(month.rows, span)))
-    assert others.one_in == -(-others.total // 200)
-    assert len(others.rows) == pytest.approx(others.total / others.one_in, rel=0.35)
-    assert flagged_requests("chatbot", span, 0.5, SCORER).total == len(toxic(within(month.rows, span)))
+    rows = within(month.rows, span)
+    found = scored(span)
+    assert found.one_in == -(-len(rows) // 200)
+    assert len(found.others) == pytest.approx(len(rows) / found.one_in, rel=0.35)
+    assert found.others_total == len(rows) - len(toxic(rows))
+    assert set(found.flagged["databricks_request_id"]) == set(toxic(rows)["databricks_request_id"])
+    # The same requests whenever it is asked: by their ids, not by chance.
+    st.cache_resource.clear()
+    assert scored(span).others["databricks_request_id"].tolist() == found.others["databricks_request_id"].tolist()
 
 
-def test_more_flags_than_are_read_are_counted_all_the_same(month: Month, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_more_flags_than_are_read_the_most_toxic_are_and_all_are_counted(
+    month: Month, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("dashboard.queries.safety_rows.MOST_FLAGGED", 10)
     span = period("30d", month.now)
-    found = flagged_requests("chatbot", span, 0.5, SCORER)
-    assert (len(found.rows), found.total) == (10, len(toxic(within(month.rows, span))))
+    found = scored(span)
+    expected = toxic(within(month.rows, span)).nlargest(10, "prompt_toxicity")
+    assert found.flagged["prompt_toxicity"].tolist() == expected["prompt_toxicity"].tolist()
+    assert found.flagged_total == len(toxic(within(month.rows, span)))
+    assert len(found.others) == found.others_total == len(within(month.rows, span)) - found.flagged_total
 
 
 def test_a_toxicity_that_was_given_later_counts(month: Month, empty: Settings) -> None:
@@ -145,15 +159,13 @@ def test_a_toxicity_that_was_given_later_counts(month: Month, empty: Settings) -
     request = {"databricks_request_id": row["databricks_request_id"], "request_date": row["request_time"].date()}
     given = [{**request, **score, "scorer": SCORER}, {**request, **score, "scorer": "another/1", "value": 0.1}]
     workspace.write_rows(empty, "request_scores", given)
-    found = flagged_requests("chatbot", period("30d", month.now), 0.5, SCORER).rows
+    found = scored(period("30d", month.now)).flagged
     assert found.set_index("databricks_request_id").loc[row["databricks_request_id"], "prompt_toxicity"] == 0.87
 
 
 def test_answers_to_toxic_prompts_are_compared_with_those_to_the_others(month: Month) -> None:
     span = period("30d", month.now)
-    found = answers_to_toxic_prompts(
-        flagged_requests("chatbot", span, 0.5, SCORER), other_requests("chatbot", span, 0.5, SCORER), 0.5
-    )
+    found = answers_to_toxic_prompts(scored(span), 0.5)
     rows = within(month.rows, span).dropna(subset=["prompt_toxicity", "response_toxicity"])
     above = rows["prompt_toxicity"] >= 0.5
     for side, own in ((found.to_flagged, rows[above]), (found.to_others, rows[~above])):
@@ -170,12 +182,12 @@ def test_a_sampled_score_is_weighted(month: Month, empty: Settings) -> None:
     fill(empty, thin)
     span = period("30d", month.now)
     found = flags("chatbot", span, 0.5)
-    scored = thin.dropna(subset=["prompt_toxicity"])
-    assert found.total.prompts.n == len(scored)
-    assert found.total.prompts.flagged == 4 * (scored["prompt_toxicity"] >= 0.5).sum()
+    sample = thin.dropna(subset=["prompt_toxicity"])
+    assert found.total.prompts.n == len(sample)
+    assert found.total.prompts.flagged == 4 * (sample["prompt_toxicity"] >= 0.5).sum()
     assert found.prompt_sample is not None
-    assert found.prompt_sample.scored == len(scored)
-    assert set(flagged_requests("chatbot", span, 0.5, found.scorer).rows["weight"]) == {4.0}
+    assert found.prompt_sample.scored == len(sample)
+    assert set(scored(span).flagged["weight"]) == {4.0}
 
 
 def test_the_last_decision_of_a_flag_holds_and_open_ones_come_first(month: Month, empty: Settings) -> None:
@@ -186,7 +198,8 @@ def test_the_last_decision_of_a_flag_holds_and_open_ones_come_first(month: Month
     record_decisions(empty, [decided(ids[0], 0.9)], "dismissed", label="false alarm", actor="ben", role="operator")
     record_decisions(empty, [decided(ids[2], 0.9)], "confirmed", actor="ana", role="operator")
     record_decisions(empty, [decided(ids[2], 0.9)], "open", actor="ana", role="operator")
-    found = triage("chatbot", period("30d", month.now), 0.5, SCORER)
+    span = period("30d", month.now)
+    found = triage("chatbot", span, 0.5, flags("chatbot", span, 0.5))
     assert found.counts == {"open": len(ids) - 2, "confirmed": 1, "dismissed": 1}
     assert found.rows["databricks_request_id"].tolist() == [*ids[2:], *ids[:2]]
     last = found.rows.set_index("databricks_request_id").loc[ids[0]]
@@ -209,13 +222,15 @@ def test_precision_is_of_the_decided_flags_of_one_scorer_at_the_threshold(month:
 
 def test_the_same_toxic_text_is_one_row_with_its_requests(month: Month) -> None:
     span = period("30d", month.now)
-    flagged = flagged_requests("chatbot", span, 0.5, SCORER).rows
+    flagged = scored(span).flagged
     found = toxic_prompts(flagged, 0.5)
-    top = flagged.sort_values("prompt_toxicity", ascending=False).head(50)
-    said = {request_id: one.prompt for request_id, one in words(top).items()}
-    expected = pd.Series(said).value_counts()
-    assert {one.prompt: len(one.requests) for one in found} == expected.to_dict()
+    top = flagged.sort_values("prompt_toxicity", ascending=False).head(30)
+    said = pd.Series({request_id: one.prompt for request_id, one in words(top).items()})
+    assert {one.prompt: one.times for one in found} == said.value_counts().to_dict()
     assert [one.toxicity for one in found] == sorted((one.toxicity for one in found), reverse=True)
+    times = top.set_index("databricks_request_id")["request_time"]
+    for one in found:
+        assert one.time == times[said.index[said == one.prompt]].max()
 
 
 def test_labels_of_the_model_are_read_and_missing_ones_are_none(month: Month) -> None:
