@@ -65,8 +65,11 @@ def time_range_control(default: str = "24h", names: Sequence[str] = tuple(SPANS)
     return found
 
 
-def moment_control() -> None:
-    """The moment to look back at, and the button that reads everything anew; to be called beside the time range."""
+def moment_control(*, refreshed: bool = True) -> None:
+    """The moment to look back at, and the button that reads everything anew; to be called beside the time range.
+
+    refreshed: whether there is such a button; a page that draws itself anew all the time needs none.
+    """
     moment = chosen_moment()
     with st.popover("As of now" if moment is None else f"As of {_said(moment)}", icon=":material/history:"):
         st.caption("Shows every figure as the tables were at an earlier moment. What is live stays live.")
@@ -83,14 +86,14 @@ def moment_control() -> None:
             st.rerun()
         if moment is not None:
             _back_to_now("back to now")
-    if moment is None:
+    if moment is None and refreshed:
         _refresh()
 
 
-def moment_banner() -> None:
+def moment_banner(about: str = "") -> None:
     """The line that says that the page shows the past, where it does; to be called at the top of a page.
 
-    Also what is wrong with how the page was asked for its time.
+    Also what is wrong with how the page was asked for its time. about: what holds for this page besides.
     """
     keep_moment()
     for problem in (unusable_moment(), time_zone_problem()):
@@ -101,7 +104,7 @@ def moment_banner() -> None:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="as of"):
         st.markdown(
-            f":material/history: As of **{_said(moment)}**: figures are read from the tables as they were then.",
+            f":material/history: As of **{_said(moment)}**: figures are from the tables as they were. {about}",
             width="stretch",
         )
         _back_to_now("leave the past")

@@ -66,7 +66,7 @@ def share_estimate(hits: float, n: int, effective_n: float | None = None) -> Est
 def quantile_estimate(
     metric: str, buckets: Mapping[int, float], q: float, n: int, effective_n: float | None = None
 ) -> Estimate:
-    """The q-quantile of a histogram of n values, with the order statistics around it that hold it in 95 % of samples."""
+    """The q-quantile of a histogram of n values, with the order statistics that hold it 95 times in 100."""
     size = float(n if effective_n is None else effective_n)
     if n <= 0 or not buckets:
         return Estimate(0, math.nan)

@@ -1,12 +1,14 @@
 """Ledger: who changed what, when and why; nothing here can be changed."""
 
-from dashboard import widgets
+from dashboard import time_range, widgets
 from dashboard.panels import ledger as panels
 from dashboard.panels import rollback
 from dashboard.queries import production
 from dashboard.queries.changes import LedgerFilter
 
 widgets.header("Ledger", "Who changed what, when and why. Rows are added and never changed.")
+
+time_range.moment_banner("Changes that were begun later, and how those under way then ended, are left out.")
 
 
 def timeline() -> None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import widgets
+from dashboard import time_range, widgets
 from dashboard.panels import rollback, status
 from dashboard.queries import changes, endpoint, operations, production, traffic
 from dashboard.queries.health import current_health
@@ -35,7 +35,8 @@ def alerts() -> None:
 def figures() -> None:
     """How much was asked, and how that went."""
     with widgets.guarded("Indicators"):
-        status.indicators(traffic.traffic(name, period), period, label, changes.markers(period, name))
+        period = chosen.period
+        status.indicators(traffic.traffic(name, period), period, chosen.label, changes.markers(period, name))
 
 
 def operation() -> None:
@@ -58,10 +59,12 @@ def operation() -> None:
 if operations.demo_is_building():
     widgets.refreshing(being_built, seconds=2)
 else:
+    time_range.moment_banner("What is live, its alerts and the way back are of now.")
     first_line = st.container()
-    with st.container(horizontal=True, vertical_alignment="top"):
-        label, period = widgets.span_control("24h")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = time_range.time_range_control("24h")
         name = widgets.endpoint_control()
+        time_range.moment_control()
     with first_line:
         widgets.refreshing(health_line, seconds=2)
         widgets.refreshing(alerts, seconds=2)

@@ -9,11 +9,13 @@ from dashboard import charts
 from dashboard.actions import ledger as actions
 from dashboard.auth import current_actor
 from dashboard.change_words import action_words
+from dashboard.moment import time_now
 from dashboard.panels import change_effects
 from dashboard.panels.states import state_badge
 from dashboard.periods import SPANS, period
 from dashboard.queries import changes
 from dashboard.queries.changes import LedgerFilter
+from dashboard.time_range import moment_control
 from dashboard.widgets import chart, empty, local, time_zone
 from dashboard.wording import duration, plain, plural, sentence
 from lakehouse.errors import LakehouseError
@@ -40,7 +42,7 @@ def filters() -> LedgerFilter:
             key="time",
             bind="query-params",
         )
-        place = st.container(width="content")
+        place = st.container(width="content", horizontal=True, vertical_alignment="bottom")
     with st.grid(4, min_column_width=200):
         picked = st.multiselect(
             "What was done",
@@ -53,9 +55,10 @@ def filters() -> LedgerFilter:
         actors = st.multiselect("Who", choices.actors, key="actor", bind="query-params", placeholder="Everybody")
         targets = st.multiselect("To what", choices.targets, key="target", bind="query-params", placeholder="Anything")
         change_id = st.text_input("Change id", key="change", bind="query-params", placeholder="One change by its id")
-    since = None if chosen not in SPANS or change_id else period(str(chosen)).start
+    since = None if chosen not in SPANS or change_id else period(str(chosen), time_now()).start
     wanted = LedgerFilter(tuple(picked), tuple(actors), tuple(targets), since, change_id.strip())
     with place:
+        moment_control(refreshed=False)
         _export_button(wanted)
     return wanted
 

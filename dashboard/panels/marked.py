@@ -24,7 +24,7 @@ LEDGER_TIMES = ("24 hours", "7 days", "30 days")
 def marked_line(marked: Sequence[Marker], ledger_range: str = "") -> None:
     """How many changes and alerts are marked, of which kinds, and a link to the ledger; nothing where there are none.
 
-    ledger_range: how the Ledger page calls the time, as `7 days`; all of it where it has no such choice.
+    ledger_range: the label of the time, as `last 7 days`; the ledger opens with all of it where it has no such choice.
     """
     if not marked:
         return
@@ -34,7 +34,8 @@ def marked_line(marked: Sequence[Marker], ledger_range: str = "") -> None:
     counts = [plural(count, noun) for count, noun in ((changed, "change"), (len(marked) - changed, "alert")) if count]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(f"{' and '.join(counts)} marked with lines: {listed}.", width="content")
-        time = ledger_range if ledger_range in LEDGER_TIMES else "All"
+        called = ledger_range.removeprefix("last ")
+        time = called if called in LEDGER_TIMES else "All"
         page_link("ledger", "Open the ledger", "history_edu", time=time)
 
 

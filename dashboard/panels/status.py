@@ -48,7 +48,8 @@ def health_line(health: Health) -> None:
 def indicators(traffic: Traffic, period: Period, label: str, marked: Sequence[Marker] = ()) -> None:
     """Requests, errors, latency and flagged answers, each with its line over the period and its changes marked."""
     each = duration(period.bin_seconds)
-    st.caption(f"The last {label}, compared with the {label} before. A point of a line covers {each}.")
+    said = f"The {label}" if label.startswith("last ") else plain(label)
+    st.caption(f"{said}, compared with the same length before. A point of a line covers {each}.")
     with st.grid(4, min_column_width=160):
         _requests(traffic, marked)
         _errors(traffic, marked)

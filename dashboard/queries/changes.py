@@ -1,17 +1,18 @@
 """The ledger for pages: one page of it at a time, what it can be filtered by, and the changes that charts mark."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from dashboard.change_words import ALERT, NOTES, action_words
+from dashboard.moment import chosen_moment
 from dashboard.periods import Period
 from dashboard.queries import traffic
 from dashboard.queries.alerts import alerts_between
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select, shown
-from lakehouse.ledger import Change, changes_in
+from lakehouse.ledger import INTERRUPTED_AFTER_SECONDS, Change, changes_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +76,7 @@ def ledger_page(wanted: LedgerFilter, page: int = 1, size: int = 25) -> LedgerPa
     # A change that stays without an outcome becomes interrupted when its process ends, which is no new row: so what
     # is kept are the rows, not what they mean.
     rows, total = _page(shown("ledger"), wanted, page, size)
-    return LedgerPage(changes_in(rows), total)
+    return LedgerPage(_as_known(rows), total)
 
 
 def all_changes(wanted: LedgerFilter) -> list[Change]:
@@ -83,7 +84,7 @@ def all_changes(wanted: LedgerFilter) -> list[Change]:
 
     Raises: QueryFailed, LakehouseError.
     """
-    return changes_in(_matching_rows(shown("ledger"), wanted))
+    return _as_known(_matching_rows(shown("ledger"), wanted))
 
 
 def ledger_choices() -> LedgerChoices:
@@ -116,12 +117,12 @@ def changes_between(start: datetime, end: datetime) -> list[Change]:
 
     Raises: QueryFailed, LakehouseError.
     """
-    return changes_in(_rows_between(shown("ledger"), start, end))[::-1]
+    return _as_known(_rows_between(shown("ledger"), start, end))[::-1]
 
 
 def change(change_id: str) -> Change | None:
     """One change; None where there is no such. Raises: QueryFailed, LakehouseError."""
-    found = changes_in(_rows_of(shown("ledger"), (change_id,))) if change_id else []
+    found = _as_known(_rows_of(shown("ledger"), (change_id,))) if change_id else []
     return found[0] if found else None
 
 
@@ -240,6 +241,15 @@ def _marker(row: dict[str, Any]) -> Marker:
     text = f"{action_words(action).title}, {row['target'] or ''}" + (f": {moved}" if moved else "")
     text += f" ({row['actor'] or 'unknown'})" if outcome.startswith("succeeded") else f" ({outcome or 'no outcome'})"
     return Marker(int(row["time"]), action, text, outcome == "failed", row["change_id"])
+
+
+def _as_known(rows: list[dict[str, Any]]) -> list[Change]:
+    """The changes, newest first. One that was under way at the moment looked back at was so, whatever became of it."""
+    moment, found = chosen_moment(), changes_in(rows)
+    if moment is None:
+        return found
+    latest = moment - timedelta(seconds=INTERRUPTED_AFTER_SECONDS)
+    return [replace(one, outcome=None) if one.ended_at is None and one.started_at > latest else one for one in found]
 
 
 def _parameters(wanted: LedgerFilter) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """How the system itself is doing: runs of the metrics job, changes, supervised processes and the demo's building."""
 
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import streamlit as st
 
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest
+from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select_records, shown
 from lakehouse import ledger, runs
 from lakehouse.ledger import Change
 from lakehouse.status import read_status
@@ -54,7 +53,7 @@ def metrics_runs(limit: int = 200) -> list[dict[str, Any]]:
 
     Raises: LakehouseError.
     """
-    found: list[dict[str, Any]] = _runs(newest("job_runs"), METRICS_JOB, limit)
+    found: list[dict[str, Any]] = runs.runs_in(_run_rows(newest("job_runs"), METRICS_JOB, limit))
     return found
 
 
@@ -63,7 +62,7 @@ def scoring_runs(limit: int = 200) -> list[dict[str, Any]]:
 
     Raises: LakehouseError.
     """
-    later: list[dict[str, Any]] = _runs(newest("job_runs"), FILL_IN_JOB, limit)
+    later: list[dict[str, Any]] = runs.runs_in(_run_rows(newest("job_runs"), FILL_IN_JOB, limit))
     return sorted([*metrics_runs(limit), *later], key=lambda run: run["started_at"], reverse=True)[:limit]
 
 
@@ -83,8 +82,7 @@ def last_changes(limit: int = 5) -> list[Change]:
 
     Raises: LakehouseError.
     """
-    found: list[Change] = _changes(newest("ledger"), limit)
-    return found
+    return ledger.changes_in(_change_rows(shown("ledger"), limit))
 
 
 def processes() -> list[Process] | None:
@@ -158,11 +156,17 @@ def parsed_time(text: Any) -> datetime | None:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-# The seconds to live are for what changes without a new row: a run whose process dies, a change that stays without
-# an outcome.
-@st.cache_data(ttl=10, max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _runs(snapshot: Snapshot, job: str, limit: int) -> list[dict[str, Any]]:
-    return [] if snapshot.version < 0 else runs.runs(get_settings(), job, limit)
+# What is kept are the rows, not what they mean: a run whose process dies and a change that stays without an outcome are
+# told without a new row.
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _run_rows(snapshot: Snapshot, job: str, limit: int) -> list[dict[str, Any]]:
+    return select_records(
+        snapshot,
+        """SELECT * FROM this WHERE run_id IN (
+             SELECT run_id FROM this WHERE job = $job GROUP BY run_id ORDER BY min(started_at) DESC LIMIT $limit)""",
+        job=job,
+        limit=limit,
+    )
 
 
 @st.cache_data(ttl=10, max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
@@ -170,8 +174,12 @@ def _wishes(wishes: Snapshot, taken: Snapshot) -> list[dict[str, Any]]:
     return runs.pending_requests(get_settings())
 
 
-@st.cache_data(ttl=60, max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _changes(snapshot: Snapshot, limit: int) -> list[Change]:
-    if snapshot.version < 0:
-        return []
-    return [change for change in ledger.changes(get_settings(), sys.maxsize) if change.action != "sign_in"][:limit]
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _change_rows(snapshot: Snapshot, limit: int) -> list[dict[str, Any]]:
+    return select_records(
+        snapshot,
+        """SELECT * FROM this WHERE change_id IN (
+             SELECT change_id FROM this WHERE phase = 'intent' AND coalesce(action, '') <> 'sign_in'
+             ORDER BY time DESC, change_id LIMIT $limit)""",
+        limit=limit,
+    )

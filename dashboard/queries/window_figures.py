@@ -156,7 +156,7 @@ def _window_sums(snapshot: Snapshot, endpoint: str, start: datetime, end: dateti
         return WindowSums(0.0, (), 0)
     window = 60 if snapshot.name == "metrics_minute" else 900
     # Parts of whole rollup windows, so that each holds as many.
-    parts = next(count for count in range(_PARTS, 0, -1) if (seconds / count) % window == 0)
+    parts = next((count for count in range(_PARTS, 0, -1) if (seconds / count) % window == 0), 1)
     where = """endpoint_name = $endpoint AND window_start >= $start AND window_start < $end"""
     given: dict[str, Any] = {"endpoint": endpoint, "start": start, "end": end}
     sums = select(

@@ -79,7 +79,8 @@ def test_every_figure_is_that_of_the_single_rows(month: Month, seconds: int) -> 
 def test_what_really_differs_is_called_by_its_direction(month: Month) -> None:
     begun = deploy(month).started_at.replace(minute=0, second=0, microsecond=0)
     sides = [(begun - timedelta(days=5), begun), (begun + timedelta(hours=1), begun + timedelta(days=5))]
-    found = {one.figure.key: one for one in compared(*(window_sums("chatbot", *side) for side in sides))}
+    before, after = (window_sums("chatbot", *side) for side in sides)
+    found = {one.figure.key: one for one in compared(before, after)}
     assert found["grade"].verdict == "better"
     assert found["latency"].verdict == "better"
     assert found["grade"].scorer.startswith("flesch_kincaid")

@@ -1,0 +1,192 @@
+"""A stretch of time for a post-mortem: what changed, what moved, which alerts, which requests, which decisions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from dashboard.change_words import action_words
+from dashboard.moment import chosen_moment
+from dashboard.periods import Period
+from dashboard.queries import alerts, changes, traffic
+from dashboard.queries.change_effects import scored_until
+from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
+from dashboard.queries.requests import RequestFilter, requests
+from dashboard.queries.traffic import Traffic
+from dashboard.queries.window_figures import Figure, FigureMoved, compared, window_sums
+from lakehouse.ledger import Change
+from registry.alerts import Alert
+
+WORST = 10
+"""Requests that are listed by each measure."""
+WORST_BY = {
+    "errors": ("Errors", "status_code", ("4xx", "5xx")),
+    "toxicity": ("Toxicity of the answer", "response_toxicity", ()),
+    "latency": ("Latency", "execution_duration_ms", ()),
+}
+"""Key → what the list is called, the column that it is ordered by, and the statuses in it (all where none stands)."""
+READ = (
+    "ledger",
+    "alert_events",
+    "metrics_minute",
+    "metrics_15min",
+    "request_metrics",
+    "request_scores",
+    "flags",
+    "job_runs",
+)
+"""The tables that an incident is read from."""
+
+_WEEK = timedelta(days=7)
+_DECISIONS = ("override_gate", "request_promotion", "evaluate", "set_challenger", "register")
+_MOST_FLAGS = 200
+_BY_QUARTERS = timedelta(hours=6)
+
+
+@dataclass(frozen=True)
+class IncidentFigure:
+    """A figure of the time beside the same length before it, and beside the same hours a week before it.
+
+    week: None where the time is longer than a week, which would then be compared with itself.
+    """
+
+    before: FigureMoved
+    week: FigureMoved | None
+
+    @property
+    def figure(self) -> Figure:
+        """Which figure it is."""
+        return self.before.figure
+
+    @property
+    def clearness(self) -> float:
+        """How clearly it moved, by the clearer of the two comparisons; above 1 an interval leaves zero out."""
+        return max(one.moved.clearness for one in (self.before, self.week) if one is not None)
+
+
+@dataclass(frozen=True)
+class FlagDecided:
+    """What somebody decided about a flagged request, without a word of it."""
+
+    time: datetime
+    request_id: str
+    decision: str
+    label: str
+    actor: str
+
+
+@dataclass(frozen=True)
+class TableRead:
+    """A version of a table that was read: with its id and version anybody can read the same again. -1: not there."""
+
+    name: str
+    table_id: str
+    version: int
+
+
+@dataclass(frozen=True)
+class Incident:
+    """All of it, oldest first where it has a time; `figures` by how clearly they moved.
+
+    end: where the time that was asked for is not all scored, up to where it is. as_of: the moment that was looked
+    back at, None for now.
+    """
+
+    endpoint: str
+    start: datetime
+    end: datetime
+    asked_end: datetime
+    as_of: datetime | None
+    changes: Sequence[Change]
+    decisions: Sequence[Change]
+    flags: Sequence[FlagDecided]
+    alerts: Sequence[Alert]
+    figures: Sequence[IncidentFigure]
+    worst: dict[str, list[dict[str, Any]]]
+    """Key of `WORST_BY` → rows as `queries.requests` gives them; nobody's words are among them."""
+    totals: dict[str, int]
+    """Key of `WORST_BY` → how many requests there were in all."""
+    traffic: Traffic
+    tables: Sequence[TableRead]
+
+
+def incident(endpoint: str, period: Period) -> Incident:
+    """What is known of an endpoint in a period.
+
+    Raises: QueryFailed, LakehouseError.
+    """
+    end = _scored_end(period)
+    made = changes.changes_between(period.start, period.end)
+    others = {name for name in traffic.endpoints() if name != endpoint}
+    here = [change for change in made if change.target not in others]
+    worst = {key: _worst(endpoint, period.start, period.end, key) for key in WORST_BY}
+    return Incident(
+        endpoint,
+        period.start,
+        end,
+        period.end,
+        chosen_moment(),
+        [change for change in here if action_words(change.action).kind != "note"],
+        [change for change in here if change.action in _DECISIONS],
+        _flags(shown("flags"), endpoint, period.start, period.end),
+        alerts.alerts_between(period.start, period.end, endpoint),
+        _figures(endpoint, period.start, end),
+        {key: rows for key, (rows, _) in worst.items()},
+        {key: total for key, (_, total) in worst.items()},
+        traffic.traffic(endpoint, period),
+        [TableRead(name, found.table_id, found.version) for name in READ for found in [shown(name)]],
+    )
+
+
+def _scored_end(period: Period) -> datetime:
+    """Up to where the time is scored, in whole rollup windows: what is not scored yet would look like a collapse."""
+    until = scored_until()
+    if period.end <= until or until <= period.start:
+        return period.end
+    step = 900 if until - period.start >= _BY_QUARTERS and period.start.timestamp() % 900 == 0 else 60
+    return until - timedelta(seconds=until.timestamp() % step)
+
+
+def _figures(endpoint: str, start: datetime, end: datetime) -> list[IncidentFigure]:
+    length = end - start
+    now = window_sums(endpoint, start, end)
+    before = compared(window_sums(endpoint, start - length, start), now)
+    week: Sequence[FigureMoved | None] = [None] * len(before)
+    if length <= _WEEK:
+        week = compared(window_sums(endpoint, start - _WEEK, end - _WEEK), now)
+    found = [IncidentFigure(*pair) for pair in zip(before, week, strict=True)]
+    return sorted(found, key=lambda one: -one.clearness)
+
+
+def _worst(endpoint: str, start: datetime, end: datetime, key: str) -> tuple[list[dict[str, Any]], int]:
+    _, column, statuses = WORST_BY[key]
+    wanted = RequestFilter(start, end, endpoint, statuses=statuses, score="" if key == "errors" else column)
+    page = requests(wanted, order=column, limit=WORST)
+    rows = page.rows.drop(columns=["requester"]).to_dict("records")
+    return [{str(name): _plain(value) for name, value in row.items()} for row in rows], page.total
+
+
+def _plain(value: Any) -> Any:
+    """A cell with None where nothing stands, which a data frame has as NaN."""
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _flags(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -> list[FlagDecided]:
+    rows = select(
+        snapshot,
+        """SELECT time, databricks_request_id, decision, label, actor FROM this
+           WHERE time >= $start AND time < $end AND ($endpoint = '' OR endpoint_name = $endpoint)
+           ORDER BY time LIMIT $most""",
+        start=start,
+        end=end,
+        endpoint=endpoint,
+        most=_MOST_FLAGS,
+    )
+    return [
+        FlagDecided(row["time"].to_pydatetime(), *(str(row[name] or "") for name in list(row)[1:]))
+        for row in rows.to_dict("records")
+    ]
