@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dashboard.queries.quality import ScoreComparison
 
 MOST_SLOTS = 25
+MANY_DOTS = 300
 STRIP_SYMBOLS = {"succeeded": "circle", "failed": "x"}
 STATE_COLORS = {"succeeded": GOOD, "running": ACCENT, "timed_out": WARNING, "interrupted": WARNING, "failed": BAD}
 
@@ -301,6 +302,7 @@ def _minute_traces(
     for version, label in ((version, escape(label)) for version, label in labels.items()):
         part = means[means["version"] == version]
         color = version_color(version.rpartition("/")[2])
+        many = len(part) > MANY_DOTS
         both = {
             "name": label,
             "legendgroup": label,
@@ -313,7 +315,7 @@ def _minute_traces(
                 "mode": "markers",
                 "x": shown_times(part["time"], zone),
                 "y": part["mean"].to_numpy(float),
-                "marker": {"color": translucent(color, 0.28), "size": 3.5},
+                "marker": {"color": translucent(color, 0.28 if many else 0.6), "size": 3.5 if many else 6},
                 "showlegend": False,
             }
         )

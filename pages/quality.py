@@ -17,10 +17,11 @@ with widgets.guarded("Versions"):
     with st.container(horizontal=True, vertical_alignment="top"):
         chosen = time_range.time_range_control("30d", ("24h", "7d", "30d"))
         endpoint = widgets.endpoint_control()
-        mode = quality_sides.mode_control()
         time_range.moment_control()
-    with st.container(horizontal=mode != "sides", vertical_alignment="top"):
+    with st.container(horizontal=True, vertical_alignment="top"):
+        mode = quality_sides.mode_control()
         sides = quality_sides.sides_control(endpoint, chosen.period, mode)
+        medians = panels.pies_control()
 
 if isinstance(sides, str):
     widgets.empty(sides)
@@ -28,7 +29,7 @@ elif isinstance(sides, tuple):
     quality_sides.sides_line(*sides)
     with widgets.guarded("Comparison"):
         found = quality_comparison.findings(endpoint, *sides)
-        panels.pies(found, *sides)
+        panels.pies(found, *sides, medians=medians)
     with widgets.panel("What differs", "Every score of both sides, by the test that fits it."):
         panels.scores(quality_comparison.findings(endpoint, *sides), *sides, endpoint)
     with widgets.panel("Same prompts", "Only prompts that both sides answered: nothing but the side differs there."):

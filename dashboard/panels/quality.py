@@ -28,18 +28,23 @@ def labels_of(a: Side, b: Side) -> tuple[str, str]:
     return a.label, b.label
 
 
-def pies(found: Sequence[Finding], a: Side, b: Side) -> None:
-    """The three scores that people know, each as a pie of its averages or medians."""
-    word = st.segmented_control(
+def pies_control() -> bool:
+    """Whether the pies show medians instead of averages; links keep it as `pies`."""
+    chosen = st.segmented_control(
         "Pies show", ["Averages", "Medians"], default="Averages", required=True, key="pies", bind="query-params"
     )
+    return bool(chosen == "Medians")
+
+
+def pies(found: Sequence[Finding], a: Side, b: Side, *, medians: bool) -> None:
+    """The three scores that people know, each as a pie of its averages or medians."""
     by_metric = {one.score.metric: one for one in found}
     with st.grid(3, min_column_width=270):
         for score in PIES:
-            about = f"{score.meaning} {'Median' if word == 'Medians' else 'Average'}, {score.unit}."
+            about = f"{score.meaning} {'Median' if medians else 'Average'}, {score.unit}."
             with panel(score.title, about):
                 if score.metric in by_metric:
-                    _pie(by_metric[score.metric], a, b, len(found), medians=word == "Medians")
+                    _pie(by_metric[score.metric], a, b, len(found), medians=medians)
                 else:
                     empty(NOT_BY_REQUESTER)
 
@@ -112,6 +117,7 @@ def spread(found: Sequence[Finding], a: Side, b: Side, endpoint: str) -> None:
     one = known.get(str(title), next(iter(known.values())))
     score = one.score
     figure = quality_charts.spread(
+        score.metric,
         one.distributions,
         labels,
         (a.entity_version, b.entity_version),
@@ -123,11 +129,11 @@ def spread(found: Sequence[Finding], a: Side, b: Side, endpoint: str) -> None:
     points = clickable_chart(figure, key="spread chart", alt=spoken)
     scorer = f" Scored by {plain(one.compared.scorer)}." if one.compared.scorer else ""
     st.caption(
-        "From the buckets of the rollups; upright lines are medians, and the outermost 0.5 % on either side are not "
+        "From the buckets of the rollups; upright lines are medians, and values far away from the others are not "
         f"drawn. Choose a point to see the requests behind it.{scorer}"
     )
     _bin_behind(points, (a, b), endpoint, score.metric)
-    frame = spread_frame(one.distributions, labels)
+    frame = spread_frame(score.metric, one.distributions, labels)
     with st.expander("As a table"):
         st.dataframe(frame, hide_index=True)
     download(frame, f"quality {score.metric} spread")

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import streamlit as st
+
 from dashboard.panels.quality_words import difference, effect_text, interval_text, paired_verdict, verdict
 from dashboard.quality_charts import shares_below, spread_edges
 from dashboard.queries.quality_comparison import Finding
@@ -18,29 +20,29 @@ _BY = {"means": "average", "ratio": "geometric mean", "ranks": "median"}
 
 
 def every_score(found: Sequence[Finding], labels: tuple[str, str]) -> None:
-    """A line for each score: both values, the difference with its interval, the effect, and what it means."""
+    """A sentence for each score, and a line with both values, the difference with its interval and the effect."""
+    st.markdown("\n".join(f"- {plain(one.score.title)}: {verdict(one, labels[1])}" for one in found))
     values = [_values(one) for one in found]
     table(
         {
             "Score": [f"**{plain(one.score.title)}** :small[:gray[{_BY[one.way]}]]" for one in found],
-            "What it says": [verdict(one, labels[1]) for one in found],
             plain(labels[0]): [number(a, one.score.decimals) for one, (a, _) in zip(found, values, strict=True)],
             plain(labels[1]): [number(b, one.score.decimals) for one, (_, b) in zip(found, values, strict=True)],
             "Difference (95 %)": [difference(one) for one in found],
             "Effect": [effect_text(one.effect, ranks=one.way == "ranks") for one in found],
-            "Scored": [" and ".join(number(n) for n in one.n) for one in found],
+            "Scored": ["\u00a0/\u00a0".join(number(n) for n in one.n) for one in found],
         },
-        alt=f"Every score of {labels[0]} and {labels[1]}, with the difference and what it means",
+        alt=f"Every score of {labels[0]} and {labels[1]}, with the difference",
     )
 
 
 def every_pair(found: Pairs, labels: tuple[str, str]) -> None:
     """The same over the prompts that both sides answered."""
     known = [(one, one.paired) for one in found.findings if one.paired is not None]
+    st.markdown("\n".join(f"- {plain(one.score.title)}: {paired_verdict(one, labels[1])}" for one, _ in known))
     table(
         {
             "Score": [f"**{plain(one.score.title)}** :small[:gray[{_BY[one.way]}]]" for one, _ in known],
-            "What it says": [paired_verdict(one, labels[1]) for one, _ in known],
             "Pairs": [number(paired.n) for _, paired in known],
             plain(labels[0]): [number(paired.mean_a, one.score.decimals) for one, paired in known],
             plain(labels[1]): [number(paired.mean_b, one.score.decimals) for one, paired in known],
@@ -122,12 +124,12 @@ def pairs_frame(found: Pairs, labels: tuple[str, str]) -> "pd.DataFrame":
     )
 
 
-def spread_frame(sides: Sequence[Distribution], labels: tuple[str, str]) -> "pd.DataFrame":
+def spread_frame(metric: str, sides: Sequence[Distribution], labels: tuple[str, str]) -> "pd.DataFrame":
     """The shares of both sides in each bin of the figure, in per cent."""
     import numpy as np
     import pandas as pd
 
-    edges = spread_edges(sides)
+    edges = spread_edges(metric, sides)
     shares = {
         f"{label}, % of answers": np.round(np.diff(shares_below(side, edges)) * 100, 3)
         for side, label in zip(sides, labels, strict=True)

@@ -81,21 +81,27 @@ def test_the_page_says_which_differences_between_the_two_are_real(
     gpt: pd.DataFrame, page: Callable[..., AppTest]
 ) -> None:
     expected = {metric: chat_pairs.pairs_of(gpt, metric) for metric in PAIRED}
-    p_values = holm([float(stats.ttest_rel(both["2"], both["1"]).pvalue) for both in expected.values()])
+    # Grades and reading ease of these answers are about symmetric; toxicity and length have a long tail.
+    ways = {metric: "means" if metric in READABLE else "ranks" for metric in PAIRED}
+    p_values = holm([peer_of(expected[metric], ways[metric])[1] for metric in PAIRED])
     real = {metric for metric, p_value in zip(PAIRED, p_values, strict=True) if p_value < 0.05}
-    assert real == {*READABLE, "completion_tokens"}
+    assert real == set(PAIRED)
     app = page("quality")
     said = texts(app)
     assert "**100 prompts answered by both.** Real over the same prompts: " in said
     assert "None of the differences is clear" not in said
     assert "all 100 requests, 100 distinct prompts" in said
     longer = float((expected["completion_tokens"]["2"] - expected["completion_tokens"]["1"]).median())
-    table = app.table[-1].value.astype(str)
-    assert f"**v2 answers {longer:.0f} tokens longer**; very likely real" in table.to_csv()
-    # The newer version writes longer answers that are harder to read; whether it is less toxic, 100 pairs do not tell.
-    assert "**v2 reads 0.93 grades harder**; very likely real" in table.to_csv()
-    assert "**v2 reads 6.8 points harder**; very likely real" in table.to_csv()
-    assert table["What it says"].str.contains("No clear difference").sum() == len(PAIRED) - len(real)
+    # The newer version writes longer answers that are harder to read and a little less rude.
+    said = [str(element.value) for element in app.markdown if str(element.value).startswith("- ")][-1]
+    for sentence in (
+        "**v2 reads 0.93 grades harder**",
+        "**v2 reads 6.8 points harder**",
+        "**v2 is less toxic by 0.0019**",
+        f"**v2 answers {longer:.0f} tokens longer**",
+    ):
+        assert f"{sentence}; very likely real" in said
+    assert "No clear difference" not in said
 
 
 def test_the_unpaired_verdicts_follow_from_the_raw_rows(gpt: pd.DataFrame) -> None:
