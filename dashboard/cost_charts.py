@@ -12,7 +12,7 @@ import numpy as np
 
 from dashboard import chart_frame as frame
 from dashboard.chart_times import shown_times
-from dashboard.colors import ACCENT, BAD, GOOD, GRID, NEUTRAL, VERSION_COLORS, WARNING, translucent
+from dashboard.colors import ACCENT, BAD, GOOD, GRID, NEUTRAL, VERSION_COLORS, translucent
 from dashboard.money import money, money_change, money_decimals
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def spend_over_time(
     marked = frame.marked_times(markers, np.append(starts, ends[-1:]), zone)
     return frame.figure(
         [*traces, *marked.traces],
-        height=_HEIGHT,
+        # Long legends need room of their own.
+        height=_HEIGHT + 60 * (len(parts) > 4),
         legend=True,
         barmode="stack",
         hovermode="closest",
@@ -237,7 +238,7 @@ def _spikes(starts: Any, ends: Any, parts: Sequence[Part], zone: str, spikes: Se
         "name": "far above the usual",
         "x": shown_times(middles, zone),
         "y": heights[places] * 1.04,
-        "marker": {"symbol": "diamond", "size": 10, "color": WARNING},
+        "marker": {"symbol": "diamond", "size": 10, "color": BAD},
         "customdata": [
             ["spike", largest[place].time, money(largest[place].usd), money(largest[place].expected)]
             for place in places

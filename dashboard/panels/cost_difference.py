@@ -7,10 +7,10 @@ import streamlit as st
 from dashboard import cost_charts as charts
 from dashboard.money import money, money_change, money_decimals
 from dashboard.periods import Period
-from dashboard.queries import cost_difference, traffic
+from dashboard.queries import cost, cost_difference, traffic
 from dashboard.queries.cost_difference import VersionDifference
 from dashboard.widgets import chart, empty, table, time_zone, version_control, version_label
-from dashboard.wording import number, plain, probability
+from dashboard.wording import number, plain, plural, probability
 
 _PER = 1000
 """Differences are told for so many requests: that of one is a fraction of a cent."""
@@ -18,9 +18,12 @@ _PER = 1000
 
 def difference(endpoint: str, period: Period) -> None:
     """Two versions side by side: cost of 1,000 requests, the difference with its interval, and what makes it up."""
-    versions = traffic.versions(endpoint)
+    sums = cost.spend(endpoint, period, time_zone()).versions
+    priced = set(sums.loc[sums["priced"] > 0, "version"])
+    versions = [version for version in traffic.versions(endpoint) if version.key in priced]
     if len(versions) < 2:
-        empty(f"A difference needs two versions that have answered here; so far there are {len(versions)}.")
+        known = plural(len(versions), "version")
+        empty(f"A difference needs two versions with a price in this time: it has {known}. A longer range may help.")
         return
     with st.container(horizontal=True):
         a = version_control("Version", "a", versions, default=1)
@@ -31,10 +34,6 @@ def difference(endpoint: str, period: Period) -> None:
     found = cost_difference.version_difference(endpoint, a.key, b.key, period, time_zone())
     names = (version_label(a, [a, b]), version_label(b, [a, b]))
     result = found.comparison
-    missing = [plain(name) for name, n in zip(names, (result.n_a, result.n_b), strict=True) if not n]
-    if missing:
-        empty(f"No request of {' and '.join(missing)} has a price in this time. A longer range may help.")
-        return
     st.markdown(_sentence(found, names))
     _parts(found)
     _both(found, names)

@@ -33,6 +33,7 @@ BEHIND = ("cost_usd", "prompt_tokens", "completion_tokens")
 
 _BY = {"version": "Version", "requester": "Requester"}
 _MOST_SPIKES = 8
+_MOST_LISTED = 12
 
 
 def over_time(endpoint: str, period: Period) -> None:
@@ -69,7 +70,8 @@ def _by_version(endpoint: str, period: Period) -> None:
         return
     parts = [
         Part(key, names[key], version_color(key.rpartition("/")[2]), _steps(found.steps, "version", key, found.starts))
-        for key in keys
+        for key, usd in zip(keys, found.versions["usd"], strict=True)
+        if np.isfinite(usd)
     ]
     spikes = cost_days.spend_spikes(endpoint, period)
     marked = changes.markers(period, endpoint)
@@ -164,13 +166,15 @@ def _as_table(starts: Any, parts: Sequence[Part], zone: str, *, by_day: bool, ex
 def _versions(found: Spend, names: dict[str, str]) -> None:
     """The versions of the range: how much they were asked, and what that cost."""
     rows = found.versions.to_dict("records")
-    table({"Version": [f"**{plain(names[str(row['version'])])}**" for row in rows], **_figures(rows)}, alt="Versions")
+    tokens = [_two(f"{number(row['tokens_in'])} in", f"{number(row['tokens_out'])} out") for row in rows]
+    versions = [f"**{plain(names[str(row['version'])])}**" for row in rows]
+    table({"Version": versions, **_figures(rows), "Tokens": tokens}, alt="Versions")
     download(found.versions, "cost of versions")
 
 
 def _requesters(found: RequesterSpend, period: Period, endpoint: str) -> None:
     """The requesters that cost most, each with a link to its requests."""
-    rows = found.requesters.to_dict("records")
+    rows = found.requesters[:_MOST_LISTED].to_dict("records")
     zone = time_zone()
     named = [
         f"[{plain(_called(str(row['requester'])))}]({page_address('requests', query)})"
@@ -184,7 +188,7 @@ def _requesters(found: RequesterSpend, period: Period, endpoint: str) -> None:
     table({"Requester": named, **_figures(rows, found.usd)}, alt="Requesters")
     _export_of_names(found, period, endpoint)
     if found.count > len(rows):
-        rest = found.usd - float(found.requesters["usd"].sum())
+        rest = found.usd - float(np.nansum([row["usd"] for row in rows]))
         st.caption(f"And {plural(found.count - len(rows), 'requester')} more for {plain(money(rest))} together.")
 
 
@@ -202,17 +206,16 @@ def _figures(rows: Sequence[dict[Any, Any]], whole: float | None = None) -> dict
     usd = [float(row["usd"]) for row in rows]
     each = [row["usd"] / row["priced"] * 1000 if row["priced"] else float("nan") for row in rows]
     whole = float(np.nansum(usd)) if whole is None else whole
-    shares = [percent(value / whole if whole else None, 0) for value in usd]
+    shares = [percent(value / whole, 0) if whole and np.isfinite(value) else "" for value in usd]
     missing = [row["requests"] - row["priced"] for row in rows]
     # Few columns, so that the table fits a phone.
     return {
         "Spend": [_two(plain(money(value, money_decimals(usd))), shares[place]) for place, value in enumerate(usd)],
         "Per 1,000": [plain(money(value, money_decimals(each))) for value in each],
         "Requests": [
-            _two(number(row["requests"]), f"{number(count)} without a price" if count else "")
+            _two(number(row["requests"]), f"{number(count)} unpriced" if count else "")
             for row, count in zip(rows, missing, strict=True)
         ],
-        "Tokens": [_two(f"{number(row['tokens_in'])} in", f"{number(row['tokens_out'])} out") for row in rows],
     }
 
 
