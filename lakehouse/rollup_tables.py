@@ -23,7 +23,7 @@ _SCHEMA = columns(
 )
 
 _STATISTICS = ("window_start", "endpoint_name", "entity_version", "metric")
-_ROW_GROUP_ROWS = 8_192
+_ROW_GROUP_ROWS = 4_096
 """Rows stand in the order of endpoint and metric: a reader of one metric skips the row groups of the others."""
 
 METRICS_MINUTE = TableSpec(

@@ -71,9 +71,13 @@ def finish_run(settings: Settings, run_id: str, state: str, **columns: Any) -> N
 def runs(settings: Settings, job: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
     """The last `limit` runs, newest first, one dictionary each with the columns of `job_runs`."""
     rows = read_rows(open_to_read(settings, "job_runs"), where=None if job is None else pc.field("job") == job)
-    recent = _newest_run_ids(rows, limit)
+    return runs_in(rows.filter(pc.is_in(rows["run_id"], _newest_run_ids(rows, limit))).to_pylist())
+
+
+def runs_in(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The runs that rows of `job_runs` tell of, newest first, as `runs` does: the last row of a run holds."""
     last: dict[str, dict[str, Any]] = {}
-    for row in sorted(rows.filter(pc.is_in(rows["run_id"], recent)).to_pylist(), key=_row_order):
+    for row in sorted(rows, key=_row_order):
         last[row["run_id"]] = row
     ordered = sorted(last.values(), key=lambda row: row["started_at"], reverse=True)
     return [_with_maps({**row, "state": "interrupted"} if _is_dead(row) else row) for row in ordered]

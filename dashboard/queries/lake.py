@@ -6,7 +6,7 @@ table that is not there yet is empty. A query that names a span of time reads on
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ import streamlit as st
 from dashboard.errors import QueryFailed
 from dashboard.moment import chosen_moment
 from dashboard.queries.past import table_at
+from dashboard.queries.small_files import SMALL_BYTES, SmallFiles
 from lakehouse.errors import LakehouseError, TableMissing
 from lakehouse.store import first_line, open_uri, storage_options, table_uri
 from lakehouse.tables import TABLES
@@ -34,6 +35,8 @@ _RECHECK_SECONDS = 1.0
 Span = tuple[datetime, datetime]
 """From a time (included) to a time (not included), UTC."""
 
+_NOT_KEPT = ("inference_table", "evaluated_answers")
+"""Tables with people's words: only what is asked for comes into memory."""
 _TIME_COLUMNS = ("window_start", "request_time", "time", "started_at")
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -46,10 +49,13 @@ class DataFile:
     """
 
     uri: str
+    """On this machine a path, else an address."""
     first: datetime = _FIRST
     last: datetime = _LAST
     date: str = ""
     """The `request_date` of its partition; empty where there is none."""
+    size: int = 0
+    """Bytes, compressed."""
 
 
 @dataclass(frozen=True)
@@ -171,25 +177,30 @@ def _snapshot(name: str, uri: str, table: "DeltaTable") -> Snapshot:
 
     added = pa.table(table.get_add_actions(flatten=True))
     time_column = next((column for column in _TIME_COLUMNS if f"min.{column}" in added.column_names), "")
-    # As the log lists them; `file_uris` has the same order and the address of each.
-    uris = {uri.rpartition("/")[2]: uri for uri in table.file_uris()}
+    described = ("path", "size_bytes", f"min.{time_column}", f"max.{time_column}", "partition.request_date")
     files = []
-    for row in added.select([c for c in _described(added, time_column) if c in added.column_names]).to_pylist():
+    for row in added.select([name for name in described if name in added.column_names]).to_pylist():
         first, last = row.get(f"min.{time_column}"), row.get(f"max.{time_column}")
         day = row.get("partition.request_date")
         files.append(
             DataFile(
-                uris[row["path"].rpartition("/")[2]],
+                _address(str(table.table_uri), row["path"]),
                 first or _FIRST,
                 last + timedelta(milliseconds=1) if last else _LAST,
                 "" if day is None else str(day),
+                row["size_bytes"] or 0,
             )
         )
     return Snapshot(name, uri, str(table.metadata().id), table.version(), tuple(files))
 
 
-def _described(added: Any, time_column: str) -> tuple[str, ...]:
-    return "path", f"min.{time_column}", f"max.{time_column}", "partition.request_date"
+def _address(table_uri: str, path: str) -> str:
+    """Where a file is that the log calls `path`: names in a log are written as in addresses, a space as %20."""
+    whole = path if "://" in path else f"{table_uri.rstrip('/')}/{path}"
+    if not whole.startswith("file://"):
+        return whole
+    # The log writes a name in the way of addresses once more than the address of the table does.
+    return unquote(whole.removeprefix("file://"))
 
 
 def select(
@@ -207,19 +218,46 @@ def select(
     they have a time.
     Raises: QueryFailed.
     """
-    import duckdb
+    found: pd.DataFrame = _found(snapshot, sql, span, beside or {}, parameters, lambda found: found.df())
+    return found
 
-    cursor = _database(get_settings().duckdb_memory).cursor()
+
+def select_records(
+    snapshot: Snapshot,
+    sql: str,
+    *,
+    span: Span | None = None,
+    beside: Mapping[str, Snapshot] | None = None,
+    **parameters: Any,
+) -> list[dict[str, Any]]:
+    """The same as `select`, one dictionary a row as pyarrow gives them: None where nothing stands, a map as pairs."""
+    found: list[dict[str, Any]] = _found(
+        snapshot, sql, span, beside or {}, parameters, lambda found: found.to_arrow_table().to_pylist()
+    )
+    return found
+
+
+def _found(
+    snapshot: Snapshot,
+    sql: str,
+    span: Span | None,
+    beside: Mapping[str, Snapshot],
+    parameters: dict[str, Any],
+    taken: "Callable[[duckdb.DuckDBPyRelation], Any]",
+) -> Any:
+    import duckdb
+    import pyarrow as pa
+
+    cursor = _database(get_settings().duckdb_memory).connection.cursor()
     try:
         views = []
-        for name, wanted in {"this": snapshot, **(beside or {})}.items():
+        for name, wanted in {"this": snapshot, **beside}.items():
             view, files = _view(cursor, name, wanted, span)
             views.append(f"{name} AS ({view})")
             parameters = {**parameters, **files}
         # Only our own texts are put together; what people chose comes in as parameters.
-        found: pd.DataFrame = cursor.execute(f"WITH {', '.join(views)} {sql}", parameters).df()
-        return found
-    except (duckdb.Error, LakehouseError, OSError) as error:
+        return taken(cursor.sql(f"WITH {', '.join(views)} {sql}", params=parameters))
+    except (duckdb.Error, LakehouseError, OSError, pa.ArrowException) as error:
         raise QueryFailed(f"The table {snapshot.name} could not be read: {first_line(error)}") from error
     finally:
         cursor.close()
@@ -227,34 +265,57 @@ def select(
 
 def _view(
     cursor: "duckdb.DuckDBPyConnection", name: str, snapshot: Snapshot, span: Span | None
-) -> tuple[str, dict[str, list[str]]]:
+) -> tuple[str, dict[str, Any]]:
     """The SELECT behind a name of a query, and the parameters that it takes."""
-    import pyarrow as pa
-
+    spec = TABLES[snapshot.name]
     # Columns that were added since a file was written are null there, as in a table without any file.
-    cursor.register(f"{name}_columns", pa.Table.from_pylist([], schema=TABLES[snapshot.name].schema))
+    cursor.register(f"{name}_columns", spec.schema.empty_table())
     view = f"FROM {name}_columns"
     files = snapshot.files_between(span)
     if not files:
         return view, {}
-    if all(file.uri.startswith("/") for file in files):
-        view += f" UNION ALL BY NAME FROM read_parquet(${name}_files, union_by_name = true)"
-        # Delta names its files as addresses do: a space in the folder's name is %20.
-        return view, {f"{name}_files": [unquote(file.uri) for file in files]}
-    # DuckDB has no object-store reader of its own here: Arrow reads, with the storage options of the settings.
-    table = open_uri(snapshot.uri, storage_options(get_settings(), snapshot.uri), snapshot.version)
-    cursor.register(f"{name}_rows", table.to_pyarrow_dataset())
-    return f"{view} UNION ALL BY NAME FROM {name}_rows", {}
+    if not all(file.uri.startswith("/") for file in files):
+        # DuckDB has no object-store reader of its own here: Arrow reads, with the storage options of the settings.
+        table = open_uri(snapshot.uri, storage_options(get_settings(), snapshot.uri), snapshot.version)
+        cursor.register(f"{name}_rows", table.to_pyarrow_dataset())
+        return f"{view} UNION ALL BY NAME FROM {name}_rows", {}
+    small = [file for file in files if file.size <= SMALL_BYTES and snapshot.name not in _NOT_KEPT]
+    kept = _database(get_settings().duckdb_memory).small_files.view(
+        cursor, f"{snapshot.uri}|{snapshot.table_id}", small, spec.schema
+    )
+    parameters: dict[str, Any] = {}
+    if kept is not None:
+        of_these = f"_file_number IN (SELECT unnest(${name}_kept))"
+        view += f" UNION ALL BY NAME SELECT * EXCLUDE (_file_number) FROM {kept[0]} WHERE {of_these}"  # noqa: S608
+        parameters[f"{name}_kept"] = kept[1]
+        files = [file for file in files if file.size > SMALL_BYTES]
+    if not files:
+        return view, parameters
+    # The date of a partition stands in the name of its folder only; other folders may have a = in their names, too.
+    partition = "true, hive_types = {'request_date': DATE}" if "request_date" in spec.partition_by else "false"
+    view += f""" UNION ALL BY NAME
+        FROM read_parquet(${name}_files, union_by_name = true, hive_partitioning = {partition})"""
+    return view, {**parameters, f"{name}_files": [file.uri for file in files]}
+
+
+@dataclass(frozen=True)
+class _Database:
+    """DuckDB in this process's memory, and what it keeps of small files."""
+
+    connection: "duckdb.DuckDBPyConnection"
+    small_files: SmallFiles = field(default_factory=SmallFiles)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _database(memory: str) -> "duckdb.DuckDBPyConnection":
+def _database(memory: str) -> _Database:
     import duckdb
 
-    database = duckdb.connect(":memory:")
-    database.execute("SET memory_limit = $memory", {"memory": memory})
-    database.execute("SET TimeZone = 'UTC'")
-    database.execute("SET threads = $threads", {"threads": min(get_settings().cores, 4)})
+    connection = duckdb.connect(":memory:")
+    connection.execute("SET memory_limit = $memory", {"memory": memory})
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET threads = $threads", {"threads": min(get_settings().cores, 4)})
+    # A file never changes: what stands at its end, which may be a megabyte, is read once.
+    connection.execute("SET parquet_metadata_cache = true")
     # A name in a query is a table, never a variable of this program.
-    database.execute("SET python_enable_replacements = false")
-    return database
+    connection.execute("SET python_enable_replacements = false")
+    return _Database(connection)

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard.periods import Period
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select, shown
 from dashboard.queries.sample import ANSWERS, REQUESTS, Sample, sample_of
-from metrics.buckets import bucket_lower, quantile
+from metrics.buckets import bucket_edges, bucket_lower, quantile
 from settings import get_settings
 
 if TYPE_CHECKING:
@@ -155,6 +155,7 @@ def _counts(snapshot: Snapshot, endpoint: str, period: Period) -> "pd.DataFrame"
 
 
 def _histograms(snapshot: Snapshot, endpoint: str, period: Period, threshold: float) -> "pd.DataFrame":
+    first = bucket_lower(ANSWER_TOXICITY, threshold)
     return select(
         snapshot,
         """SELECT bin, metric, scorer, entry.key AS bucket, sum(entry.value) AS weight
@@ -162,10 +163,17 @@ def _histograms(snapshot: Snapshot, endpoint: str, period: Period, threshold: fl
                         metric, scorer, unnest(map_entries(buckets)) AS entry
                  FROM this
                  WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
-                   AND metric IN ('execution_duration_ms', 'response_toxicity', 'prompt_toxicity'))
-           WHERE metric = 'execution_duration_ms' OR entry.key >= $flagged
+                   AND metric = 'execution_duration_ms'
+                 UNION ALL
+                 SELECT ((epoch_ms(window_start) - epoch_ms($start)) // (1000 * $bin))::INTEGER AS bin, metric, scorer,
+                        unnest(list_filter(map_entries(buckets), lambda entry: entry.key >= $flagged)) AS entry
+                 FROM this
+                 WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
+                   AND metric IN ('response_toxicity', 'prompt_toxicity') AND max >= $least)
            GROUP BY ALL""",
-        flagged=bucket_lower(ANSWER_TOXICITY, threshold),
+        flagged=first,
+        # Most windows have nothing that is flagged; where not even their largest value is, no histogram is read.
+        least=bucket_edges(ANSWER_TOXICITY, first)[0] * (1 - 1e-9),
         **_window(endpoint, period),
     )
 
