@@ -233,8 +233,10 @@ def _page_of_rows(
         first=wanted.start,
         last=wanted.end,
     )
+    # DuckDB gives whole numbers with gaps as pandas' own kind, whose NA is no number that a page could test.
+    gaps = {str(name): "float64" for name, kind in rows.dtypes.items() if str(kind) in ("Int32", "Int64")}
     # One row each, in the order of the keys.
-    rows = rows.drop_duplicates("databricks_request_id").set_index("databricks_request_id", drop=False)
+    rows = rows.astype(gaps).drop_duplicates("databricks_request_id").set_index("databricks_request_id", drop=False)
     return rows.reindex(keys["databricks_request_id"].drop_duplicates()).reset_index(drop=True)
 
 

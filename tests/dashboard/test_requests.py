@@ -1,0 +1,220 @@
+"""Single requests by filter are those that plain pandas finds, whatever the filter, the order and the page."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dashboard.measures import MEASURES
+from dashboard.panels.requests_filters import COLUMN_TITLES
+from dashboard.periods import period
+from dashboard.queries import lake
+from dashboard.queries.request_details import neighbours, request_details
+from dashboard.queries.requests import (
+    COLUMNS,
+    LATER,
+    RequestFilter,
+    count_requests,
+    counts_over_time,
+    requesters,
+    requests,
+)
+from settings import Settings
+from tests.dashboard import workspace
+from tests.dashboard.conftest import Month
+
+START = datetime(2026, 7, 1, tzinfo=UTC)
+
+
+def all_of(month: Month) -> RequestFilter:
+    return RequestFilter(month.now - timedelta(days=40), month.now + timedelta(minutes=1))
+
+
+def ids(rows: pd.DataFrame) -> list[str]:
+    return [str(name) for name in rows["databricks_request_id"]]
+
+
+def by_pandas(rows: pd.DataFrame, wanted: RequestFilter) -> pd.DataFrame:
+    """The same filter in the plainest way."""
+    kept = (rows["request_time"] >= wanted.start) & (rows["request_time"] < wanted.end)
+    if wanted.versions:
+        kept &= (rows["entity_name"] + "/" + rows["entity_version"]).isin(wanted.versions)
+    if wanted.requesters:
+        kept &= rows["requester"].isin(wanted.requesters)
+    if wanted.statuses:
+        classes = (rows["status_code"] // 100).astype(str) + "xx"
+        kept &= classes.isin(wanted.statuses) | rows["status_code"].astype(str).isin(wanted.statuses)
+    if wanted.score:
+        kept &= rows[wanted.score] >= (-np.inf if wanted.at_least is None else wanted.at_least)
+        kept &= rows[wanted.score] < (np.inf if wanted.below is None else wanted.below)
+    return rows[kept].sort_values(["request_time", "databricks_request_id"], ascending=[False, True])
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"versions": ("prod.chatbot/2",)},
+        {"versions": ("prod.chatbot/1", "prod.chatbot/7"), "requesters": ("webshop", "ana@example.com")},
+        {"statuses": ("5xx",)},
+        {"statuses": ("4xx", "503")},
+        {"score": "prompt_toxicity", "at_least": 0.5},
+        {"score": "response_fk_grade", "at_least": 8.0, "below": 9.0, "requesters": ("local",)},
+        {"score": "response_perplexity", "below": 15.0, "statuses": ("2xx",)},
+        {"versions": ("prod.chatbot/9",)},
+        {"requesters": ("'; DROP TABLE this; --",)},
+    ],
+)
+def test_requests_of_a_filter_are_those_that_pandas_finds(month: Month, asked: dict[str, object]) -> None:
+    wanted = replace(all_of(month), start=month.now - timedelta(days=9), **asked)  # type: ignore[arg-type]
+    expected = by_pandas(month.rows, wanted)
+    found = requests(wanted, limit=100)
+    assert found.total == len(expected) == count_requests(wanted)
+    assert ids(found.rows) == ids(expected)[:100]
+    assert list(found.rows.columns) == list(COLUMNS)
+    for name in MEASURES:
+        assert found.rows[name].tolist() == pytest.approx(expected[name].tolist()[:100], nan_ok=True)
+
+
+def test_pages_in_any_order_have_every_request_once_and_the_unscored_last(month: Month) -> None:
+    wanted = replace(all_of(month), start=month.now - timedelta(days=3))
+    expected = by_pandas(month.rows, wanted)
+    for column, descending in (("response_toxicity", True), ("response_fk_grade", False), ("requester", True)):
+        pages = [
+            requests(wanted, order=column, descending=descending, limit=70, offset=offset).rows
+            for offset in range(0, len(expected), 70)
+        ]
+        found = pd.concat(pages)
+        assert sorted(ids(found)) == sorted(ids(expected))
+        inorder = expected.sort_values(column, ascending=not descending)[column]
+        assert found[column].tolist() == pytest.approx(inorder.tolist(), nan_ok=True) or column == "requester"
+        assert found[column].fillna("").tolist() == inorder.fillna("").tolist()
+
+
+def test_a_column_that_is_none_of_ours_never_becomes_sql(month: Month) -> None:
+    with pytest.raises(ValueError, match="cannot be ordered"):
+        requests(all_of(month), order="request_time; DROP TABLE this")
+    with pytest.raises(ValueError, match="no score called"):
+        requests(replace(all_of(month), score="1=1 OR cost_usd"))
+
+
+def test_counts_over_time_equal_those_of_the_single_rows(month: Month) -> None:
+    span = period("7d", month.now)
+    wanted = RequestFilter(span.start, span.end, statuses=("2xx", "5xx"))
+    found = counts_over_time(wanted, span)
+    rows = by_pandas(month.rows, wanted)
+    starts = (rows["request_time"] - span.start).dt.total_seconds() // span.bin_seconds
+    expected = rows.groupby([starts, rows["status_code"] // 100]).size()
+    first = int(span.start.timestamp() * 1000)
+    got = {
+        ((row["time"] - first) / span.bin_seconds / 1000, row["status_class"]): row["n"]
+        for row in found.to_dict("records")
+    }
+    assert got == {(place, f"{kind}xx"): n for (place, kind), n in expected.items()}
+    assert found["n"].sum() == count_requests(wanted)
+
+
+def test_requesters_come_from_the_daily_rollup_whoever_asked_most_first(month: Month) -> None:
+    assert requesters("chatbot", period("30d", month.now)) == list(month.rows["requester"].value_counts().index)
+    assert requesters("another", period("30d", month.now)) == []
+
+
+def rows_of(count: int, **columns: object) -> pd.DataFrame:
+    frame = workspace.requests(START + timedelta(days=3), 3, count)
+    return frame.assign(**columns)
+
+
+def test_a_score_that_came_later_fills_a_gap_and_is_filtered_and_sorted_by(empty: Settings) -> None:
+    rows = rows_of(30)
+    known = rows.index[:5]
+    rows.loc[rows.index[5:], "response_toxicity"] = np.nan
+    workspace.write_requests(empty, rows)
+    late = rows.iloc[[10, 20]]
+    given = [
+        {
+            "databricks_request_id": row["databricks_request_id"],
+            "request_date": row["request_time"].date(),
+            "metric": "response_toxicity",
+            "scorer": "later/1",
+            "value": value,
+            "weight": 1.0,
+            "scored_at": row["request_time"] + timedelta(hours=after),
+        }
+        for row in late.to_dict("records")
+        for value, after in ((0.4, 1), (0.8, 2))
+    ]
+    # A value that is there already is not replaced, and one that was tried in vain is none.
+    first = rows.iloc[0]
+    given.append({**given[0], "databricks_request_id": first["databricks_request_id"], "value": 0.99})
+    given.append({**given[0], "databricks_request_id": rows.iloc[12]["databricks_request_id"], "value": None})
+    workspace.write_rows(empty, "request_scores", given)
+    wanted = RequestFilter(START, START + timedelta(days=4), score="response_toxicity")
+    found = requests(wanted, order="response_toxicity", limit=20)
+    assert found.total == len(known) + 2
+    assert set(ids(found.rows)[:2]) == set(ids(late))
+    assert found.rows["response_toxicity"].tolist()[:2] == [0.8, 0.8]
+    assert count_requests(replace(wanted, at_least=0.9)) == 0
+    assert count_requests(replace(wanted, at_least=0.7)) == 2
+    details = request_details(ids(late)[0])
+    assert details is not None
+    assert details.values["response_toxicity"] is None
+    assert [(score.scorer, score.value) for score in details.later] == [("later/1", 0.4), ("later/1", 0.8)]
+    assert set(LATER) <= set(COLUMN_TITLES)
+
+
+def test_requests_are_found_by_either_id(empty: Settings) -> None:
+    rows = rows_of(5).assign(client_request_id=[f"client {number}" for number in range(15)])
+    workspace.write_requests(empty, rows)
+    wanted = RequestFilter(START, START + timedelta(days=4), request_ids=("client 3", ids(rows)[7], "nobody's"))
+    assert sorted(ids(requests(wanted).rows)) == sorted([ids(rows)[3], ids(rows)[7]])
+    found = request_details("client 3")
+    assert found is not None
+    assert found.request_id == ids(rows)[3]
+    assert request_details("nobody's") is None
+    assert request_details("") is None
+
+
+def test_the_neighbours_are_those_right_before_and_after(month: Month) -> None:
+    row = month.rows.iloc[-40]
+    about = request_details(row["databricks_request_id"], str(row["request_time"].date()))
+    assert about is not None
+    found = {(each.of, each.after): each.request_id for each in neighbours(about)}
+    rows = month.rows.sort_values("request_time")
+    for of, part in (("endpoint", rows), ("requester", rows[rows["requester"] == row["requester"]])):
+        listed = ids(part)
+        at = listed.index(row["databricks_request_id"])
+        assert found[(of, False)] == listed[at - 1]
+        assert found[(of, True)] == listed[at + 1]
+
+
+def test_one_request_is_read_from_the_files_of_its_day_only(month: Month, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    original = lake.Snapshot.files_between
+
+    def counted(self: lake.Snapshot, span: lake.Span | None) -> list[lake.DataFile]:
+        files = original(self, span)
+        if self.name == "request_metrics":
+            read.append(len(files))
+        return files
+
+    monkeypatch.setattr(lake.Snapshot, "files_between", counted)
+    row = month.rows.iloc[-400]
+    day = row["request_time"].date()
+    assert request_details(row["databricks_request_id"], day.isoformat()) is not None
+    assert read
+    assert max(read) <= 3
+    read.clear()
+    one_day = RequestFilter(datetime.combine(day, datetime.min.time(), UTC), row["request_time"].to_pydatetime())
+    assert requests(one_day, limit=10).total > 0
+    assert max(read) <= 2
+
+
+def test_a_workspace_without_requests_has_none(empty: Settings) -> None:
+    wanted = RequestFilter(START, START + timedelta(days=1))
+    assert requests(wanted).total == 0
+    assert list(requests(wanted).rows.columns) == list(COLUMNS)
+    assert counts_over_time(wanted, period("24h")).empty
+    assert not Path(empty.lake).exists()
