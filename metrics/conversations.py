@@ -49,54 +49,67 @@ class Conversations:
 def conversations(requests: Iterable[Asked]) -> Conversations:
     """Group requests, oldest first, into conversations.
 
-    A conversation is not whole if its first request here already holds an answer: its earlier turns were before these
-    requests, or its client sends only the last turns. The same single question asked again begins another
-    conversation; the same longer list of messages is the same conversation, asked for another answer.
+    A conversation is not whole if its first request here already holds an answer or names an earlier response: its
+    earlier turns were before these requests, or its client sends only the last turns. The same single question asked
+    again begins another conversation; the same longer list of messages is the same one, asked for another answer.
     """
     found: list[Conversation] = []
     named: dict[tuple[str, str], Conversation] = {}
-    # Where a list of messages ended → the conversations that stood there; and those that went on from there.
-    standing: dict[bytes, list[Conversation]] = {}
-    gone_on: set[tuple[bytes, int]] = set()
+    ends = _Ends()
     unreadable = 0
     for asked in requests:
         read = _read(asked.body)
         if read is None:
             unreadable += 1
             continue
-        name, turns = read
-        if name:
-            conversation = named.get((asked.requester, name))
-            if conversation is None:
-                conversation = named[asked.requester, name] = Conversation()
-                found.append(conversation)
-            conversation.request_ids.append(asked.request_id)
-            continue
-        states = _states(asked.requester, turns)
-        conversation = _continued(states, standing, gone_on, alone=_user_turns(turns) < 2)
+        states = _states(asked.requester, read.turns)
+        if read.name:
+            conversation = named.get((asked.requester, read.name))
+        else:
+            # A single question may have been asked before by somebody else who uses the same account.
+            alone = sum(role in _USER_ROLES for role, _ in read.turns) < 2
+            conversation = ends.continued(states[:-1] if alone else states)
         if conversation is None:
-            conversation = Conversation(whole=not any(role == "assistant" for role, _ in turns))
+            conversation = Conversation(whole=not read.goes_on)
             found.append(conversation)
         conversation.request_ids.append(asked.request_id)
-        standing.setdefault(states[-1], []).append(conversation)
+        if read.name:
+            named[asked.requester, read.name] = conversation
+        else:
+            ends.stands(states[-1], conversation)
     return Conversations(found, unreadable)
 
 
-def _continued(
-    states: list[bytes], standing: dict[bytes, list[Conversation]], gone_on: set[tuple[bytes, int]], alone: bool
-) -> Conversation | None:
-    """The conversation that a request goes on with: the one with the most messages in common, the latest of several."""
-    # A single question may have been asked before by somebody else who uses the same account.
-    earlier = states[:-1] if alone else states
-    for state in reversed(earlier):
-        candidates = standing.get(state)
-        if not candidates:
-            continue
-        waiting = [one for one in candidates if (state, id(one)) not in gone_on]
-        conversation = (waiting or candidates)[-1]
-        gone_on.add((state, id(conversation)))
-        return conversation
-    return None
+@dataclass(frozen=True)
+class _Read:
+    """What a body says: its conversation's id (empty if there is none), its turns, whether there were earlier ones."""
+
+    name: str
+    turns: tuple[Turn, ...]
+    goes_on: bool
+
+
+class _Ends:
+    """Where the messages of requests ended, and which conversations stand there."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[bytes, list[Conversation]] = {}
+        self._last: dict[bytes, Conversation] = {}
+
+    def stands(self, state: bytes, conversation: Conversation) -> None:
+        """A request of the conversation ended with these messages."""
+        self._waiting.setdefault(state, []).append(conversation)
+        self._last[state] = conversation
+
+    def continued(self, states: list[bytes]) -> Conversation | None:
+        """The conversation with the most messages in common: of several the latest that has not gone on yet, or where
+        all have, the latest, of which this is another branch.
+        """
+        for state in reversed(states):
+            if state in self._last:
+                waiting = self._waiting[state]
+                return waiting.pop() if waiting else self._last[state]
+        return None
 
 
 def _states(requester: str, turns: tuple[Turn, ...]) -> list[bytes]:
@@ -113,19 +126,18 @@ def _states(requester: str, turns: tuple[Turn, ...]) -> list[bytes]:
     return states if states and states[-1] == whole else [*states, whole]
 
 
-def _user_turns(turns: tuple[Turn, ...]) -> int:
-    return sum(role in _USER_ROLES for role, _ in turns)
-
-
-def _read(body: str | None) -> tuple[str, tuple[Turn, ...]] | None:
-    """The conversation's id in a body (empty if there is none) and its turns; None if it holds none."""
+def _read(body: str | None) -> _Read | None:
+    """What a body says; None if it holds no messages."""
     try:
         value = json.loads(body) if body else None
         if isinstance(value, str) and value.startswith(("{", "[")):
             value = json.loads(value)
-        return _conversation_id(value), conversation_of(value)
+        turns = conversation_of(value)
     except (ValueError, RecursionError, BodyProblem):
         return None
+    answered = any(role == "assistant" for role, _ in turns)
+    earlier = isinstance(value, Mapping) and bool(value.get("previous_response_id"))
+    return _Read(_conversation_id(value), turns, answered or earlier)
 
 
 def _conversation_id(body: Any) -> str:

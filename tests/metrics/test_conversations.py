@@ -84,3 +84,15 @@ def test_a_body_without_messages_is_counted_and_harms_nothing(body: str | None) 
 
 def test_a_request_of_single_texts_is_a_conversation_of_its_own() -> None:
     assert grouped('{"inputs": ["a"]}', '{"inputs": ["b"]}', '{"inputs": ["a"]}') == [["0"], ["1"], ["2"]]
+
+
+def test_a_request_that_names_an_earlier_response_is_not_the_beginning() -> None:
+    found = conversations([Asked("0", "ana", '{"input": "and then?", "previous_response_id": "resp_1"}')])
+    assert [one.whole for one in found.found] == [False]
+
+
+def test_results_of_tools_go_on_with_their_question() -> None:
+    question = {"role": "user", "content": "How warm is it?"}
+    result = {"role": "tool", "content": "21 degrees"}
+    bodies = [json.dumps({"messages": turns}) for turns in ([question], [question, result])]
+    assert grouped(*bodies) == [["0", "1"]]
