@@ -41,6 +41,8 @@ SCORERS = {
     "readability_scorer": "flesch_kincaid/textstat-0.7.13/1",
     "toxicity_scorer": "keyword/alt-profanity-check-1.9.1/1",
 }
+_OF_ANSWERS = ("completion_tokens", "cost_usd", "perplexity_tokens")
+"""Numbers that a failed request has not, beside those whose names begin with `response_`."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -105,7 +107,38 @@ def _requests(random: np.random.Generator, first: datetime, last: datetime, coun
     endpoint = (random.random(count) >= ENDPOINTS[0][2]).astype(np.int64)
     version = _versions(random, times)
     failed = random.random(count) < 0.012
-    newer = version / VERSIONS
+    columns: dict[str, Any] = {
+        name: pa.array(values, mask=failed if name.startswith("response_") or name in _OF_ANSWERS else None)
+        for name, values in _numbers(random, version / VERSIONS).items()
+    }
+    stamps = pa.array(times, pa.int64()).cast(pa.timestamp("us", tz="UTC"))
+    ids = [pa.array(random.integers(10**15, 10**16, count)).cast(pa.string()) for _ in range(2)]
+    places = pa.array(np.arange(count + 1, dtype=np.int32))
+    people = np.minimum(random.zipf(1.3, count) - 1, random.integers(0, REQUESTERS, count))
+    columns |= {
+        "databricks_request_id": pc.binary_join_element_wise(*ids, "-"),
+        "request_date": stamps.cast(pa.date32()),
+        "request_time": stamps,
+        "endpoint_name": _chosen([name for name, _, _ in ENDPOINTS], endpoint),
+        "entity_name": _chosen([entity for _, entity, _ in ENDPOINTS], endpoint),
+        "entity_version": _chosen([str(number + 1) for number in range(VERSIONS)], version),
+        "requester": _chosen([f"person-{number:03d}@example.com" for number in range(REQUESTERS)], people),
+        "status_code": pa.array(np.where(failed, random.choice([429, 500, 503], count), 200)),
+        "token_source": _repeated("response", count),
+        "price_source": _repeated("sample", count),
+        "toxicity_labels": pa.MapArray.from_arrays(
+            places, _repeated("profanity", count), pa.array(random.random(count))
+        ),
+        "scored_at": stamps,
+        **{name: _repeated(scorer, count) for name, scorer in SCORERS.items()},
+    }
+    return _as_table(columns, REQUEST_METRICS.schema, count)
+
+
+def _numbers(random: np.random.Generator, newer: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    """The numbers of a request each; `newer` is 0 for the first version and near 1 for the last."""
+    count = len(newer)
+    toxic = random.random(count) < 0.01
     numbers: dict[str, NDArray[Any]] = {
         "execution_duration_ms": np.round(random.lognormal(6.6 - 0.5 * newer, 0.45, count)),
         "prompt_tokens": random.integers(6, 400, count),
@@ -120,52 +153,11 @@ def _requests(random: np.random.Generator, first: datetime, last: datetime, coun
         "response_reading_ease": random.normal(48 + 12 * newer, 9, count),
         "response_ari": random.normal(11 - 2 * newer, 2.4, count),
         "response_toxicity": random.beta(0.6, 22, count),
-        "prompt_toxicity": np.where(
-            random.random(count) < 0.01, random.uniform(0.5, 1, count), random.beta(1, 15, count)
-        ),
+        "prompt_toxicity": np.where(toxic, random.uniform(0.5, 1, count), random.beta(1, 15, count)),
         "score_weight": np.ones(count),
     }
     numbers["cost_usd"] = (numbers["prompt_tokens"] * 0.15 + numbers["completion_tokens"] * 0.6) / 1e6
-    without = {"completion_tokens", "response_chars", "cost_usd", "perplexity_tokens"}
-    without |= {name for name in numbers if name.startswith("response_")}
-    columns: dict[str, Any] = {
-        name: pa.array(values, mask=failed if name in without else None) for name, values in numbers.items()
-    }
-    stamps = pa.array(times, pa.int64()).cast(pa.timestamp("us", tz="UTC"))
-    ids = [pa.array(random.integers(10**15, 10**16, count)).cast(pa.string()) for _ in range(2)]
-    labels = pa.MapArray.from_arrays(
-        pa.array(np.arange(count + 1, dtype=np.int32)),
-        _repeated("profanity", count),
-        pa.array(numbers["response_toxicity"]),
-    )
-    columns |= {
-        "databricks_request_id": pc.binary_join_element_wise(*ids, "-"),
-        "request_date": stamps.cast(pa.date32()),
-        "request_time": stamps,
-        "endpoint_name": _chosen([name for name, _, _ in ENDPOINTS], endpoint),
-        "entity_name": _chosen([entity for _, entity, _ in ENDPOINTS], endpoint),
-        "entity_version": _chosen([str(number + 1) for number in range(VERSIONS)], version),
-        "requester": _chosen(
-            [f"person-{number:03d}@example.com" for number in range(REQUESTERS)],
-            np.minimum(random.zipf(1.3, count) - 1, random.integers(0, REQUESTERS, count)),
-        ),
-        "status_code": pa.array(np.where(failed, random.choice([429, 500, 503], count), 200)),
-        "token_source": _repeated("response", count),
-        "price_source": _repeated("sample", count),
-        "toxicity_labels": labels,
-        "scored_at": stamps,
-        **{name: _repeated(scorer, count) for name, scorer in SCORERS.items()},
-    }
-    schema = REQUEST_METRICS.schema
-    return pa.table(
-        {
-            field.name: columns[field.name].cast(field.type, safe=False)
-            if field.name in columns
-            else pa.nulls(count, field.type)
-            for field in schema
-        },
-        schema=schema,
-    )
+    return numbers
 
 
 def _versions(random: np.random.Generator, times: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -195,15 +187,8 @@ def _texts(settings: Settings, some: pa.Table, since: datetime) -> None:
         "logging_error_codes": pa.array([[]] * count, pa.list_(pa.string())),
         "served_entity_id": pc.binary_join_element_wise(kept["endpoint_name"], kept["entity_version"], "-"),
     }
-    rows = {
-        field.name: said[field.name]
-        if field.name in said
-        else kept[field.name]
-        if field.name in kept.column_names
-        else pa.nulls(count, field.type)
-        for field in INFERENCE_TABLE.schema
-    }
-    append(settings, "inference_table", pa.table(rows, schema=INFERENCE_TABLE.schema))
+    rows = {name: kept[name] for name in INFERENCE_TABLE.schema.names if name in kept.column_names} | said
+    append(settings, "inference_table", _as_table(rows, INFERENCE_TABLE.schema, count))
 
 
 def _operations(settings: Settings, start: datetime, lately: datetime, end: datetime) -> None:
@@ -234,6 +219,14 @@ def _operations(settings: Settings, start: datetime, lately: datetime, end: date
         for _, entity, version in versions
     ]
     append(settings, "prices", prices)
+    append(settings, "ledger", _changes(start, end, versions))
+    runs = [_job_run(start + number * RUN, 1_000) for number in range(math.floor((lately - start) / RUN))]
+    both = [row for run in runs for row in ({**run, "state": "running", "finished_at": None}, run)]
+    append(settings, "job_runs", both)
+
+
+def _changes(start: datetime, end: datetime, versions: list[tuple[str, str, str]]) -> list[dict[str, Any]]:
+    """The rows of the ledger: changes spread over the month, each with its outcome."""
     ledger: list[dict[str, Any]] = []
     for number in range(CHANGES):
         time = start + (end - start) * ((number + 0.5) / CHANGES)
@@ -252,10 +245,7 @@ def _operations(settings: Settings, start: datetime, lately: datetime, end: date
         ledger.append({**change, "phase": "intent", "time": time})
         outcome = {"phase": "outcome", "time": time + timedelta(seconds=2), "outcome": "succeeded", "seconds": 2.0}
         ledger.append({**change, **outcome})
-    append(settings, "ledger", ledger)
-    runs = [_job_run(start + number * RUN, 1_000) for number in range(math.floor((lately - start) / RUN))]
-    both = [row for run in runs for row in ({**run, "state": "running", "finished_at": None}, run)]
-    append(settings, "job_runs", both)
+    return ledger
 
 
 def _job_run(started: datetime, rows: int) -> dict[str, Any]:
@@ -277,6 +267,15 @@ def _job_run(started: datetime, rows: int) -> dict[str, Any]:
         "stage_seconds": {"read": 0.2, "score": 38.0, "append": 0.8, "rollups": 1.0},
         "newest_request_time": started,
     }
+
+
+def _as_table(columns: dict[str, Any], schema: pa.Schema, count: int) -> pa.Table:
+    """The columns in the order and types of a schema; those that are not there are null."""
+    arrays = [
+        columns[field.name].cast(field.type, safe=False) if field.name in columns else pa.nulls(count, field.type)
+        for field in schema
+    ]
+    return pa.table(arrays, schema=schema)
 
 
 def _chosen(names: list[str], numbers: NDArray[np.int64]) -> pa.Array:

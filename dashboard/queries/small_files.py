@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 SMALL_BYTES = 256 * 1024
 """A larger file is read where it lies: DuckDB takes only the columns and rows that are asked for."""
-_BUDGET_BYTES = 24 * 2**20
-"""Bytes of the files whose rows are kept, of all tables together; in memory they take about five times as much."""
+_BUDGET_BYTES = 48 * 2**20
+"""Bytes of the files whose rows are kept, of all tables together; in memory they take about four times as much."""
 _FEW = 4
 """So few files are read where they lie."""
 _NUMBER = "_file_number"
