@@ -35,6 +35,7 @@ class _Search:
     progress: SearchProgress
     ended: bool = False
     stopped: bool = False
+    error: Exception | None = None
 
 
 def found(wanted: Wanted) -> None:
@@ -62,6 +63,10 @@ def _panel(state: _Search) -> None:
     with guarded("Search in texts"):
         if not state.ended:
             _work(state)
+        if state.error is not None:
+            # The next look at the page tries again.
+            st.session_state.pop(_KEY, None)
+            raise state.error
         _progress(state)
         if state.ended:
             _hits(state)
@@ -72,16 +77,13 @@ def _work(state: _Search) -> None:
         return
     until = time.monotonic() + STEP_SECONDS
     try:
-        while time.monotonic() < until:
+        while time.monotonic() < until and not state.ended:
             step = next(state.steps, None)
-            if step is None:
-                state.ended = True
-                break
-            state.progress = step
-    except BaseException:
-        # A generator that has failed is at its end: another look would say that nothing was found.
-        st.session_state.pop(_KEY, None)
-        raise
+            state.ended = step is None
+            state.progress = step or state.progress
+    # Kept, so that the failure is what is drawn: another look at what has failed would say that nothing was found.
+    except Exception as error:  # noqa: BLE001
+        state.error, state.ended = error, True
     finally:
         _WORKING.release()
     if state.ended:

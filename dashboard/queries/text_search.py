@@ -4,7 +4,7 @@ A search is an iterator that rests after each batch: whoever draws it decides ho
 it is stopping it. What is searched for is compared letter by letter and never becomes SQL, a pattern or a path.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
@@ -47,7 +47,7 @@ class SearchProgress:
 
 def search(
     wanted: RequestFilter, text: str, *, masked_only: bool = False, most: int = MOST_HITS
-) -> Iterator[SearchProgress]:
+) -> Generator[SearchProgress]:
     """Find `text`, in any case of its letters, in the prompts and answers of the requests that `wanted` describes.
 
     masked_only: what masking takes out cannot be found either; for people who may not see it.
