@@ -28,6 +28,7 @@ elif flags is not None:
     with widgets.guarded("Flagged requests"):
         scored = safety_rows.scored_requests(endpoint, period, threshold, flags)
         queue = safety_flags.triage(endpoint, period, threshold, flags)
+        panels.part_line(period, scored)
         triage.figures(queue, safety_flags.precision(endpoint, threshold, flags.scorer))
     if queue is not None and scored is not None:
         about = f"Every scored request of the {chosen.label}: when it came, and how toxic its prompt reads, 0 to 1."

@@ -16,7 +16,7 @@ from dashboard.queries import changes
 from dashboard.queries.requests import RequestFilter
 from dashboard.queries.safety import ANSWER, PROMPT, Flags, is_exact
 from dashboard.queries.safety_flags import Triage
-from dashboard.queries.safety_rows import MOST_FLAGGED, ScoredRequests, toxicity_labels
+from dashboard.queries.safety_rows import MOST_FLAGGED, MOST_READ, ScoredRequests, toxicity_labels
 from dashboard.widgets import clickable_chart, empty, local, time_zone
 from dashboard.wording import duration, number, percent, plain, random_sample
 from settings import get_settings
@@ -74,6 +74,16 @@ def scorer_line(found: Flags, threshold: float) -> None:
     ):
         if sample is not None:
             st.caption(random_sample(title, sample.scored, sample.answers, things))
+
+
+def part_line(period: Period, scored: ScoredRequests) -> None:
+    """Which part of the chosen time single requests are of, where it is not all."""
+    if scored.period.start > period.start:
+        st.caption(
+            f":material/history_toggle_off: Single requests (points, list, answers) are read from "
+            f"{local(scored.period.start):%d %b %H:%M} on: the newest of this time, at most {number(MOST_READ)}. "
+            "Shares over time, by version and by requester are of all. For earlier requests choose their time."
+        )
 
 
 def points(endpoint: str, period: Period, found: Triage, scored: ScoredRequests, scorer: str, threshold: float) -> None:

@@ -48,9 +48,11 @@ class FlagsOverTime:
     """Flags of prompts and of answers in each bin. `times` are the bins' starts in milliseconds since 1970, UTC.
 
     Of each side: how many texts were flagged (their weight), and the share of those scored (NaN where none was).
+    scored: how many requests have a toxicity.
     """
 
     times: np.ndarray[Any, np.dtype[np.int64]]
+    scored: np.ndarray[Any, np.dtype[np.int64]]
     prompts: np.ndarray[Any, np.dtype[np.float64]]
     answers: np.ndarray[Any, np.dtype[np.float64]]
     prompt_shares: np.ndarray[Any, np.dtype[np.float64]]
@@ -181,7 +183,8 @@ def _over_time(scored: "pd.DataFrame", period: Period) -> FlagsOverTime:
         ]
     start = int(period.start.timestamp() * 1000)
     times = start + np.arange(bins, dtype=np.int64) * period.bin_seconds * 1000
-    return FlagsOverTime(times, prompts, answers, *shares)
+    scored_requests = np.maximum(summed(PROMPT, "n"), summed(ANSWER, "n")).astype(np.int64)
+    return FlagsOverTime(times, scored_requests, prompts, answers, *shares)
 
 
 def _figures(name: str, rows: "pd.DataFrame") -> FlagFigures:

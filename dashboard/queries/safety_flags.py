@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard.periods import Period
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
 from dashboard.queries.safety import Flags
-from dashboard.queries.safety_rows import plan, scored_requests, snapshots
+from dashboard.queries.safety_rows import Plan, ScoredRequests, plan, requests_read, snapshots
 from lakehouse.flags import DECISIONS
 from metrics.proportions import wilson_interval
 
@@ -53,17 +53,21 @@ def triage(endpoint: str, period: Period, threshold: float, of: Flags) -> Triage
 
     Raises: QueryFailed, LakehouseError.
     """
-    found: Triage = _triage(shown("flags"), *snapshots(), endpoint, period, threshold, of)
+    found: Triage = _triage(shown("flags"), *snapshots(), endpoint, threshold, of.scorer, plan(period, of))
     return found
 
 
-@st.cache_resource(
-    max_entries=12, show_spinner=False, hash_funcs={**HASH_FUNCS, Flags: lambda of: (of.scorer, plan(of))}
-)
+@st.cache_resource(max_entries=12, show_spinner=False, hash_funcs=HASH_FUNCS)
 def _triage(
-    decided: Snapshot, requests: Snapshot, later: Snapshot, endpoint: str, period: Period, threshold: float, of: Flags
+    decided: Snapshot,
+    requests: Snapshot,
+    later: Snapshot,
+    endpoint: str,
+    threshold: float,
+    scorer: str,
+    how: Plan,
 ) -> Triage:
-    scored = scored_requests(endpoint, period, threshold, of)
+    scored: ScoredRequests = requests_read(requests, later, endpoint, threshold, scorer, how)
     decisions: pd.DataFrame = _decisions(decided, endpoint)
     rows = scored.flagged.merge(
         decisions.drop(columns=["toxicity", "toxicity_scorer"]), on="databricks_request_id", how="left"

@@ -4,8 +4,10 @@ Values of one scorer only. A toxicity that this scorer gave later (`request_scor
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import streamlit as st
 
 from dashboard.periods import Period
@@ -20,6 +22,8 @@ MOST_FLAGGED, MOST_OTHERS = 10_000, 5_000
 """Rows that are read of each kind: a chart of them stays quick, and within the 20,000 rows that a page may read."""
 ALL_UP_TO = 12_000
 """Up to so many scored requests none is left out."""
+MOST_READ = 500_000
+"""Single requests that are looked through for them: the newest of the period."""
 
 COLUMNS = (
     "databricks_request_id",
@@ -41,11 +45,13 @@ row stands for where the model scored a random sample, else 1."""
 class ScoredRequests:
     """Requests of a period with their toxicity by one scorer; both frames have the columns `COLUMNS`.
 
+    period: which part of the time was looked through: all of it, or the newest that has at most 500,000 requests.
     flagged: those at or above the threshold, the most toxic first, at most 10,000 of `flagged_total`.
     others: those below it: all of them, or 1 in `one_in` by a hash of their ids; `others_total` is how many there are.
     Both frames are shared between visitors: change a copy only.
     """
 
+    period: Period
     flagged: "pd.DataFrame"
     flagged_total: int
     others: "pd.DataFrame"
@@ -58,17 +64,33 @@ def scored_requests(endpoint: str, period: Period, threshold: float, of: Flags) 
 
     Raises: QueryFailed, LakehouseError.
     """
-    found: ScoredRequests = _scored(*snapshots(), endpoint, period, threshold, of.scorer, *plan(of))
+    found: ScoredRequests = requests_read(*snapshots(), endpoint, threshold, of.scorer, plan(period, of))
     return found
 
 
-def plan(of: Flags) -> tuple[int, int, bool]:
-    """How requests are read, as the rollups tell: how many are scored, 1 in how many of those below the threshold is
-    taken, and whether so many are flagged that only the most toxic are.
+@dataclass(frozen=True)
+class Plan:
+    """How single requests are read, as the rollups tell: which part of the time, and how many are scored in it.
+
+    one_in: 1 in how many of those below the threshold is taken. many: so many are flagged that only the most toxic are.
     """
-    scored = max(of.total.prompts.n, of.total.answers.n)
-    one_in = 1 if scored <= ALL_UP_TO else -(-scored // MOST_OTHERS)
-    return scored, one_in, of.total.prompts.flagged + of.total.answers.flagged > 0.9 * MOST_FLAGGED
+
+    period: Period
+    scored: int
+    one_in: int
+    many: bool
+
+
+def plan(period: Period, of: Flags) -> Plan:
+    """The plan for a period whose flags are `of`."""
+    over_time = of.over_time
+    since = np.cumsum(over_time.scored[::-1])[::-1]
+    # The first bin from which on there are few enough; the last bin is read whatever it has.
+    first = min(int(np.searchsorted(-since, -MOST_READ)), len(since) - 1)
+    scored = int(since[first])
+    flagged = float(over_time.prompts[first:].sum() + over_time.answers[first:].sum())
+    part = Period(period.start + first * timedelta(seconds=period.bin_seconds), period.end, period.bin_seconds)
+    return Plan(part, scored, 1 if scored <= ALL_UP_TO else -(-scored // MOST_OTHERS), flagged > 0.9 * MOST_FLAGGED)
 
 
 def toxicity_labels(request_id: str, period: Period) -> dict[str, float]:
@@ -82,31 +104,30 @@ def toxicity_labels(request_id: str, period: Period) -> dict[str, float]:
 
 # A resource, not data: what is kept is not copied for every rerun.
 @st.cache_resource(max_entries=12, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _scored(
-    snapshot: Snapshot,
-    later: Snapshot,
-    endpoint: str,
-    period: Period,
-    threshold: float,
-    scorer: str,
-    scored: int,
-    one_in: int,
-    many: bool,
+def requests_read(
+    snapshot: Snapshot, later: Snapshot, endpoint: str, threshold: float, scorer: str, how: Plan
 ) -> ScoredRequests:
-    wanted = {**_wanted(endpoint, period, scorer), "threshold": threshold}
+    """What `scored_requests` gives, by a plan."""
+    wanted = {**_wanted(endpoint, how.period, scorer), "threshold": threshold}
     some = "toxicity < $threshold AND ($one_in = 1 OR hash(databricks_request_id) % $one_in = 0)"
-    condition = some if many else f"(toxicity >= $threshold OR ({some}))"
-    rows = _rows(snapshot, later, condition, {**wanted, "one_in": one_in}, period)
+    condition = some if how.many else f"(toxicity >= $threshold OR ({some}))"
+    rows = _rows(snapshot, later, condition, {**wanted, "one_in": how.one_in}, how.period)
     flagged = rows[rows["toxicity"] >= threshold]
     others = rows[rows["toxicity"] < threshold]
     total = len(flagged)
-    if many:
+    if how.many:
         worst = "toxicity >= $threshold ORDER BY toxicity DESC LIMIT $limit"
-        flagged = _rows(snapshot, later, worst, {**wanted, "limit": MOST_FLAGGED}, period)
-        total = _count_flagged(snapshot, later, endpoint, period, threshold, scorer)
-    flagged = flagged.sort_values(["toxicity", "request_time"], ascending=False, ignore_index=True, kind="stable")
-    others_total = len(others) if one_in == 1 else max(scored - total, len(others))
-    return ScoredRequests(flagged, total, others.reset_index(drop=True), others_total, one_in)
+        flagged = _rows(snapshot, later, worst, {**wanted, "limit": MOST_FLAGGED}, how.period)
+        total = _count_flagged(snapshot, later, endpoint, how.period, threshold, scorer)
+    # DuckDB promises no order. Of equally toxic ones the last first.
+    flagged, others = (
+        part.sort_values(
+            ["toxicity", "request_time", "databricks_request_id"], ascending=[False, False, True], ignore_index=True
+        )
+        for part in (flagged, others)
+    )
+    others_total = len(others) if how.one_in == 1 else max(how.scored - total, len(others))
+    return ScoredRequests(how.period, flagged, total, others, others_total, how.one_in)
 
 
 def _count_flagged(

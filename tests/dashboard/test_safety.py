@@ -137,6 +137,19 @@ def test_a_sample_of_the_others_is_stated_and_the_flags_stay_whole(
     assert scored(span).others["databricks_request_id"].tolist() == found.others["databricks_request_id"].tolist()
 
 
+def test_of_a_long_time_the_newest_part_is_read_one_by_one(month: Month, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.queries.safety_rows.MOST_READ", 500)
+    span = period("30d", month.now)
+    found = scored(span)
+    assert span.start < found.period.start < found.period.end == span.end
+    rows = within(month.rows, found.period)
+    assert len(rows) <= 500 < len(within(month.rows, Period(found.period.start - timedelta(hours=12), span.end, 60)))
+    assert len(found.flagged) + len(found.others) == len(rows)
+    assert len(found.flagged) == len(toxic(rows))
+    monkeypatch.setattr("dashboard.queries.safety_rows.MOST_READ", 0)
+    assert scored(span).period.length == timedelta(hours=12)
+
+
 def test_of_more_flags_than_are_read_the_most_toxic_are_and_all_are_counted(
     month: Month, monkeypatch: pytest.MonkeyPatch
 ) -> None:

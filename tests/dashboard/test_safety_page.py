@@ -73,6 +73,15 @@ def test_a_link_moves_the_threshold(month: Month, page: Opener) -> None:
     assert not page("safety", threshold="; DROP TABLE").exception
 
 
+def test_samples_and_parts_are_said(month: Month, page: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, most in (("MOST_READ", 900), ("ALL_UP_TO", 300), ("MOST_OTHERS", 100)):
+        monkeypatch.setattr(f"dashboard.queries.safety_rows.{name}", most)
+    said = texts(page("safety", range="30 days"))
+    assert "Single requests (points, list, answers) are read from" in said
+    assert "a random sample of" in said
+    assert "by a hash of the request's id" in said
+
+
 def test_an_operator_dismisses_several_flags_at_once(
     few: tuple[Settings, pd.DataFrame], page: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
