@@ -5,8 +5,10 @@ Points that stand for requests carry `["bin", start, end (ms), key]` as `customd
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, time
 from html import escape
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -93,8 +95,13 @@ def spend_over_time(
     )
 
 
-def month_to_date(month: "MonthSpend", unit: str = "US dollars") -> "go.Figure":
-    """How the month's spend adds up day by day, and where it is going, with the interval as a band."""
+def month_to_date(month: "MonthSpend", zone: str, markers: Sequence["Marker"] = ()) -> "go.Figure":
+    """How the month's spend adds up day by day, and where it is going, with the interval as a band.
+
+    zone: of the month's days. markers: the changes of the month so far.
+    """
+    first = datetime.combine(month.today.replace(day=1), time(), ZoneInfo(zone))
+    span = [int(first.timestamp() * 1000), *(marker.time for marker in markers)]
     days = sorted(month.days)
     sums = np.cumsum([month.days[day] for day in days])
     so_far = {
@@ -111,14 +118,16 @@ def month_to_date(month: "MonthSpend", unit: str = "US dollars") -> "go.Figure":
         "hovertemplate": f"{_DAY}<br>%{{customdata[4]}} since the first<extra>so far</extra>",
     }
     traces = [*_ahead(month), so_far]
+    marked = frame.marked_times(markers, span, zone)
     axis = {**_TIME_AXIS, "range": [f"{month.today.replace(day=1)}T00:00:00", None]}
     return frame.figure(
-        traces,
+        [*traces, *marked.traces],
         height=260,
         legend=True,
         hovermode="closest",
         xaxis=axis,
-        yaxis={**_money_axis(unit), "rangemode": "tozero"},
+        yaxis={**_money_axis("US dollars"), "rangemode": "tozero"},
+        **marked.entries,
     )
 
 

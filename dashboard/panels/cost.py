@@ -5,11 +5,13 @@ from math import isfinite, nan
 
 import streamlit as st
 
-from dashboard.links import page_address, request_query
+from dashboard.links import page_address, request_query, requests_query
 from dashboard.money import money
 from dashboard.panels.cost_over_time import version_names
 from dashboard.periods import Period
 from dashboard.queries import cost, cost_conversations, cost_prices, traffic
+from dashboard.queries.cost_prices import UnpricedReason
+from dashboard.queries.requests import RequestFilter
 from dashboard.time_range import TimeRange
 from dashboard.widgets import empty, local, table, time_zone
 from dashboard.wording import NOTHING, number, percent, plain, plural
@@ -23,7 +25,8 @@ def tiles(endpoint: str, chosen: TimeRange) -> None:
     if not now["requests"]:
         empty("No request was scored in this time. A longer range may help.")
         return
-    st.caption(f"The {plain(chosen.label)}, compared with the same length of time before. Amounts are US dollars.")
+    label = plain(chosen.label[:1].upper() + chosen.label[1:])
+    st.caption(f"{label}, compared with the same length of time before. Amounts are US dollars.")
     days = _days_of(endpoint, period)
     unpriced = now["requests"] - now["priced"]
     with st.grid(5, min_column_width=150):
@@ -54,7 +57,7 @@ def unpriced(endpoint: str, period: Period) -> None:
         {
             "Version": [plain(names[reason.version]) for reason in reasons],
             "Why": [plain(reason.reason).capitalize() for reason in reasons],
-            "Requests": [number(reason.requests) for reason in reasons],
+            "Requests": [_all_of(reason, endpoint, period) for reason in reasons],
             "Share": [percent(reason.requests / looked_at, 0) for reason in reasons],
             "The newest": [
                 f"[{local(reason.newest):%d %b %H:%M}]"
@@ -70,6 +73,14 @@ def unpriced(endpoint: str, period: Period) -> None:
         f"{number(failed)} of them failed and have no answer. They are in no sum of this page, and never free."
         + (f" The reasons are those of the newest {number(looked_at)}." if looked_at < missing else "")
     )
+
+
+def _all_of(reason: UnpricedReason, endpoint: str, period: Period) -> str:
+    """How many requests; where they failed, with a link to all of them."""
+    if not reason.failed:
+        return number(reason.requests)
+    failed = RequestFilter(period.start, period.end, endpoint, versions=(reason.version,), statuses=("4xx", "5xx"))
+    return f"[{number(reason.requests)}]({page_address('requests', requests_query(failed, time_zone()))})"
 
 
 def _per_conversation(endpoint: str, period: Period) -> None:

@@ -7,7 +7,8 @@ from dashboard.downloads import download
 from dashboard.money import money, money_decimals
 from dashboard.panels.behind import rows_behind
 from dashboard.panels.cost_over_time import BEHIND
-from dashboard.queries import cost_days
+from dashboard.panels.marked import marked_line, opened_change
+from dashboard.queries import changes, cost_days
 from dashboard.queries.cost_days import MonthSpend
 from dashboard.widgets import clickable_chart, empty, table, time_zone
 from dashboard.wording import number, plain, plural
@@ -20,8 +21,12 @@ def month(endpoint: str) -> None:
         empty("Nothing with a price was spent in this month or in the weeks before.")
         return
     st.markdown(sentence(found))
-    points = clickable_chart(charts.month_to_date(found), key="month", alt=sentence(found))
+    marked = changes.markers(cost_days.month_period(found, time_zone()), endpoint)
+    figure = charts.month_to_date(found, time_zone(), marked)
+    points = clickable_chart(figure, key="month", alt=sentence(found).replace("*", "").replace("\\", ""))
     st.caption(_method(found))
+    marked_line(marked)
+    opened_change(points)
     if points and (points[0].get("customdata") or [""])[0] == "day":
         wanted = cost_days.day_filter(endpoint, str(points[0]["customdata"][1]), time_zone())
         rows_behind(wanted, BEHIND, order="cost_usd")

@@ -92,7 +92,7 @@ def _by_version(endpoint: str, period: Period) -> None:
     marked_line(marked)
     opened_change(points)
     _chosen(endpoint, period, points, "version")
-    _as_table(found.starts, parts, time_zone(), by_day=found.by_day, exported="spend by version")
+    _as_table(endpoint, (found.starts, found.ends), parts, by_day=found.by_day, exported="spend by version")
     _versions(found, names)
     _spikes(endpoint, spikes)
 
@@ -124,7 +124,7 @@ def _by_requester(endpoint: str, period: Period) -> None:
     marked_line(marked)
     opened_change(points)
     _chosen(endpoint, whole, points, "requester")
-    _as_table(found.starts, parts, "UTC", by_day=True)
+    _as_table(endpoint, (found.starts, found.ends), parts, by_day=True, zone="UTC")
     _requesters(found, whole, endpoint)
 
 
@@ -142,24 +142,34 @@ def _chosen(endpoint: str, period: Period, points: Sequence[dict[str, Any]], of:
         rows_behind(wanted, BEHIND, order="cost_usd")
 
 
-def _as_table(starts: Any, parts: Sequence[Part], zone: str, *, by_day: bool, exported: str = "") -> None:
-    """The same as the chart for a screen reader, and as files where it holds nobody's name."""
+def _as_table(
+    endpoint: str, steps: tuple[Any, Any], parts: Sequence[Part], *, by_day: bool, zone: str = "", exported: str = ""
+) -> None:
+    """The same as the chart for a screen reader and the keyboard; as files, too, where it holds nobody's name."""
     import pandas as pd
 
     form = "%d %b %Y" if by_day else "%d %b %H:%M"
-    times = pd.to_datetime(starts, unit="ms", utc=True)
+    zone = zone or time_zone()
+    starts, ends = (pd.to_datetime(edges, unit="ms", utc=True) for edges in steps)
+    addresses = [
+        page_address("requests", requests_query(RequestFilter(start, end, endpoint), time_zone()))
+        for start, end in zip(starts, ends, strict=True)
+    ]
     decimals = money_decimals(usd for part in parts for usd in part.usd.tolist()) + 1
     with st.container(horizontal=True, gap="small"):
         with st.expander("As a table"):
             table(
                 {
-                    "From": list(times.tz_convert(zone).strftime(form)),
-                    **{plain(part.label): [money(usd, decimals) for usd in part.usd.tolist()] for part in parts},
+                    "From": [
+                        f"[{said}]({address})"
+                        for said, address in zip(starts.tz_convert(zone).strftime(form), addresses, strict=True)
+                    ],
+                    **{plain(part.label): [plain(money(usd, decimals)) for usd in part.usd.tolist()] for part in parts},
                 },
-                alt="The numbers of the chart, US dollars",
+                alt="The numbers of the chart in US dollars, each time with a link to its requests",
             )
         if exported:
-            columns = {"start_utc": times, **{f"usd {part.key}": part.usd for part in parts}}
+            columns = {"start_utc": starts, **{f"usd {part.key}": part.usd for part in parts}}
             download(pd.DataFrame(columns), exported)
 
 

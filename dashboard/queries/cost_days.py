@@ -139,6 +139,12 @@ def day_filter(endpoint: str, day: str, zone: str) -> RequestFilter:
     return RequestFilter(_midnight(wanted, zone), _midnight(wanted + timedelta(days=1), zone), endpoint)
 
 
+def month_period(month: MonthSpend, zone: str) -> Period:
+    """From the first of a month to the end of its last day so far."""
+    start, end = _midnight(month.today.replace(day=1), zone), _midnight(month.today + timedelta(days=1), zone)
+    return Period(start, end, 900)
+
+
 def month_frame(month: MonthSpend) -> "pd.DataFrame":
     """The month as a table: columns day, usd (None for days ahead), total, low, high, where the month will stand."""
     import pandas as pd

@@ -30,10 +30,14 @@ class PricesWrong(DashboardError):
 
 @dataclass(frozen=True)
 class UnpricedReason:
-    """Why requests of a version have no cost; `request_id` is the newest of them, `newest` its time (UTC)."""
+    """Why requests of a version have no cost, and whether they failed, so that there is no answer to price.
+
+    `request_id` is the newest of them, `newest` its time (UTC).
+    """
 
     version: str
     reason: str
+    failed: bool
     requests: int
     request_id: str
     newest: datetime
@@ -121,17 +125,18 @@ def _sources(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) 
 def _unpriced(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -> list[UnpricedReason]:
     rows = select(
         snapshot,
-        """SELECT version, reason, count(*) AS n, arg_max(databricks_request_id, request_time) AS request_id,
+        """SELECT version, reason, failed, count(*) AS n, arg_max(databricks_request_id, request_time) AS request_id,
                   max(request_time) AS newest
            FROM (SELECT databricks_request_id, request_time,
                         coalesce(entity_name, '') || '/' || coalesce(entity_version, '') AS version,
+                        coalesce(status_code >= 400, false) AS failed,
                         CASE WHEN status_code >= 400 THEN 'the request failed, so there is no answer to price'
                              ELSE coalesce(unscored['cost_usd'], 'no reason was noted') END AS reason
                  FROM this
                  WHERE endpoint_name = $endpoint AND request_time >= $start AND request_time < $end
                    AND cost_usd IS NULL
                  ORDER BY request_time DESC LIMIT $most)
-           GROUP BY version, reason ORDER BY n DESC, version, reason""",
+           GROUP BY version, reason, failed ORDER BY n DESC, version, reason""",
         span=(start, end),
         endpoint=endpoint,
         start=start,
@@ -139,6 +144,8 @@ def _unpriced(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime)
         most=MOST_UNPRICED,
     )
     return [
-        UnpricedReason(row["version"], row["reason"], int(row["n"]), row["request_id"], row["newest"])
+        UnpricedReason(
+            row["version"], row["reason"], bool(row["failed"]), int(row["n"]), row["request_id"], row["newest"]
+        )
         for row in rows.to_dict("records")
     ]
