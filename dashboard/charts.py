@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from dashboard.queries.quality import ScoreComparison
 
 MOST_SLOTS = 25
-MANY_DOTS = 300
 STRIP_SYMBOLS = {"succeeded": "circle", "failed": "x"}
 STATE_COLORS = {"succeeded": GOOD, "running": ACCENT, "timed_out": WARNING, "interrupted": WARNING, "failed": BAD}
 
@@ -152,34 +151,6 @@ def traffic_split(parts: Sequence[tuple[str, str, int]]) -> "go.Figure":
     )
 
 
-def minute_means(
-    means: "pd.DataFrame",
-    zone: str,
-    unit: str,
-    labels: Mapping[str, str],
-    decimals: int,
-    line_seconds: int,
-    markers: Sequence["Marker"] = (),
-) -> "go.Figure":
-    """Every minute's average as a dot and that of every `line_seconds` as a line, one colour a version.
-
-    means: columns time (int64, ms), version, n, mean, as `queries.quality.minute_means` gives them.
-    labels: version (as in `means`) → how people call it. `markers`: the changes of that time.
-    """
-    dots, lines = _minute_traces(means, zone, labels, decimals, line_seconds)
-    axis = {"type": "date", "gridcolor": GRID, "zeroline": False}
-    marked = frame.marked_times(markers, means["time"].to_numpy(np.int64), zone)
-    return frame.figure(
-        [*dots, *lines, *marked.traces],
-        height=340,
-        legend=True,
-        hovermode="closest",
-        xaxis=axis,
-        yaxis=frame.axis(unit),
-        **marked.entries,
-    )
-
-
 def run_history(runs: Sequence[dict[str, Any]], zone: str, markers: Sequence["Marker"] = ()) -> "go.Figure":
     """How long each run took, one bar a run, coloured by its state. runs: oldest first, all of them ended.
 
@@ -291,55 +262,3 @@ def amounts(
         xaxis={**frame.axis(unit), "rangemode": "tozero"},
         yaxis={"type": "category", "automargin": True, "fixedrange": True, "ticksuffix": "  "},
     )
-
-
-def _minute_traces(
-    means: "pd.DataFrame", zone: str, labels: Mapping[str, str], decimals: int, line_seconds: int
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The dots of the minutes and the lines of their averages, as plotly's traces."""
-    dots: list[dict[str, Any]] = []
-    lines: list[dict[str, Any]] = []
-    for version, label in ((version, escape(label)) for version, label in labels.items()):
-        part = means[means["version"] == version]
-        color = version_color(version.rpartition("/")[2])
-        many = len(part) > MANY_DOTS
-        both = {
-            "name": label,
-            "legendgroup": label,
-            "hovertemplate": f"%{{x|%d %b %H:%M}}<br>{label}: %{{y:.{decimals}f}}<extra></extra>",
-        }
-        dots.append(
-            {
-                **both,
-                "type": "scattergl",
-                "mode": "markers",
-                "x": shown_times(part["time"], zone),
-                "y": part["mean"].to_numpy(float),
-                "marker": {"color": translucent(color, 0.28 if many else 0.6), "size": 3.5 if many else 6},
-                "showlegend": False,
-            }
-        )
-        starts, line = _coarser(part, line_seconds * 1000)
-        lines.append(
-            {
-                **both,
-                "type": "scatter",
-                "mode": "lines",
-                "x": shown_times(starts, zone),
-                "y": line,
-                "line": {"color": color, "width": 2.5},
-            }
-        )
-    return dots, lines
-
-
-def _coarser(part: "pd.DataFrame", width: int) -> tuple[Any, Any]:
-    """Averages of `width` milliseconds at their middle, weighted, with a gap (NaN) where six or more are empty."""
-    if part.empty:
-        return np.array([], dtype=np.int64), np.array([])
-    starts, position = np.unique((part["time"] // width * width).to_numpy(np.int64), return_inverse=True)
-    weight = part["n"].to_numpy(float)
-    line = np.bincount(position, part["mean"].to_numpy(float) * weight) / np.bincount(position, weight)
-    breaks = np.flatnonzero(np.diff(starts) > 6 * width) + 1
-    starts = starts + width // 2
-    return np.insert(starts, breaks, starts[breaks] - 1), np.insert(line, breaks, math.nan)

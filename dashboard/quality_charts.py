@@ -1,6 +1,6 @@
 """Figures of the Quality page: how the values of two sides are spread. Data in, a plotly figure out.
 
-The pies, the bars in their place and the minutes are in `dashboard.charts`.
+The pies and the bars in their place are in `dashboard.charts`, the minutes in `dashboard.minute_charts`.
 """
 
 import math
@@ -42,7 +42,8 @@ def spread_edges(metric: str, sides: Sequence[Distribution]) -> Floats:
     lower, upper = (np.array([side.at(np.array([share]))[0] for side in known]) for share in (0.25, 0.75))
     low = max(low, float((lower - _FENCE * (upper - lower)).min()))
     high = min(high, float((upper + _FENCE * (upper - lower)).max()))
-    half = (high - low) / 2 or max(abs(low), 1.0) / 20
+    # A little wider, so that values which stand at the ends are inside.
+    half = (high - low) / 2 * 1.01 or max(abs(low), 1.0) / 20
     middle = (high + low) / 2
     return np.asarray(np.linspace(middle - half, middle + half, BINS + 1))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard import charts
+from dashboard import minute_charts
 from dashboard.downloads import download
 from dashboard.panels.behind import rows_behind
 from dashboard.panels.marked import marked_line
@@ -20,6 +20,7 @@ from dashboard.wording import duration, number, plain
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
 
 _MOST_ROWS = 500
 """Lines of the table for screen readers: the averages of the line, not every minute."""
@@ -42,9 +43,7 @@ def minutes(endpoint: str, a: Side, b: Side) -> None:
     first = int(shown["time"].min())
     marked = tuple(marker for marker in changes.markers(period, endpoint) if marker.time >= first)
     unit = f"{score.title}, {score.unit}"
-    # A value that stands for many weighs as many in the lines.
-    weighed = shown.assign(n=shown["weight"])
-    figure = charts.minute_means(weighed, time_zone(), unit, versions, score.decimals, period.bin_seconds, marked)
+    figure = minute_charts.minute_means(shown, time_zone(), unit, versions, score.decimals, period.bin_seconds, marked)
     spoken = f"{score.title} of the answers, minute by minute: {number(len(shown))} minutes"
     points = clickable_chart(figure, key="minutes", alt=spoken)
     left_out = len(set(means["scorer"])) - 1
@@ -56,7 +55,7 @@ def minutes(endpoint: str, a: Side, b: Side) -> None:
         f"Scored by {plain(scorer)}.{others}"
     )
     marked_line(marked)
-    _minute_behind(points, shown, list(versions), endpoint, score)
+    _minute_behind(points, figure, endpoint, score)
     _tables(shown, versions, period, score)
 
 
@@ -83,45 +82,41 @@ def _covered(a: Period, b: Period) -> Period:
         return b
 
 
-def _minute_behind(
-    points: Sequence[dict[str, Any]], shown: "pd.DataFrame", versions: Sequence[str], endpoint: str, score: Score
-) -> None:
-    """The requests of the minute whose dot was chosen. The dots come first in the figure, one trace a version."""
-    if not points:
+def _minute_behind(points: Sequence[dict[str, Any]], figure: "go.Figure", endpoint: str, score: Score) -> None:
+    """The requests of the minute whose dot was chosen."""
+    trace, place = (points[0].get("curve_number"), points[0].get("point_index")) if points else (None, None)
+    if not isinstance(trace, int) or not isinstance(place, int) or trace >= len(figure.data):
         return
-    trace, place = points[0].get("curve_number"), points[0].get("point_index")
-    if not isinstance(trace, int) or not isinstance(place, int) or trace >= len(versions):
+    meta = figure.data[trace].meta
+    if not meta or meta[0] != "minutes":
         return
-    own = shown[shown["version"] == versions[trace]]
-    if place >= len(own):
-        return
-    start = datetime.fromtimestamp(int(own["time"].iloc[place]) / 1000, UTC)
-    wanted = RequestFilter(
-        start, start + timedelta(minutes=1), endpoint, versions=(versions[trace],), score=score.metric
-    )
+    start = datetime.fromtimestamp(meta[2] / 1000, UTC) + timedelta(minutes=place)
+    wanted = RequestFilter(start, start + timedelta(minutes=1), endpoint, versions=(meta[1],), score=score.metric)
     rows_behind(wanted, (score.metric,))
 
 
 def _tables(shown: "pd.DataFrame", versions: dict[str, str], period: Period, score: Score) -> None:
     import pandas as pd
 
-    times = pd.to_datetime(shown["time"], unit="ms", utc=True)
-    whole = shown.assign(minute=times.dt.tz_convert(time_zone()).dt.strftime("%Y-%m-%d %H:%M"))
-    whole = whole.assign(version=whole["version"].map(versions))
+    times = pd.to_datetime(shown["time"], unit="ms", utc=True).dt.tz_convert(time_zone()).dt.tz_localize(None)
+    names = shown["version"].cat.rename_categories(
+        {key: versions.get(key, key) for key in shown["version"].cat.categories}
+    )
+    whole = pd.DataFrame({"minute": times, "version": names, "answers": shown["n"], "average": shown["mean"]})
     with st.expander("As a table"):
         width = period.bin_seconds * 1000
         lines = shown.assign(start=shown["time"] // width * width, weighted=shown["mean"] * shown["weight"])
         sums = lines.groupby(["start", "version"])[["n", "weight", "weighted"]].sum().reset_index().tail(_MOST_ROWS)
-        starts = pd.to_datetime(sums["start"], unit="ms", utc=True).dt.tz_convert(time_zone())
+        starts = pd.to_datetime(sums["start"], unit="ms", utc=True).dt.tz_convert(time_zone()).dt.tz_localize(None)
         st.dataframe(
             pd.DataFrame(
                 {
-                    "from": starts.dt.strftime("%Y-%m-%d %H:%M"),
-                    "version": sums["version"].map(versions),
+                    "from": starts,
+                    "version": sums["version"].map(versions).astype(str),
                     "answers": sums["n"],
                     f"{score.title}, average of {duration(period.bin_seconds)}": sums["weighted"] / sums["weight"],
                 }
             ),
             hide_index=True,
         )
-    download(whole[["minute", "version", "scorer", "n", "mean"]], f"quality {score.metric} minutes")
+    download(whole, f"quality {score.metric} minutes")

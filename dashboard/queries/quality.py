@@ -86,7 +86,7 @@ def minute_means(endpoint: str, metric: str, period: Period) -> "pd.DataFrame":
 
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
 def _minute_means(snapshot: Snapshot, endpoint: str, metric: str, period: Period) -> "pd.DataFrame":
-    return select(
+    found = select(
         snapshot,
         """SELECT epoch_ms(window_start) AS time,
                   coalesce(entity_name, '') || '/' || entity_version AS version, scorer,
@@ -100,6 +100,8 @@ def _minute_means(snapshot: Snapshot, endpoint: str, metric: str, period: Period
         end=period.end,
         metric=metric,
     )
+    # Names of 43,200 rows are many times quicker to look through as categories.
+    return found.astype({"version": "category", "scorer": "category"})
 
 
 def compared(sums: "pd.DataFrame", score: Score, a: str, b: str) -> ScoreComparison:

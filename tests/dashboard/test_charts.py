@@ -51,19 +51,6 @@ def test_times_read_as_in_the_zone_of_the_page_whatever_zone_the_browser_is_in()
     assert charts.shown_times(np.array([], dtype=np.int64), "UTC").tolist() == []
 
 
-def test_lines_of_minutes_are_weighted_and_break_where_nothing_was_asked() -> None:
-    hour = 3_600_000
-    means = pd.DataFrame(
-        {"time": [0, 60_000, 20 * hour], "version": "m/1", "scorer": "s", "n": [1, 3, 1], "mean": [1.0, 5.0, 7.0]}
-    )
-    figure = charts.minute_means(means, "UTC", "grade", {"m/1": "v1"}, 2, 3600)
-    dots, line = figure.data
-    assert list(dots.y) == [1.0, 5.0, 7.0]
-    assert line.y[0] == pytest.approx(4.0)
-    assert np.isnan(line.y[1])
-    assert line.y[2] == pytest.approx(7.0)
-
-
 def test_names_from_outside_cannot_bring_markup_into_a_chart() -> None:
     figure = charts.amounts({"<a href='x'>reason</a>": 3}, "requests", "#123456")
     assert "<" not in figure.data[0].y[0]
