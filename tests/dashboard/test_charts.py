@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from dashboard import charts
+from dashboard.chart_times import shown_times
 from dashboard.colors import VERSION_COLORS, version_color
 from dashboard.queries.quality import SCORES, ScoreComparison
 from metrics.comparison import Moments, compare
@@ -46,9 +47,9 @@ def test_averages_of_zero_or_below_are_no_pie(a: float, b: float, possible: bool
 def test_times_read_as_in_the_zone_of_the_page_whatever_zone_the_browser_is_in() -> None:
     noon = int(pd.Timestamp("2026-07-01T12:00Z").timestamp() * 1000)
     winter = int(pd.Timestamp("2026-12-01T12:00Z").timestamp() * 1000)
-    shown = charts.shown_times(np.array([noon, winter]), "Europe/Berlin")
+    shown = shown_times(np.array([noon, winter]), "Europe/Berlin")
     assert shown.tolist() == ["2026-07-01T14:00:00", "2026-12-01T13:00:00"]
-    assert charts.shown_times(np.array([], dtype=np.int64), "UTC").tolist() == []
+    assert shown_times(np.array([], dtype=np.int64), "UTC").tolist() == []
 
 
 def test_names_from_outside_cannot_bring_markup_into_a_chart() -> None:

@@ -41,7 +41,7 @@ def test_lines_of_minutes_are_weighted_and_break_where_nothing_was_asked() -> No
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Australia/Lord_Howe", "UTC", "Asia/Kathmandu"])
 def test_a_dot_stands_where_the_clock_stood_also_when_it_is_set(zone: str) -> None:
-    """The last week of October 2026: Berlin goes back an hour on the 25th; Lord Howe went by half an hour on the 4th."""
+    """Berlin goes back an hour on 25 October 2026; Lord Howe goes on by half an hour on the 4th."""
     first = int(pd.Timestamp("2026-09-30T07:13Z").timestamp() * 1000)
     times = first + np.arange(0, 30 * 24 * 60, 7) * 60_000
     values = np.arange(len(times), dtype=float)
