@@ -1,6 +1,6 @@
 """Panels of the Traffic page: the period in numbers, requests and tokens over time, and when people ask."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import traffic_charts
 from dashboard.panels.behind import rows_behind
 from dashboard.panels.marked import marked_line, opened_change
-from dashboard.panels.traffic_numbers import by_bin, chosen, moment, numbers, part_names, redrawn_alone
+from dashboard.panels.traffic_numbers import by_bin, chosen, chosen_bin, numbers, part_names, redrawn_alone
 from dashboard.periods import Period
 from dashboard.queries import changes, traffic_over_time
 from dashboard.queries.requests import RequestFilter
@@ -125,14 +125,13 @@ def _stack(endpoint: str, asked: TimeRange, by: str, metric: str, unit: str, tit
     if metric == REQUESTS:
         marked_line(marked, asked.query.get("range", ""))
     opened_change(points)
-    bar = chosen(points, "bin")
+    bar = chosen_bin(points, list(amounts.parts), amounts.times)
     if bar is not None:
-        _behind(endpoint, asked.period, by, bar, amounts.seconds)
+        _behind(endpoint, asked.period, by, *bar, amounts.seconds)
 
 
-def _behind(endpoint: str, period: Period, by: str, bar: list[Any], seconds: int) -> None:
+def _behind(endpoint: str, period: Period, by: str, key: str, start: datetime, seconds: int) -> None:
     """The requests of one bar."""
-    start, key = moment(bar[1]), str(bar[2])
     end = start + timedelta(seconds=seconds)
     if by != "requester":
         start, end = max(start, period.start), min(end, period.end)

@@ -9,7 +9,7 @@ from dashboard import traffic_charts
 from dashboard.moment import chosen_moment
 from dashboard.panels.behind import rows_behind
 from dashboard.panels.marked import marked_line, opened_change
-from dashboard.panels.traffic_numbers import by_bin, chosen, moment, numbers, redrawn_alone, version_names
+from dashboard.panels.traffic_numbers import by_bin, chosen_bin, numbers, redrawn_alone, version_names
 from dashboard.queries import changes, endpoint_errors
 from dashboard.queries.endpoint_errors import LastMinute, StatusCodes
 from dashboard.queries.requests import RequestFilter
@@ -48,11 +48,11 @@ def over_time(endpoint: str, asked: TimeRange) -> None:
     numbers(by_bin(times(period), columns), "failed requests over time", alt=alt)
     marked_line(marked, asked.query.get("range", ""))
     opened_change(points)
-    bar = chosen(points, "bin")
+    bar = chosen_bin(points, list(parts), times(period))
     if bar is not None:
-        start = moment(bar[1])
+        status, start = bar
         end = start + timedelta(seconds=period.bin_seconds)
-        rows_behind(RequestFilter(start, end, endpoint, statuses=(str(bar[2]),)), (LATENCY,))
+        rows_behind(RequestFilter(start, end, endpoint, statuses=(status,)), (LATENCY,))
 
 
 def logged(endpoint: str, asked: TimeRange) -> None:

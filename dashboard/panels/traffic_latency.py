@@ -1,12 +1,14 @@
 """Panels of the Traffic page about time: latency over time, by the length of the answer, and how it is spread."""
 
+from datetime import timedelta
+
 import streamlit as st
 
 from dashboard import traffic_charts
 from dashboard.measures import MEASURES
 from dashboard.panels.behind import rows_behind
 from dashboard.panels.marked import marked_line, opened_change
-from dashboard.panels.traffic_numbers import by_bin, chosen, moment, numbers, redrawn_alone, version_names
+from dashboard.panels.traffic_numbers import by_bin, chosen, chosen_bin, numbers, redrawn_alone, version_names
 from dashboard.queries import changes, traffic_over_time
 from dashboard.queries.requests import RequestFilter
 from dashboard.queries.traffic_latency import LEAST_IN_BIN, LatencyByTokens, VersionLatency, latency_by_tokens
@@ -53,10 +55,11 @@ def over_time_lines(endpoint: str, asked: TimeRange) -> None:
     numbers(by_bin(lines.times, columns), f"latency over time {chosen_lines}", alt=alt)
     marked_line(marked, asked.query.get("range", ""))
     opened_change(points)
-    point = chosen(points, "bin")
+    point = chosen_bin(points, [key for key, _ in names], lines.times)
     if point is not None:
-        start, end = moment(point[1]), moment(point[1] + lines.seconds * 1000)
-        wanted = RequestFilter(start, end, endpoint, versions=(point[2],) if point[2] else ())
+        key, start = point
+        end = start + timedelta(seconds=lines.seconds)
+        wanted = RequestFilter(start, end, endpoint, versions=(key,) if key else ())
         st.caption("The slowest first:")
         rows_behind(wanted, _COLUMNS, order=LATENCY)
 

@@ -88,6 +88,18 @@ def chosen(points: Sequence[Mapping[str, Any]], kind: str) -> list[Any] | None:
     return None
 
 
+def chosen_bin(points: Sequence[Mapping[str, Any]], keys: Sequence[str], times: "Times") -> tuple[str, datetime] | None:
+    """The key of the trace and the start (UTC) of the first chosen point of a time chart; None where none was chosen.
+
+    keys and times: of the chart's traces and bins, in its order.
+    """
+    for point in points:
+        trace, place = point.get("curve_number"), point.get("point_index")
+        if isinstance(trace, int) and isinstance(place, int) and trace < len(keys) and place < len(times):
+            return keys[trace], moment(times[place])
+    return None
+
+
 def moment(milliseconds: float) -> datetime:
     """A time of a chart as UTC."""
     return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)

@@ -49,10 +49,10 @@ def by_version(endpoint: str, period: Period) -> "pd.DataFrame":
     Raises: QueryFailed, LakehouseError.
     """
     rows = failures(endpoint, period)
-    table = rows.pivot_table(index="version", columns="status_class", values="n", aggfunc="sum", fill_value=0)
-    found = table.reindex(columns=["4xx", "5xx"], fill_value=0).set_axis(["errors_4xx", "errors_5xx"], axis=1)
-    found.insert(0, "requests", table.sum(axis=1))
-    return found.sort_values("requests", ascending=False, kind="stable").reset_index()
+    n = rows["n"]
+    classes = {"requests": n, **{f"errors_{name}": n.where(rows["status_class"] == name, 0) for name in ("4xx", "5xx")}}
+    sums = rows[["version"]].assign(**classes).groupby("version", sort=True).sum()
+    return sums.sort_values("requests", ascending=False, kind="stable").reset_index()
 
 
 def status_codes(endpoint: str, period: Period) -> StatusCodes:

@@ -82,13 +82,19 @@ def traffic_spikes(endpoint: str, period: Period) -> Spikes:
 
     Raises: QueryFailed, LakehouseError.
     """
+    found: Spikes = _traffic_spikes(shown("metrics_15min"), endpoint, period)
+    return found
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _traffic_spikes(snapshot: Snapshot, endpoint: str, period: Period) -> Spikes:
     seconds = 900 if period.length <= _SHORT else 3600
     # Bins are counted back from the end; before the period they are only what to judge by.
     end = -(-int(period.end.timestamp()) // 900) * 900
     first = min(period.start, period.end - HISTORY).timestamp()
     count = int(np.ceil((end - first) / seconds))
     start = datetime.fromtimestamp(end - count * seconds, UTC)
-    rows = _sums(shown("metrics_15min"), endpoint, start, datetime.fromtimestamp(end, UTC), seconds)
+    rows = _sums(snapshot, endpoint, start, datetime.fromtimestamp(end, UTC), seconds)
     starts = (int(start.timestamp()) + np.arange(count, dtype=np.int64) * seconds) * 1000
     series = {of: _by_bin(rows, of, count) for of in _SERIES}
     inside = starts >= int(period.start.timestamp() * 1000)
@@ -108,14 +114,13 @@ def traffic_spikes(endpoint: str, period: Period) -> Spikes:
 
 def askers(endpoint: str, spike: TrafficSpike) -> Askers:
     """Who most of a spike's requests, or tokens, belong to. Raises: QueryFailed, LakehouseError."""
-    rows = _askers(shown("request_metrics"), endpoint, spike.start, spike.end)
-    return Askers(_most(rows, "requester", spike.of), _most(rows, "version", spike.of), int(rows["requests"].sum()))
+    found: Askers = _askers(shown("request_metrics"), endpoint, spike)
+    return found
 
 
 _SERIES = ("requests", "tokens")
 
 
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
 def _sums(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime, seconds: int) -> "pd.DataFrame":
     return select(
         snapshot,
@@ -135,8 +140,8 @@ def _sums(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime, sec
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _askers(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -> "pd.DataFrame":
-    return select(
+def _askers(snapshot: Snapshot, endpoint: str, spike: TrafficSpike) -> Askers:
+    rows = select(
         snapshot,
         """SELECT coalesce(requester, '') AS requester,
                   coalesce(entity_name, '') || '/' || coalesce(entity_version, '') AS version,
@@ -145,12 +150,13 @@ def _askers(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -
            FROM (SELECT requester, entity_name, entity_version, prompt_tokens, completion_tokens FROM this
                  WHERE endpoint_name = $endpoint AND request_time >= $start AND request_time < $end LIMIT $most)
            GROUP BY ALL""",
-        span=(start, end),
+        span=(spike.start, spike.end),
         endpoint=endpoint,
-        start=start,
-        end=end,
+        start=spike.start,
+        end=spike.end,
         most=MOST_ROWS,
     )
+    return Askers(_most(rows, "requester", spike.of), _most(rows, "version", spike.of), int(rows["requests"].sum()))
 
 
 def _by_bin(rows: "pd.DataFrame", column: str, count: int) -> NDArray[np.float64]:

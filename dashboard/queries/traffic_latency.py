@@ -59,7 +59,13 @@ def latency_by_tokens(endpoint: str, period: Period) -> LatencyByTokens:
     total = round(float(distribution(endpoint, period, TOKENS_OUT)["weight"].sum()))
     # A little less than may be read, so that none has to be cut off at the end.
     share = 1.0 if total <= MOST_ROWS else 0.97 * MOST_ROWS / total
-    rows = _rows(shown("request_metrics"), endpoint, period.start, period.end, share)
+    found: LatencyByTokens = _latency_by_tokens(shown("request_metrics"), endpoint, period, share, total)
+    return found
+
+
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _latency_by_tokens(snapshot: Snapshot, endpoint: str, period: Period, share: float, total: int) -> LatencyByTokens:
+    rows = _rows(snapshot, endpoint, period.start, period.end, share)
     tokens, latency = (rows[name].to_numpy(float) for name in ("tokens", "latency"))
     edges = _edges(tokens)
     found = [
@@ -69,7 +75,6 @@ def latency_by_tokens(endpoint: str, period: Period) -> LatencyByTokens:
     return LatencyByTokens(tuple(sorted(found, key=lambda part: (-part.n, part.version))), len(rows), total)
 
 
-@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
 def _rows(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime, share: float) -> "pd.DataFrame":
     return select(
         snapshot,

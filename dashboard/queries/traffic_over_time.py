@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dashboard.periods import Period
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
 from dashboard.queries.sample import REQUESTS
-from metrics.buckets import quantile
+from metrics.buckets import bucket_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,31 +91,11 @@ def finer(period: Period) -> Period:
 
 def summary(endpoint: str, period: Period) -> Summary:
     """The tiles of the page. Raises: QueryFailed, LakehouseError."""
+    minutes = 1 if period.length <= _MINUTE_BY_MINUTE else 15
     period = finer(period)
-    sums, latency = _read(endpoint, period)
-    peak_table, minutes = ("metrics_minute", 1) if period.length <= _MINUTE_BY_MINUTE else ("metrics_15min", 15)
-    counts = sums[sums["metric"] == REQUESTS]
-
-    def both(value: Callable[["pd.DataFrame"], float], rows: "pd.DataFrame") -> Figure:
-        before = rows["bin"] == _BEFORE
-        return Figure(value(rows[~before]), value(rows[before]))
-
-    def error_share(rows: "pd.DataFrame") -> float:
-        whole = rows["n"].sum()
-        return float(rows["n"][_failed(rows)].sum() / whole) if whole else float("nan")
-
-    requests = both(lambda rows: float(rows["n"].sum()), counts)
-    length = period.length.total_seconds() / 60
-    return Summary(
-        requests=requests,
-        per_minute=Figure(requests.value / length, requests.previous / length),
-        peak=_peak(shown(peak_table), endpoint, period, minutes),
-        peak_minutes=minutes,
-        tokens_in=both(lambda rows: float(rows["total"].sum()), sums[sums["metric"] == TOKENS_IN]),
-        tokens_out=both(lambda rows: float(rows["total"].sum()), sums[sums["metric"] == TOKENS_OUT]),
-        error_share=both(error_share, counts),
-        latency={name: both(partial(_quantile, share), latency) for name, share in QUANTILES.items()},
-    )
+    peak_table = shown("metrics_minute" if minutes == 1 else "metrics_15min")
+    found: Summary = _summary(shown(period.table), peak_table, endpoint, period, minutes)
+    return found
 
 
 def stack(endpoint: str, period: Period, by: str, metric: str) -> Stack:
@@ -126,7 +106,7 @@ def stack(endpoint: str, period: Period, by: str, metric: str) -> Stack:
     if by == "requester":
         return requesters(endpoint, period, metric)
     period = finer(period)
-    rows, _ = _read(endpoint, period)
+    rows = _sums_of(endpoint, period)
     rows = rows[(rows["metric"] == metric) & (rows["bin"] != _BEFORE)]
     column = "n" if metric == REQUESTS else "total"
     return _stacked(rows, "status_class" if by == "status" else "version", column, times(period), period.bin_seconds)
@@ -152,19 +132,15 @@ def failures(endpoint: str, period: Period) -> "pd.DataFrame":
 
     Raises: QueryFailed, LakehouseError.
     """
-    rows, _ = _read(endpoint, finer(period))
+    rows = _sums_of(endpoint, finer(period))
     return rows[(rows["metric"] == REQUESTS) & (rows["bin"] != _BEFORE)][["bin", "version", "status_class", "n"]]
 
 
 def latency_lines(endpoint: str, period: Period) -> LatencyLines:
     """Latency over time, within 1 %. Raises: QueryFailed, LakehouseError."""
     period = finer(period)
-    _, rows = _read(endpoint, period)
-    rows = rows[rows["bin"] != _BEFORE]
-    by_key = {"": rows, **{str(key): part for key, part in rows.groupby("version", sort=True)}}
-    return LatencyLines(
-        times(period), period.bin_seconds, {key: _lines(part, period.bins) for key, part in by_key.items()}
-    )
+    found: LatencyLines = _latency_lines(shown(period.table), endpoint, period)
+    return found
 
 
 def distribution(endpoint: str, period: Period, metric: str) -> "pd.DataFrame":
@@ -183,9 +159,48 @@ def times(period: Period) -> Times:
     return start + np.arange(period.bins, dtype=np.int64) * period.bin_seconds * 1000
 
 
-def _read(endpoint: str, period: Period) -> tuple["pd.DataFrame", "pd.DataFrame"]:
-    snapshot = shown(period.table)
-    return _sums(snapshot, endpoint, period), _latency(snapshot, endpoint, period)
+def _sums_of(endpoint: str, period: Period) -> "pd.DataFrame":
+    found: pd.DataFrame = _sums(shown(period.table), endpoint, period)
+    return found
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _summary(snapshot: Snapshot, peak_snapshot: Snapshot, endpoint: str, period: Period, peak_minutes: int) -> Summary:
+    sums, latency = _sums(snapshot, endpoint, period), _latency(snapshot, endpoint, period)
+    counts = sums[sums["metric"] == REQUESTS]
+
+    def both(value: Callable[["pd.DataFrame"], float], rows: "pd.DataFrame") -> Figure:
+        before = rows["bin"] == _BEFORE
+        return Figure(value(rows[~before]), value(rows[before]))
+
+    def total(rows: "pd.DataFrame") -> float:
+        return float(rows["total"].sum())
+
+    def error_share(rows: "pd.DataFrame") -> float:
+        whole = rows["n"].sum()
+        return float(rows["n"][rows["status_class"].isin(["4xx", "5xx"])].sum() / whole) if whole else float("nan")
+
+    requests = both(lambda rows: float(rows["n"].sum()), counts)
+    length = period.length.total_seconds() / 60
+    return Summary(
+        requests=requests,
+        per_minute=Figure(requests.value / length, requests.previous / length),
+        peak=_peak(peak_snapshot, endpoint, period, peak_minutes),
+        peak_minutes=peak_minutes,
+        tokens_in=both(total, sums[sums["metric"] == TOKENS_IN]),
+        tokens_out=both(total, sums[sums["metric"] == TOKENS_OUT]),
+        error_share=both(error_share, counts),
+        latency={name: both(partial(_quantile, name), latency) for name in QUANTILES},
+    )
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _latency_lines(snapshot: Snapshot, endpoint: str, period: Period) -> LatencyLines:
+    rows = _latency(snapshot, endpoint, period)
+    rows = rows[rows["bin"] != _BEFORE]
+    by_key = {"": rows, **{str(key): part for key, part in rows.groupby("version", sort=True)}}
+    lines = {key: _quantiles(part, part["bin"].to_numpy(int), period.bins) for key, part in by_key.items()}
+    return LatencyLines(times(period), period.bin_seconds, lines)
 
 
 _BIN = """CASE WHEN window_start < $start THEN -1
@@ -289,10 +304,6 @@ def _window(endpoint: str, period: Period) -> dict[str, Any]:
     }
 
 
-def _failed(rows: "pd.DataFrame") -> "pd.Series[bool]":
-    return rows["status_class"].isin(["4xx", "5xx"])
-
-
 def _stacked(rows: "pd.DataFrame", column: str, amount: str, starts: Times, seconds: int) -> Stack:
     parts = {}
     # Version 10 comes after version 9.
@@ -304,26 +315,32 @@ def _stacked(rows: "pd.DataFrame", column: str, amount: str, starts: Times, seco
     return Stack(starts, seconds, parts)
 
 
-def _lines(rows: "pd.DataFrame", bins: int) -> dict[str, Numbers]:
-    """The quantiles of every bin; plain arrays, for pandas would take most of the page's time."""
-    order = np.argsort(rows["bin"].to_numpy(int), kind="stable")
-    bin_of, buckets, weights = (rows[name].to_numpy()[order] for name in ("bin", "bucket", "weight"))
-    edges = np.searchsorted(bin_of, np.arange(bins + 1))
-    found = {name: np.full(bins, np.nan) for name in QUANTILES}
-    for number in np.flatnonzero(np.diff(edges)):
-        histogram = _histogram(buckets[edges[number] : edges[number + 1]], weights[edges[number] : edges[number + 1]])
-        for name, share in QUANTILES.items():
-            found[name][number] = quantile(LATENCY, histogram, share)
+def _quantiles(rows: "pd.DataFrame", groups: NDArray[np.int64], count: int) -> dict[str, Numbers]:
+    """p50, p95 and p99 of every group of rows, as `metrics.buckets.quantile` tells them; NaN for a group of none.
+
+    All groups at once: one by one they would take most of the page's time.
+    """
+    order = np.lexsort((rows["bucket"].to_numpy(), groups))
+    group, bucket, weight = groups[order], rows["bucket"].to_numpy()[order], rows["weight"].to_numpy(float)[order]
+    cumulated = np.cumsum(weight)
+    last = np.searchsorted(group, np.arange(count), side="right") - 1
+    first = np.searchsorted(group, np.arange(count), side="left")
+    filled = last >= first
+    found = {name: np.full(count, np.nan) for name in QUANTILES}
+    if not filled.any():
+        return found
+    below = np.where(first > 0, cumulated[first - 1], 0.0)[filled]
+    whole = cumulated[last[filled]] - below
+    for name, share in QUANTILES.items():
+        # The allowance keeps a rounding error of the sums from pushing an exact share into the next bucket.
+        place = np.searchsorted(cumulated, below + share * whole * (1 - 1e-9), side="left")
+        at, position = np.unique(bucket[np.minimum(place, last[filled])], return_inverse=True)
+        found[name][filled] = np.array([bucket_value(LATENCY, int(one)) for one in at])[position]
     return found
 
 
-def _quantile(share: float, rows: "pd.DataFrame") -> float:
-    return quantile(LATENCY, _histogram(rows["bucket"].to_numpy(), rows["weight"].to_numpy()), share)
-
-
-def _histogram(buckets: Any, weights: Any) -> dict[int, float]:
-    names, position = np.unique(buckets, return_inverse=True)
-    return dict(zip(names.tolist(), np.bincount(position, weights, len(names)).tolist(), strict=True))
+def _quantile(name: str, rows: "pd.DataFrame") -> float:
+    return float(_quantiles(rows, np.zeros(len(rows), dtype=np.int64), 1)[name][0])
 
 
 def _moment(milliseconds: Any) -> datetime:

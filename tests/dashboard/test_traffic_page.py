@@ -20,7 +20,7 @@ from dashboard.queries.endpoint_errors import LastMinute
 from dashboard.queries.requests import RequestFilter, count_requests
 from dashboard.queries.sample import REQUESTS
 from dashboard.queries.spikes import traffic_spikes
-from dashboard.queries.traffic_over_time import OTHERS, latency_lines, stack
+from dashboard.queries.traffic_over_time import OTHERS, stack
 from serving.endpoint_metrics import parse
 from settings import Settings
 from tests.dashboard import workspace
@@ -179,18 +179,18 @@ def test_what_an_endpoint_does_not_count_is_not_zero(
 
 def test_points_open_the_requests_behind_them(month: Month, page: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     span = period("7d", month.now)
-    bars, lines = stack("chatbot", span, "status", REQUESTS), latency_lines("chatbot", span)
+    bars = stack("chatbot", span, "status", REQUESTS)
     busiest = int(np.argmax(bars.parts["2xx"]))
-    errors = stack("chatbot", span, "status", REQUESTS).parts["5xx"]
+    errors = bars.parts["5xx"]
     failed = int(np.argmax(errors))
-    times = [int(time) for time in bars.times]
-    points = {
-        "databricks_request_id status": ["bin", times[busiest], "2xx"],
-        "latency all": ["bin", int(lines.times[busiest]), ""],
-        "errors": ["bin", times[failed], "5xx"],
-        "latency by tokens": ["tokens", 40.0, 60.0, "prod.chatbot/2", 30],
-        "spread execution_duration_ms": ["step", 8.0, 12.0, "prod.chatbot/2"],
-        "rhythm": ["hour", 2, 14],
+    points: dict[str, dict[str, Any]] = {
+        "databricks_request_id status": {"curve_number": list(bars.parts).index("2xx"), "point_index": busiest},
+        "latency all": {"curve_number": 0, "point_index": busiest},
+        # Before 5xx there is 4xx; markers come after all of them.
+        "errors": {"curve_number": 1, "point_index": failed},
+        "latency by tokens": {"customdata": ["tokens", 40.0, 60.0, "prod.chatbot/2", 30]},
+        "spread execution_duration_ms": {"customdata": ["step", 8.0, 12.0, "prod.chatbot/2"]},
+        "rhythm": {"customdata": ["hour", 2, 14]},
     }
     opened: dict[str, RequestFilter] = {}
     for module in (traffic, traffic_latency, traffic_errors):
@@ -198,7 +198,7 @@ def test_points_open_the_requests_behind_them(month: Month, page: Opener, monkey
 
         def chart(figure: Any, *, key: str, alt: str, chosen: list[str] = chosen) -> list[dict[str, Any]]:
             chosen.append(key)
-            return [{"customdata": points[key]}] if key in points else []
+            return [points[key]] if key in points else []
 
         def behind(wanted: RequestFilter, *more: Any, chosen: list[str] = chosen, **order: Any) -> None:
             opened[chosen[-1]] = wanted
@@ -216,7 +216,7 @@ def test_points_open_the_requests_behind_them(month: Month, page: Opener, monkey
         ("latency by tokens", "completion_tokens"),
         ("spread execution_duration_ms", "execution_duration_ms"),
     ):
-        _, lower, upper, *_ = points[key]
+        _, lower, upper, *_ = points[key]["customdata"]
         values = of_version[column]
         assert count_requests(opened[key]) == ((values >= lower) & (values < upper)).sum() > 0
     assert (opened["rhythm"].start.weekday(), opened["rhythm"].start.hour) == (2, 14)
@@ -228,11 +228,11 @@ def test_a_bar_of_a_version_or_a_requester_opens_its_requests(
     span = period("30d", month.now)
     for by, label in (("version", "Version"), ("requester", "Requester")):
         bars = stack("chatbot", span, by, REQUESTS)
-        key, values = next(iter(bars.parts.items()))
+        values = next(iter(bars.parts.values()))
         place = int(np.argmax(values))
         opened: list[RequestFilter] = []
-        data = ["bin", int(bars.times[place]), key]
-        monkeypatch.setattr(traffic, "clickable_chart", lambda figure, data=data, **more: [{"customdata": data}])
+        point = {"curve_number": 0, "point_index": place}
+        monkeypatch.setattr(traffic, "clickable_chart", lambda figure, point=point, **more: [point])
         monkeypatch.setattr(traffic, "rows_behind", lambda wanted, *more, opened=opened: opened.append(wanted))
         page("traffic", range="30 days", by=label)
         assert count_requests(opened[0]) == values[place]
