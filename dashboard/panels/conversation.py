@@ -17,6 +17,9 @@ MOST_SHOWN = 100_000
 """Characters of a text that are shown at all: a browser has to draw them."""
 MOST_TURNS = 40
 
+_LONGEST_MASKED = 20_000
+"""Characters that a key may have, and be known as one, where a text is cut before it is masked."""
+
 _REVEALED = "revealed requests"
 _ROLES = {
     "system": ("System", "settings"),
@@ -115,18 +118,26 @@ def _text(text: str, revealed: bool, key: str, *, code: bool = False) -> None:
     if not text.strip():
         st.caption("No text.")
         return
-    shown = text if revealed else masked(text)
-    more = len(shown) - FIRST_SHOWN
+    shown = text if revealed else _masked_beginning(text)
     place = st.container()
-    if more > 0 and st.toggle(f"Show all of its {plural(len(shown), 'character')}", key=f"all {key}"):
-        more = len(shown) - MOST_SHOWN
-        shown = shown[:MOST_SHOWN]
-    elif more > 0:
+    if len(shown) > FIRST_SHOWN and not st.toggle(
+        f"Show all of its {plural(len(text), 'character')}", key=f"all {key}"
+    ):
         shown = shown[:FIRST_SHOWN]
+    shown = shown[:MOST_SHOWN]
+    more = len(text) - len(shown)
     with place:
         if code:
             st.code(shown, language=None, wrap_lines=True)
         else:
             st.text(shown)
-        if more > 0:
-            st.caption(f"… and {plural(more, 'more character', 'more characters')}.")
+        if more > 0 and (len(shown) == FIRST_SHOWN or len(text) > MOST_SHOWN):
+            st.caption(f"… and about {plural(more, 'more character', 'more characters')}.")
+
+
+def _masked_beginning(text: str) -> str:
+    """As much of a text as can be shown, masked; what stands near the cut of a longer one is left out, too."""
+    if len(text) <= MOST_SHOWN + _LONGEST_MASKED:
+        return masked(text)
+    beginning = masked(text[: MOST_SHOWN + _LONGEST_MASKED])
+    return beginning[:-_LONGEST_MASKED]
