@@ -172,8 +172,9 @@ def month_line() -> dict[str, Any]:
     from dashboard.queries.lake import select, shown
 
     span = period("30d")
-    wanted = {"endpoint": "chatbot", "start": span.start, "end": span.end}
-    rollup = """SELECT epoch_ms(window_start) AS time, entity_version, scorer, sum(n) AS n, sum(sum_wx) / sum(sum_w) AS mean
+    wanted: dict[str, Any] = {"endpoint": "chatbot", "start": span.start, "end": span.end}
+    rollup = """SELECT epoch_ms(window_start) AS time, entity_version, scorer,
+                       sum(n) AS n, sum(sum_wx) / sum(sum_w) AS mean
                 FROM this WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
                   AND metric = 'response_fk_grade' GROUP BY ALL ORDER BY time"""
     single = """SELECT date_trunc('minute', request_time) AS time, entity_version, readability_scorer,
