@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dashboard.queries.safety_answers import AnswerToxicity
 
 PROMPT_COLOR, ANSWER_COLOR = ACCENT, WARNING
+_MANY = 300
 _TIME_AXIS = {"type": "date", "gridcolor": GRID, "zeroline": False}
 
 
@@ -39,44 +40,36 @@ def toxicity_points(
     toxic = flagged[flagged["prompt_toxicity"] >= threshold]
     below = flagged[flagged["prompt_toxicity"] < threshold]
     decided = toxic["state"] != "open"
+    # Many diamonds would be one red field: smaller, they let their density be seen.
+    size, opacity = (9, 1) if len(toxic) <= _MANY else (5, 0.6)
+    red = translucent(BAD, opacity)
     looks = (
         ("not flagged", others, {"color": translucent(NEUTRAL, 0.45), "size": 5, "symbol": "circle"}),
         ("flagged for the answer", below, {"color": ANSWER_COLOR, "size": 8, "symbol": "square"}),
-        ("flagged", toxic[~decided], {"color": BAD, "size": 9, "symbol": "diamond"}),
-        ("flagged, decided", toxic[decided], {"color": BAD, "size": 9, "symbol": "diamond-open"}),
+        ("flagged", toxic[~decided], {"color": red, "size": size, "symbol": "diamond"}),
+        ("flagged, decided", toxic[decided], {"color": red, "size": size, "symbol": "diamond-open"}),
     )
     parts = [(name, rows.dropna(subset=["prompt_toxicity"]), look) for name, rows, look in looks]
     traces = [_points(name, rows, look, zone) for name, rows, look in parts if len(rows)]
     times = np.concatenate([_milliseconds(rows) for _, rows, _ in parts])
     marked = frame.marked_times(markers, times, zone)
     line = {
-        "type": "line",
-        "xref": "paper",
-        "x0": 0,
-        "x1": 1,
-        "y0": threshold,
-        "y1": threshold,
+        "type": "scatter",
+        "mode": "lines",
+        "name": f"threshold {threshold:g}",
+        "x": shown_times([times.min(), times.max()], zone),
+        "y": [threshold, threshold],
         "line": {"color": BAD, "width": 1.5, "dash": "dash"},
+        "hoverinfo": "skip",
     }
-    said = {
-        "text": f"threshold {threshold:g}",
-        "xref": "paper",
-        "x": 1,
-        "xanchor": "right",
-        "y": threshold,
-        "yanchor": "bottom",
-        "showarrow": False,
-        "font": {"color": BAD, "size": 12},
-    }
-    entries = {**marked.entries, "shapes": [*marked.entries.get("shapes", []), line], "annotations": [said]}
     return frame.figure(
-        [*traces, *marked.traces],
+        [*traces, line, *marked.traces],
         height=360,
         legend=True,
         hovermode="closest",
         xaxis=_TIME_AXIS,
         yaxis={**frame.axis("Toxicity of the prompt, 0 to 1"), "range": [-0.02, 1.04]},
-        **entries,
+        **marked.entries,
     )
 
 
@@ -134,6 +127,7 @@ def share_intervals(rows: Sequence[tuple[str, "FlagShare", str]], title: str) ->
         "x": [share.share for _, _, share, _ in kept],
         "y": [escape(name) for _, name, _, _ in kept],
         "marker": {"color": [color for *_, color in kept], "size": 10},
+        "cliponaxis": False,
         "customdata": [["row", place] for place, *_ in kept],
         "text": [
             f"{percent(share.share, 2)} ({percent(share.low, 2)} to {percent(share.high, 2)}), n {number(share.n)}"

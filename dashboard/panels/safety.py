@@ -9,7 +9,7 @@ from dashboard.downloads import download
 from dashboard.links import page_link, request_query
 from dashboard.panels import triage
 from dashboard.panels.behind import rows_behind
-from dashboard.panels.marked import marked_line
+from dashboard.panels.marked import marked_line, opened_change
 from dashboard.panels.safety_breakdown import chosen_point
 from dashboard.periods import Period
 from dashboard.queries import changes
@@ -102,6 +102,7 @@ def points(endpoint: str, period: Period, found: Triage, scored: ScoredRequests,
     )
     st.caption(_what_is_drawn(found, scored))
     marked_line(marked)
+    opened_change(chosen)
     _rows_of_points(flagged, scored.others)
     request_id = _chosen_request(chosen)
     if request_id is not None:
@@ -138,6 +139,7 @@ def over_time(endpoint: str, period: Period, found: Flags, threshold: float) -> 
         "scored answers. Choose a point to see its requests."
     )
     marked_line(marked)
+    opened_change(chosen)
     columns = {
         "time": pd.to_datetime(shown.times, unit="ms", utc=True),
         "prompts_flagged": shown.prompts,

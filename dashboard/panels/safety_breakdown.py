@@ -22,13 +22,15 @@ from dashboard.queries.safety import (
     FlagShare,
     RequesterFlags,
 )
-from dashboard.queries.safety_answers import AnswersToToxicPrompts
+from dashboard.queries.safety_answers import QUANTILES, AnswersToToxicPrompts
 from dashboard.widgets import chart, clickable_chart, empty, table, time_zone
 from dashboard.wording import NOTHING, number, percent, plain, plural, probability, signed
 
 
 def answers(found: AnswersToToxicPrompts, threshold: float, sampled: bool) -> None:
     """How toxic the answers to flagged prompts are, beside those to all others."""
+    import pandas as pd
+
     sides = (("to flagged prompts", found.to_flagged, BAD), ("to other prompts", found.to_others, NEUTRAL))
     if not found.to_flagged.flagged.n:
         empty("No answer to a flagged prompt has a toxicity in this time.")
@@ -46,7 +48,10 @@ def answers(found: AnswersToToxicPrompts, threshold: float, sampled: bool) -> No
         },
         alt="Toxicity of answers to flagged prompts and to others",
     )
+    frame = pd.DataFrame([(name, side.flagged.n, side.mean, *side.quantiles) for name, side, _ in sides])
+    frame.columns = pd.Index(["answers", "scored", "average", *(f"q{quantile:g}" for quantile in QUANTILES)])
     st.markdown(_verdict(found))
+    download(frame, "safety-answers")
     rest = " The others are a random sample, weighted." if sampled else ""
     st.caption(
         f"Boxes hold the middle half, whiskers 90 % of the answers. Flagged are those from {threshold:g} on, with the "
@@ -65,7 +70,7 @@ def by_version(endpoint: str, period: Period, found: Flags, threshold: float) ->
         for side, share, metric in (("prompts", one.prompts, PROMPT), ("answers", one.answers, ANSWER)):
             rows.append((f"{label}, {side}", share, version_color(version)))
             behind.append((one.name, metric))
-    chosen = _intervals(rows, "by version")
+    chosen = _intervals(rows, "by version", exported=True)
     if chosen is not None:
         version, metric = behind[chosen]
         rows_behind(_wanted(endpoint, period, metric, threshold, version=version), (PROMPT, ANSWER), metric)
@@ -76,7 +81,7 @@ def by_requester(endpoint: str, period: Period, found: RequesterFlags, threshold
     if not found.figures:
         empty("No requester has a scored prompt on these days.")
         return
-    chosen = _intervals([(_name(one), one.prompts, ACCENT) for one in found.figures], "by requester")
+    chosen = _intervals([(_name(one), one.prompts, ACCENT) for one in found.figures], "by requester", exported=False)
     days = f"{found.start:%d %b} to {found.end:%d %b, %H:%M} UTC"
     first = (
         f"The {MOST_REQUESTERS} of {number(found.requesters)} requesters" if found.requesters > MOST_REQUESTERS else ""
@@ -92,8 +97,11 @@ def by_requester(endpoint: str, period: Period, found: RequesterFlags, threshold
             page_link("requests", "Open the requests", "list_alt", **requests_query(wanted, time_zone()))
 
 
-def _intervals(rows: Sequence[tuple[str, FlagShare, str]], what: str) -> int | None:
-    """Shares as dots with intervals and as a table; returns the place of the row that was chosen."""
+def _intervals(rows: Sequence[tuple[str, FlagShare, str]], what: str, *, exported: bool) -> int | None:
+    """Shares as dots with intervals and as a table; returns the place of the row that was chosen.
+
+    exported: whether there are files to take along, which may not hold people's names.
+    """
     import pandas as pd
 
     if not any(share.n for _, share, _ in rows):
@@ -109,11 +117,12 @@ def _intervals(rows: Sequence[tuple[str, FlagShare, str]], what: str) -> int | N
         },
         alt=f"Flagged texts {what}",
     )
-    frame = pd.DataFrame(
-        [(name, share.n, share.flagged, share.share, share.low, share.high) for name, share, _ in rows],
-        columns=["name", "scored", "flagged", "share", "low", "high"],
-    )
-    download(frame, f"safety-{what.replace(' ', '-')}")
+    if exported:
+        frame = pd.DataFrame(
+            [(name, share.n, share.flagged, share.share, share.low, share.high) for name, share, _ in rows],
+            columns=["name", "scored", "flagged", "share", "low", "high"],
+        )
+        download(frame, f"safety-{what.replace(' ', '-')}")
     small = [plain(name) for name, share, _ in rows if 0 < share.n < SMALL]
     if small:
         st.caption(f"Fewer than {SMALL} scored texts, so the share says little: {', '.join(small)}.")
