@@ -3,15 +3,7 @@
 import streamlit as st
 
 from dashboard import widgets
-from dashboard.panels import (
-    cost,
-    cost_conversations,
-    cost_difference,
-    cost_forecast,
-    cost_monitoring,
-    cost_over_time,
-    cost_prices,
-)
+from dashboard.panels import cost, cost_details, cost_difference, cost_forecast, cost_over_time
 from dashboard.time_range import moment_banner, moment_control, time_range_control
 
 widgets.header(
@@ -37,14 +29,4 @@ with left, widgets.panel("This month", "What the calendar month has cost and wil
 with right, widgets.panel("Between two versions", "What a request of one costs more, how sure that is, and why."):
     cost_difference.difference(endpoint, period)
 
-with widgets.panel("Conversations", "What whole conversations cost: their first question and everything after it."):
-    cost_conversations.conversations(endpoint, period)
-
-with widgets.panel("Prices in force", "What a million tokens cost in the range, in US dollars, and who says so."):
-    cost_prices.in_force(endpoint, period)
-
-left, right = st.columns(2)
-with left, widgets.panel("Without a price", "Requests whose cost is not known, and why."):
-    cost.unpriced(endpoint, period)
-with right, widgets.panel("The monitoring itself", "How long the jobs that score and keep the tables ran."):
-    cost_monitoring.monitoring(period)
+cost_details.details(endpoint, period)

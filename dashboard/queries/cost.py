@@ -46,10 +46,11 @@ _SUMMED = f"""
     coalesce(sum(sum_wx) FILTER (metric = '{TOKENS_IN}'), 0) AS tokens_in,
     coalesce(sum(sum_wx) FILTER (metric = '{TOKENS_OUT}'), 0) AS tokens_out"""
 _OF_ANSWERS = f"""
-    sum(sum_wx) FILTER (metric = '{TOKENS_IN}' AND NOT {_FAILED})
-        / sum(n) FILTER (metric = '{TOKENS_IN}' AND NOT {_FAILED}) AS mean_in,
-    sum(sum_wx) FILTER (metric = '{TOKENS_OUT}' AND NOT {_FAILED})
-        / sum(n) FILTER (metric = '{TOKENS_OUT}' AND NOT {_FAILED}) AS mean_out"""
+    coalesce(sum(n) FILTER (metric = '{TOKENS_IN}' AND NOT {_FAILED}), 0)::BIGINT AS answers_in,
+    coalesce(sum(sum_wx) FILTER (metric = '{TOKENS_IN}' AND NOT {_FAILED}), 0) AS answered_in,
+    coalesce(sum(n) FILTER (metric = '{TOKENS_OUT}' AND NOT {_FAILED}), 0)::BIGINT AS answers_out,
+    coalesce(sum(sum_wx) FILTER (metric = '{TOKENS_OUT}' AND NOT {_FAILED}), 0) AS answered_out"""
+_ANSWERED = ("answers_in", "answered_in", "answers_out", "answered_out")
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def _spend(snapshot: Snapshot, endpoint: str, period: Period, zone: str) -> Spen
                         WHEN $by_day THEN epoch_ms(((window_start AT TIME ZONE $zone)::DATE)::TIMESTAMP
                                                    AT TIME ZONE $zone)
                         ELSE $first + (epoch_ms(window_start) - $first) // $width * $width END AS start,
-                   {_SUMMED}
+                   {_SUMMED}, {_OF_ANSWERS}
             FROM this
             WHERE endpoint_name = $endpoint AND window_start >= $before AND window_start < $end
               AND metric = ANY($metrics)
@@ -129,15 +130,6 @@ def _spend(snapshot: Snapshot, endpoint: str, period: Period, zone: str) -> Spen
         before=period.previous.start,
         **_parameters(endpoint, period.start, period.end),
     )
-    means = select(
-        snapshot,
-        f"""SELECT coalesce(entity_name, '') || '/' || coalesce(entity_version, '') AS version, {_OF_ANSWERS}
-            FROM this
-            WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
-              AND metric = ANY($metrics)
-            GROUP BY ALL""",  # noqa: S608
-        **_parameters(endpoint, period.start, period.end),
-    )
     starts, ends = _days(period, zone) if by_day else _bins(period)
     inside = rows[rows["start"] >= 0]
     return Spend(
@@ -145,7 +137,7 @@ def _spend(snapshot: Snapshot, endpoint: str, period: Period, zone: str) -> Spen
         ends,
         by_day,
         inside,
-        _by_version(inside).merge(means, on="version", how="left"),
+        _by_version(inside),
         _by_version(rows[rows["start"] < 0]),
     )
 
@@ -194,9 +186,12 @@ def total(rows: "pd.DataFrame") -> dict[str, float]:
 
 
 def _by_version(rows: "pd.DataFrame") -> "pd.DataFrame":
-    counts = [name for name in SUMS if name not in ("usd", "usd2")]
+    counts = [name for name in (*SUMS, *_ANSWERED) if name not in ("usd", "usd2")]
     groups = rows.groupby("version")
     found = groups[counts].sum().join(groups[["usd", "usd2"]].sum(min_count=1)).reset_index()
+    for side in ("in", "out"):
+        # Nothing over nothing is NaN: not known.
+        found[f"mean_{side}"] = found.pop(f"answered_{side}") / found.pop(f"answers_{side}")
     return found.sort_values(["usd", "requests"], ascending=False, ignore_index=True)
 
 

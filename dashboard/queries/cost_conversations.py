@@ -4,7 +4,7 @@ The texts are only read to tell which requests belong together; none is kept.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from settings import get_settings
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_REQUESTS = 5_000
+MOST_REQUESTS = 3_000
 """Requests whose bodies are read: the newest of a period."""
 MOST_CHARACTERS = 24_000_000
 """Of all their bodies together; where they are longer, fewer requests are read."""
@@ -65,9 +65,9 @@ def conversation_costs(endpoint: str, period: Period) -> ConversationCosts:
     Raises: QueryFailed, LakehouseError.
     """
     start = newest_windows(endpoint, period, MOST_REQUESTS)
-    snapshots = shown("request_metrics"), shown("inference_table"), shown(period.table)
-    found: ConversationCosts = _costs(*snapshots, endpoint, start, period)
-    return found
+    # Ranges that end now share a sample, whatever they begin with: what is read does not depend on the range.
+    found: ConversationCosts = _costs(shown("request_metrics"), shown("inference_table"), endpoint, start, period.end)
+    return replace(found, complete=found.read >= _requests(shown(period.table), endpoint, period))
 
 
 def conversation_frame(found: ConversationCosts) -> "pd.DataFrame":
@@ -83,10 +83,8 @@ def read_at_once() -> bool:
 
 
 @st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _costs(
-    snapshot: Snapshot, texts: Snapshot, sums: Snapshot, endpoint: str, start: datetime, period: Period
-) -> ConversationCosts:
-    rows = _asked(snapshot, texts, endpoint, start, period.end)
+def _costs(snapshot: Snapshot, texts: Snapshot, endpoint: str, start: datetime, end: datetime) -> ConversationCosts:
+    rows = _asked(snapshot, texts, endpoint, start, end)
     known = {row[0]: row for row in rows}
     grouped = conversations(Asked(request_id, requester, body) for request_id, requester, body, *_ in rows)
     found = []
@@ -112,7 +110,7 @@ def _costs(
         unreadable=grouped.unreadable,
         read=len(rows),
         start=start,
-        complete=len(rows) >= _requests(sums, endpoint, period),
+        complete=False,
     )
 
 
@@ -170,6 +168,7 @@ def _as_rows(rows: "pd.DataFrame", bodies: Iterable[Any]) -> list[_Row]:
     return list(zip(rows["databricks_request_id"], rows["requester"], texts, *columns, strict=True))
 
 
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
 def _requests(sums: Snapshot, endpoint: str, period: Period) -> int:
     rows = select(
         sums,

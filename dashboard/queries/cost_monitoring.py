@@ -1,7 +1,7 @@
 """What the monitoring itself costs: how long its jobs ran, and for how many requests."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -44,25 +44,31 @@ def monitoring_runs(period: Period) -> MonitoringRuns:
 
 @st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
 def _runs(snapshot: Snapshot, period: Period) -> tuple["pd.DataFrame", "pd.DataFrame"]:
-    # A run has a row for its beginning and one for its end, which holds; the end may be told twice.
-    ended = """(SELECT DISTINCT ON (run_id) * FROM this
-                WHERE job = ANY($jobs) AND started_at >= $start AND started_at < $end AND finished_at IS NOT NULL
-                ORDER BY run_id, finished_at DESC)"""
-    parameters: dict[str, Any] = {"jobs": list(JOBS), "start": period.start, "end": period.end}
-    jobs = select(
+    # A run has a row for its beginning and one for its end, which holds; the end may be told twice. A row without a
+    # stage is a job's own.
+    rows = select(
         snapshot,
-        f"""SELECT job, count(*) AS runs, sum(epoch_ms(finished_at) - epoch_ms(started_at)) / 1000.0 AS seconds,
-                   coalesce(sum(rows_scored), 0)::BIGINT AS rows_scored
-            FROM {ended} GROUP BY job ORDER BY seconds DESC""",  # noqa: S608
+        """SELECT job, NULL AS stage, count(*) AS runs,
+                  sum(epoch_ms(finished) - epoch_ms(started_at)) / 1000.0 AS seconds,
+                  coalesce(sum(rows_scored), 0)::BIGINT AS rows_scored
+           FROM (SELECT run_id, any_value(job) AS job, any_value(started_at) AS started_at,
+                        max(finished_at) AS finished, arg_max(rows_scored, finished_at) AS rows_scored
+                 FROM this
+                 WHERE job = ANY($jobs) AND started_at >= $start AND started_at < $end AND finished_at IS NOT NULL
+                 GROUP BY run_id)
+           GROUP BY job
+           UNION ALL
+           SELECT job, entry.key AS stage, 0 AS runs, sum(entry.value) AS seconds, 0 AS rows_scored
+           FROM (SELECT any_value(job) AS job, unnest(map_entries(arg_max(stage_seconds, finished_at))) AS entry
+                 FROM this
+                 WHERE job = ANY($jobs) AND started_at >= $start AND started_at < $end AND finished_at IS NOT NULL
+                 GROUP BY run_id)
+           GROUP BY job, entry.key
+           ORDER BY seconds DESC, job, stage""",
         span=(period.start, period.end),
-        **parameters,
+        jobs=list(JOBS),
+        start=period.start,
+        end=period.end,
     )
-    stages = select(
-        snapshot,
-        f"""SELECT job, entry.key AS stage, sum(entry.value) AS seconds
-            FROM (SELECT job, unnest(map_entries(stage_seconds)) AS entry FROM {ended})
-            GROUP BY ALL ORDER BY seconds DESC, job, stage""",  # noqa: S608
-        span=(period.start, period.end),
-        **parameters,
-    )
-    return jobs, stages
+    jobs = rows[rows["stage"].isna()].drop(columns="stage").reset_index(drop=True)
+    return jobs, rows.loc[rows["stage"].notna(), ["job", "stage", "seconds"]].reset_index(drop=True)
