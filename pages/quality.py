@@ -30,11 +30,11 @@ elif isinstance(sides, tuple):
     with widgets.guarded("Comparison"):
         found = quality_comparison.findings(endpoint, *sides)
         panels.pies(found, *sides, medians=medians)
-    with widgets.panel("What differs", "Every score of both sides, by the test that fits it."):
-        panels.scores(quality_comparison.findings(endpoint, *sides), *sides, endpoint)
-    with widgets.panel("Same prompts", "Only prompts that both sides answered: nothing but the side differs there."):
-        quality_pairs.paired(quality_comparison.findings(endpoint, *sides), *sides, endpoint)
-    with widgets.panel("Spread", "The values behind the averages: how many answers score how."):
-        panels.spread(quality_comparison.findings(endpoint, *sides), *sides, endpoint)
+        with widgets.panel("What differs", "Every score of both sides, by the test that fits it."):
+            panels.scores(found, *sides, endpoint)
+        with widgets.panel("Same prompts", "Only prompts that both sides answered: there nothing else differs."):
+            quality_pairs.paired(found, *sides, endpoint)
+        with widgets.panel("Spread", "The values behind the averages: how many answers score how."):
+            panels.spread(found, *sides, endpoint)
     with widgets.panel("Every minute", f"Averages of each minute, {chosen.label}."):
         quality_minutes.minutes(endpoint, *sides)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from dashboard import minute_charts
+from dashboard.chart_times import shown_times
 from dashboard.downloads import download
 from dashboard.panels.behind import rows_behind
-from dashboard.panels.marked import marked_line
+from dashboard.panels.marked import marked_line, opened_change
 from dashboard.periods import Period, between
 from dashboard.queries import changes, quality
 from dashboard.queries.quality import BY_MINUTE, Score
@@ -55,6 +56,7 @@ def minutes(endpoint: str, a: Side, b: Side) -> None:
         f"Scored by {plain(scorer)}.{others}"
     )
     marked_line(marked)
+    opened_change(points)
     _minute_behind(points, figure, endpoint, score)
     _tables(shown, versions, period, score)
 
@@ -98,25 +100,18 @@ def _minute_behind(points: Sequence[dict[str, Any]], figure: "go.Figure", endpoi
 def _tables(shown: "pd.DataFrame", versions: dict[str, str], period: Period, score: Score) -> None:
     import pandas as pd
 
-    times = pd.to_datetime(shown["time"], unit="ms", utc=True).dt.tz_convert(time_zone()).dt.tz_localize(None)
+    stamps = pd.to_datetime(shown["time"], unit="ms", utc=True).dt.tz_convert(time_zone()).dt.tz_localize(None)
     names = shown["version"].cat.rename_categories(
         {key: versions.get(key, key) for key in shown["version"].cat.categories}
     )
-    whole = pd.DataFrame({"minute": times, "version": names, "answers": shown["n"], "average": shown["mean"]})
+    whole = pd.DataFrame({"minute": stamps, "version": names, "answers": shown["n"], "average": shown["mean"]})
+    parts = []
+    for key, name in versions.items():
+        own = shown[shown["version"] == key]
+        times, means, weights = (own[column].to_numpy() for column in ("time", "mean", "weight"))
+        middles, line = minute_charts.coarser(times, means, weights, period.bin_seconds * 1000)
+        parts.append(pd.DataFrame({"around": shown_times(middles, time_zone()), "version": name, "average": line}))
     with st.expander("As a table"):
-        width = period.bin_seconds * 1000
-        lines = shown.assign(start=shown["time"] // width * width, weighted=shown["mean"] * shown["weight"])
-        sums = lines.groupby(["start", "version"])[["n", "weight", "weighted"]].sum().reset_index().tail(_MOST_ROWS)
-        starts = pd.to_datetime(sums["start"], unit="ms", utc=True).dt.tz_convert(time_zone()).dt.tz_localize(None)
-        st.dataframe(
-            pd.DataFrame(
-                {
-                    "from": starts,
-                    "version": sums["version"].map(versions).astype(str),
-                    "answers": sums["n"],
-                    f"{score.title}, average of {duration(period.bin_seconds)}": sums["weighted"] / sums["weight"],
-                }
-            ),
-            hide_index=True,
-        )
+        st.dataframe(pd.concat(parts).dropna().tail(_MOST_ROWS), hide_index=True)
+        st.caption(f"{score.title}, averages of {duration(period.bin_seconds)}. Every minute is in the export.")
     download(whole, f"quality {score.metric} minutes")
