@@ -139,6 +139,53 @@ def test_a_decision_that_somebody_else_made_meanwhile_is_said_and_kept(
     assert [int(metric.value) for metric in app.metric[1:3]] == [0, 1]
 
 
+def choose(monkeypatch: pytest.MonkeyPatch, key: str, customdata: object) -> None:
+    def chosen(*_: object, key: str = "", **__: object) -> list[dict[str, object]]:
+        return [{"customdata": customdata}] if key == wanted else []
+
+    wanted = key
+    for panels in ("safety", "safety_breakdown"):
+        monkeypatch.setattr(f"dashboard.panels.{panels}.clickable_chart", chosen)
+
+
+def test_a_chosen_point_opens_its_request_to_be_decided_about(
+    few: tuple[Settings, pd.DataFrame], page: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, rows = few
+    request_id = str(toxic(rows)["databricks_request_id"].iloc[0])
+    monkeypatch.setattr("dashboard.panels.safety.toxicity_labels", lambda *_: {"insult": 0.9, "threat": 0.2})
+    choose(monkeypatch, "toxicity", request_id)
+    app = page("safety", range="30 days")
+    assert app.selectbox(key="label one harassment").value == "harassment"
+    app.text_input(key="note one").input("seen")
+    app = app.button(key="confirmed one").click().run()
+    assert not app.exception
+    (made,) = stored(settings).to_dict("records")
+    assert (made["databricks_request_id"], made["decision"], made["label"], made["remark"]) == (
+        request_id,
+        "confirmed",
+        "harassment",
+        "seen",
+    )
+    assert "Decision" in "".join(str(table.value) for table in app.table)
+
+
+@pytest.mark.parametrize(
+    ("key", "customdata"),
+    [("by version", ["row", 0]), ("by requester", ["row", 0]), ("toxicity", "request-7-nobody"), ("toxicity", None)],
+)
+def test_a_chosen_row_opens_the_requests_behind_it(
+    few: tuple[Settings, pd.DataFrame], page: Opener, monkeypatch: pytest.MonkeyPatch, key: str, customdata: object
+) -> None:
+    choose(monkeypatch, key, customdata)
+    app = page("safety", range="30 days")
+    assert not app.exception
+    assert "could not be shown" not in texts(app)
+    if key != "toxicity":
+        assert "Flesch" not in texts(app)
+        assert any("/requests?request=" in str(table.value) for table in app.table)
+
+
 def test_nothing_ticked_decides_nothing(few: tuple[Settings, pd.DataFrame], page: Opener) -> None:
     app = press(page("safety", range="30 days"), "Confirm")
     assert any("Tick at least one flag" in toast.value for toast in app.toast)
