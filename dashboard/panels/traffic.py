@@ -24,6 +24,7 @@ SPLITS = {"version": "Version", "requester": "Requester", "status": "Status"}
 TOKENS = {TOKENS_IN: "Tokens in", TOKENS_OUT: "Tokens out"}
 
 _MOST_TIMES = 10
+_LEAST_SAID = 0.01
 _NO_CHANGE, _NOTHING_BEFORE = _WITHOUT_ARROW = ("no change", "nothing before")
 
 
@@ -166,8 +167,10 @@ def _relative(figure: Figure) -> str:
     if not (np.isfinite(figure.value) and np.isfinite(figure.previous) and figure.previous):
         return _NOTHING_BEFORE
     change = figure.value / figure.previous - 1
+    if change < _MOST_TIMES:
+        return _delta(change * 100, 0, " %")
     # Where there was next to nothing before, a share of it says nothing.
-    return _delta(change * 100, 0, " %") if change < _MOST_TIMES else f"from {_short(figure.previous)}"
+    return f"from {_short(figure.previous)}" if figure.previous >= _LEAST_SAID else "from almost none"
 
 
 def _points(figure: Figure) -> str:

@@ -89,17 +89,13 @@ def test_a_link_chooses_the_split_and_the_lines(month: Month, page: Opener) -> N
     assert "Names are not exported" in texts(app)
 
 
-def test_a_wrong_link_does_no_harm(month: Month, page: Opener) -> None:
-    app = page("traffic", by="'; DROP TABLE", latency="p42", range="yesterday")
-    assert not app.exception
-    assert not app.error
-
-
 def test_a_time_without_a_request_says_what_to_do(month: Month, page: Opener) -> None:
     early = (month.now - timedelta(days=300)).strftime("%Y-%m-%dT%H:%M")
     late = (month.now - timedelta(days=299)).strftime("%Y-%m-%dT%H:%M")
-    app = page("traffic", **{"range": "Custom", "from": early, "to": late})
+    # A wrong choice in a link does no harm.
+    app = page("traffic", **{"range": "Custom", "from": early, "to": late, "by": "'; DROP TABLE", "latency": "p42"})
     assert not app.exception
+    assert not app.error
     assert "No request to this endpoint was logged" in texts(app)
     # What the endpoint counts itself is still asked for: requests may be turned away before they are logged.
     assert "Counted by the endpoint" in titles(app)
@@ -160,21 +156,30 @@ def test_both_sources_of_errors_say_what_they_can_see(
     assert texts(app).count("**Does not see**") == 2
 
 
-def test_a_gateway_that_is_down_is_a_sentence(month: Month, page: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+def counted() -> AppTest:
+    """Only what the endpoint counts, without the page around it."""
+
+    def script() -> None:
+        from dashboard.panels import traffic_errors
+
+        traffic_errors.counted_by_endpoint("chatbot")
+
+    return AppTest.from_function(script, default_timeout=60).run()
+
+
+def test_a_gateway_that_is_down_is_a_sentence(empty: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoint_errors, "last_minute", lambda name: LastMinute("down", message="Nothing answers."))
-    app = page("traffic", range="30 days")
+    app = counted()
     assert not app.exception
     assert not app.error
-    assert any("Nothing answers\\." in element.value for element in app.warning)
+    assert [element.value for element in app.warning] == ["Nothing answers\\. What was logged does not depend on it."]
 
 
-def test_what_an_endpoint_does_not_count_is_not_zero(
-    month: Month, page: Opener, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_an_endpoint_does_not_count_is_not_zero(empty: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     only = LastMinute("known", tuple(parse('request_count_total{served_model_name="a"} 7\n')), datetime.now(UTC))
     monkeypatch.setattr(endpoint_errors, "last_minute", lambda name: only)
-    (counted,) = [t.value for t in page("traffic").table if "Served entity" in t.value.columns]
-    assert counted.iloc[0][["4xx", "5xx", "Failed"]].tolist() == ["–"] * 3
+    (shown,) = counted().table
+    assert shown.value.iloc[0][["4xx", "5xx", "Failed"]].tolist() == ["–"] * 3
 
 
 def test_points_open_the_requests_behind_them(month: Month, page: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,20 +227,28 @@ def test_points_open_the_requests_behind_them(month: Month, page: Opener, monkey
     assert (opened["rhythm"].start.weekday(), opened["rhythm"].start.hour) == (2, 14)
 
 
+@pytest.mark.parametrize("by", ["version", "requester"])
 def test_a_bar_of_a_version_or_a_requester_opens_its_requests(
-    month: Month, page: Opener, monkeypatch: pytest.MonkeyPatch
+    month: Month, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
+    def script(by: str, start: "datetime", end: "datetime", seconds: int) -> None:
+        from dashboard.panels import traffic
+        from dashboard.periods import Period
+        from dashboard.time_range import TimeRange
+
+        traffic.requests_over_time("chatbot", TimeRange("last 30 days", Period(start, end, seconds)), by)
+
     span = period("30d", month.now)
-    for by, label in (("version", "Version"), ("requester", "Requester")):
-        bars = stack("chatbot", span, by, REQUESTS)
-        values = next(iter(bars.parts.values()))
-        place = int(np.argmax(values))
-        opened: list[RequestFilter] = []
-        point = {"curve_number": 0, "point_index": place}
-        monkeypatch.setattr(traffic, "clickable_chart", lambda figure, point=point, **more: [point])
-        monkeypatch.setattr(traffic, "rows_behind", lambda wanted, *more, opened=opened: opened.append(wanted))
-        page("traffic", range="30 days", by=label)
-        assert count_requests(opened[0]) == values[place]
+    values = next(iter(stack("chatbot", span, by, REQUESTS).parts.values()))
+    opened: list[RequestFilter] = []
+    point = {"curve_number": 0, "point_index": int(np.argmax(values))}
+    monkeypatch.setattr(traffic, "clickable_chart", lambda figure, **more: [point])
+    monkeypatch.setattr(traffic, "rows_behind", lambda wanted, *more: opened.append(wanted))
+    # Links to other pages need the whole app.
+    monkeypatch.setattr(traffic, "marked_line", lambda *more: None)
+    given = (by, span.start, span.end, span.bin_seconds)
+    AppTest.from_function(script, args=given, default_timeout=60).run()
+    assert count_requests(opened[0]) == values.max()
 
 
 def test_names_of_others_are_escaped_and_colours_hold(month: Month) -> None:
