@@ -31,8 +31,10 @@ def month(endpoint: str) -> None:
         wanted = cost_days.day_filter(endpoint, str(points[0]["customdata"][1]), time_zone())
         rows_behind(wanted, BEHIND, order="cost_usd")
     with st.container(horizontal=True, gap="small"):
-        with st.expander("As a table"):
-            _table(found)
+        opened = st.expander("As a table", on_change="rerun", key="table of the month")
+        with opened:
+            if opened.open:
+                _table(found)
         download(cost_days.month_frame(found), f"spend of {found.today:%B %Y}")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import streamlit as st
@@ -148,29 +149,36 @@ def _as_table(
     """The same as the chart for a screen reader and the keyboard; as files, too, where it holds nobody's name."""
     import pandas as pd
 
+    with st.container(horizontal=True, gap="small"):
+        # Drawn when it is opened: a month has dozens of rows with links.
+        opened = st.expander("As a table", on_change="rerun", key=f"table {exported or 'of requesters'}")
+        with opened:
+            if opened.open:
+                _steps_table(endpoint, steps, parts, by_day=by_day, zone=zone or time_zone())
+        if exported:
+            columns = {f"usd {part.key}": part.usd for part in parts}
+            starts = np.asarray(steps[0], dtype="datetime64[ms]")
+            download(pd.DataFrame({"start_utc": starts, **columns}), exported)
+
+
+def _steps_table(endpoint: str, steps: tuple[Any, Any], parts: Sequence[Part], *, by_day: bool, zone: str) -> None:
     form = "%d %b %Y" if by_day else "%d %b %H:%M"
-    zone = zone or time_zone()
-    starts, ends = (pd.to_datetime(edges, unit="ms", utc=True) for edges in steps)
+    decimals = money_decimals(usd for part in parts for usd in part.usd.tolist()) + 1
+    spans = [(_time(start), _time(end)) for start, end in zip(*steps, strict=True)]
     addresses = [
         page_address("requests", requests_query(RequestFilter(start, end, endpoint), time_zone()))
-        for start, end in zip(starts, ends, strict=True)
+        for start, end in spans
     ]
-    decimals = money_decimals(usd for part in parts for usd in part.usd.tolist()) + 1
-    with st.container(horizontal=True, gap="small"):
-        with st.expander("As a table"):
-            table(
-                {
-                    "From": [
-                        f"[{said}]({address})"
-                        for said, address in zip(starts.tz_convert(zone).strftime(form), addresses, strict=True)
-                    ],
-                    **{plain(part.label): [plain(money(usd, decimals)) for usd in part.usd.tolist()] for part in parts},
-                },
-                alt="The numbers of the chart in US dollars, each time with a link to its requests",
-            )
-        if exported:
-            columns = {"start_utc": starts, **{f"usd {part.key}": part.usd for part in parts}}
-            download(pd.DataFrame(columns), exported)
+    table(
+        {
+            "From": [
+                f"[{start.astimezone(ZoneInfo(zone)):{form}}]({address})"
+                for (start, _), address in zip(spans, addresses, strict=True)
+            ],
+            **{plain(part.label): [plain(money(usd, decimals)) for usd in part.usd.tolist()] for part in parts},
+        },
+        alt="The numbers of the chart in US dollars, each time with a link to its requests",
+    )
 
 
 def _versions(found: Spend, names: dict[str, str]) -> None:

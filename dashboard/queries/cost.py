@@ -182,7 +182,8 @@ def _requester_spend(snapshot: Snapshot, endpoint: str, start: datetime, end: da
 
 def total(rows: "pd.DataFrame") -> dict[str, float]:
     """The `SUMS` of all rows; usd is NaN where no cost is known."""
-    return {name: float(rows[name].sum(min_count=1 if name in ("usd", "usd2") else 0)) for name in SUMS}
+    sums = {name: float(np.nansum(rows[name].to_numpy(float))) for name in SUMS}
+    return sums if rows["usd"].notna().any() else {**sums, "usd": np.nan, "usd2": np.nan}
 
 
 def _by_version(rows: "pd.DataFrame") -> "pd.DataFrame":

@@ -149,8 +149,8 @@ def month_frame(month: MonthSpend) -> "pd.DataFrame":
     """The month as a table: columns day, usd (None for days ahead), total, low, high, where the month will stand."""
     import pandas as pd
 
-    rows: list[dict[str, object]] = [{"day": day, "usd": usd} for day, usd in sorted(month.days.items())]
-    rows += [
-        {"day": ahead.day, "total": ahead.total, "low": ahead.low, "high": ahead.high} for ahead in month.forecast.days
-    ]
-    return pd.DataFrame(rows, columns=["day", "usd", "total", "low", "high"]).groupby("day", as_index=False).first()
+    rows: dict[date, dict[str, object]] = {day: {"day": day, "usd": usd} for day, usd in sorted(month.days.items())}
+    for ahead in month.forecast.days:
+        told = {"day": ahead.day, "total": ahead.total, "low": ahead.low, "high": ahead.high}
+        rows[ahead.day] = {**rows.get(ahead.day, {}), **told}
+    return pd.DataFrame(list(rows.values()), columns=["day", "usd", "total", "low", "high"])
