@@ -31,9 +31,12 @@ p.soft, small, caption { color: var(--soft); } caption { text-align: left; paddi
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: .8rem 0; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; } th, td { text-align: left; vertical-align: top; padding: .35rem .6rem
-  .35rem 0; border-bottom: 1px solid var(--line); } th { font-weight: 600; color: var(--soft); }
-td { overflow-wrap: anywhere; } td small { display: block; }
+table { border-collapse: collapse; width: 100%; min-width: 34rem; }
+th, td { text-align: left; vertical-align: top; padding: .35rem .6rem .35rem 0; border-bottom: 1px solid var(--line); }
+th { font-weight: 600; color: var(--soft); }
+td { overflow-wrap: anywhere; min-width: 5.6rem; } td small { display: block; }
+td code { font-size: .85em; }
+.wide + .wide { margin-top: 1.4rem; }
 td span { display: block; white-space: nowrap; color: var(--soft); }
 td .better { color: var(--good); font-weight: 600; } td .worse { color: var(--bad); font-weight: 600; }
 td .higher, td .lower { color: var(--blue); font-weight: 600; }
@@ -44,7 +47,7 @@ svg .grid { stroke: var(--line); } svg .line { fill: none; stroke: var(--blue); 
 svg .dot { fill: var(--blue); } svg .change { stroke: var(--warn); stroke-dasharray: 3 3; }
 svg .alert { stroke: var(--bad); }
 @media print { body { margin: 0; max-width: none; font-size: 11px; } h2 { break-after: avoid; }
-  tr { break-inside: avoid; } .wide { overflow: visible; } }
+  tr { break-inside: avoid; } table { min-width: 0; } td { min-width: 0; } .wide { overflow: visible; } }
 """
 
 
@@ -74,7 +77,7 @@ def report_html(incident: Incident, about: ReportAbout) -> str:
 <h1>{escape(title)}</h1>
 <p class="soft">{_at(incident.start, about.zone)} to {_at(incident.asked_end, about.zone)} ({escape(about.zone)})</p>
 {_summary(incident, about)}
-{_section("What changed", "What was changed about what answers, oldest first.", _changes(incident.changes, about.zone))}
+{_section("What changed", _CHANGED, _changes(incident.changes, about.zone, "Nothing was changed in this time."))}
 {_section("What moved", _MOVED, _moved(incident))}
 {_section("The time in lines", "Dashed: a change. Solid: an alert opened.", _charts(incident, about.zone))}
 {_section("Alerts", "Alerts that were open in this time.", _alerts(incident, about.zone))}
@@ -86,11 +89,15 @@ def report_html(incident: Incident, about: ReportAbout) -> str:
 """
 
 
+_CHANGED = "What was changed about what answers, oldest first."
 _MOVED = (
     "Each figure of this time beside the same length before it, and beside the same hours a week before; the clearest "
     "first. Differences with 95 % intervals; of twenty comparisons about one is clear by chance alone."
 )
-_REQUESTS = "The ten that stand out most by each measure, by their ids; nobody's words and no requester are in here."
+_REQUESTS = (
+    "The ten that stand out most by each measure, with the scores that they were first given; nobody's words and no "
+    "requester are in here."
+)
 _DECIDED = "Decisions of people about versions and about flagged requests, as the ledger and the triage hold them."
 _SOURCES = "Delta tables as they were read: with its version each can be read again, as long as it is kept."
 
@@ -114,7 +121,7 @@ def _summary(incident: Incident, about: ReportAbout) -> str:
     return "<dl>" + "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts.items()) + "</dl>"
 
 
-def _changes(changes: Sequence[Change], zone: str) -> str:
+def _changes(changes: Sequence[Change], zone: str, nothing: str) -> str:
     return _table(
         ("When", "What", "From → to", "Who", "Why", "Outcome"),
         [
@@ -129,7 +136,7 @@ def _changes(changes: Sequence[Change], zone: str) -> str:
             )
             for change in changes
         ],
-        "Nothing was changed in this time.",
+        nothing,
     )
 
 
@@ -210,7 +217,7 @@ def _alerts(incident: Incident, zone: str) -> str:
 
 def _worst(incident: Incident, zone: str) -> str:
     parts = []
-    for key, (title, _, _) in WORST_BY.items():
+    for key, (title, _) in WORST_BY.items():
         rows = incident.worst[key]
         of = f" ({len(rows)} of {number(incident.totals[key])})" if rows else ""
         parts.append(
@@ -251,7 +258,8 @@ def _decisions(incident: Incident, zone: str) -> str:
         "",
         "Flags that were decided about",
     )
-    return (_changes(incident.decisions, zone) if incident.decisions or not incident.flags else "") + flags
+    nothing = "" if incident.flags else "Nothing was decided in this time."
+    return _changes(incident.decisions, zone, nothing) + flags
 
 
 def _tables(incident: Incident) -> str:

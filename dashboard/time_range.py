@@ -49,6 +49,7 @@ def time_range_control(default: str = "24h", names: Sequence[str] = tuple(SPANS)
         required=True,
         key="range",
         bind="query-params",
+        wrap=True,
         help=f"Times are those of {plain(time_zone())}.",
     )
     problem = "" if asked["range"] in ("", *labels.values()) else _unknown("time range", asked["range"])
@@ -78,8 +79,8 @@ def moment_control(*, refreshed: bool = True) -> None:
         )
         wanted = None if chosen is None else chosen.replace(tzinfo=ZoneInfo(time_zone()))
         st.caption(
-            "How far back a table reaches depends on its upkeep: rollups 30 days, the ledger and the rest at least "
-            "7 days after their files were merged. A table that is gone says so."
+            "A table can be read as of any moment for 30 days after its files were merged, in workspaces from before "
+            "this version for a week. What is gone says so."
         )
         if st.button("Look back", icon=":material/history:", key="look back", disabled=wanted is None):
             look_back(wanted)
@@ -105,7 +106,7 @@ def moment_banner(about: str = "") -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="as of"):
         st.markdown(
             f":material/history: As of **{_said(moment)}**: figures are from the tables as they were. {about}",
-            width="stretch",
+            width="content",
         )
         _back_to_now("leave the past")
 

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from lakehouse.table_spec import TIMESTAMP, TableSpec, columns
+from lakehouse.table_spec import KEPT_A_MONTH, TIMESTAMP, TableSpec, columns
 
 FLAGS = TableSpec(
     name="flags",
@@ -28,4 +28,5 @@ FLAGS = TableSpec(
         threshold=pa.float64(),
     ),
     statistics_columns=("decision_id", "time", "databricks_request_id", "endpoint_name"),
+    properties=KEPT_A_MONTH,
 )

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from lakehouse.table_spec import TIMESTAMP, TableSpec, columns
+from lakehouse.table_spec import KEPT_A_MONTH, TIMESTAMP, TableSpec, columns
 
 _SCHEMA = columns(
     window_start=TIMESTAMP,
@@ -34,6 +34,7 @@ METRICS_MINUTE = TableSpec(
     statistics_columns=_STATISTICS,
     row_group_rows=_ROW_GROUP_ROWS,
     adds_up=True,
+    properties=KEPT_A_MONTH,
 )
 
 METRICS_15MIN = TableSpec(
@@ -44,6 +45,7 @@ METRICS_15MIN = TableSpec(
     statistics_columns=_STATISTICS,
     row_group_rows=_ROW_GROUP_ROWS,
     adds_up=True,
+    properties=KEPT_A_MONTH,
 )
 
 METRICS_DAILY_REQUESTER = TableSpec(
@@ -53,4 +55,5 @@ METRICS_DAILY_REQUESTER = TableSpec(
     statistics_columns=_STATISTICS,
     row_group_rows=_ROW_GROUP_ROWS,
     adds_up=True,
+    properties=KEPT_A_MONTH,
 )

@@ -8,14 +8,7 @@ import pyarrow as pa
 from lakehouse.flags_table import FLAGS
 from lakehouse.rollup_tables import METRICS_15MIN, METRICS_DAILY_REQUESTER, METRICS_MINUTE
 from lakehouse.score_cache_table import SCORE_CACHE
-from lakehouse.table_spec import STRING_MAP, TIMESTAMP, TableSpec, columns
-
-_KEPT_FOR_READERS = {
-    "delta.logRetentionDuration": "interval 60 days",
-    "delta.deletedFileRetentionDuration": "interval 30 days",
-}
-"""Of the tables that a job reads commit by commit: it may be away this long and still finds every commit."""
-
+from lakehouse.table_spec import KEPT_A_MONTH, STRING_MAP, TIMESTAMP, TableSpec, columns
 
 INFERENCE_TABLE = TableSpec(
     name="inference_table",
@@ -38,7 +31,7 @@ INFERENCE_TABLE = TableSpec(
     partition_by=("request_date",),
     statistics_columns=("databricks_request_id", "request_date", "request_time", "status_code"),
     change_data_feed=True,
-    properties=_KEPT_FOR_READERS,
+    properties=KEPT_A_MONTH,
     row_group_rows=8_192,
 )
 
@@ -111,7 +104,7 @@ REQUEST_METRICS = TableSpec(
     partition_by=("request_date",),
     statistics_columns=("databricks_request_id", "request_date", "request_time", "endpoint_name", "entity_version"),
     change_data_feed=True,
-    properties=_KEPT_FOR_READERS,
+    properties=KEPT_A_MONTH,
 )
 
 REQUEST_SCORES = TableSpec(
@@ -131,7 +124,7 @@ REQUEST_SCORES = TableSpec(
     partition_by=("request_date",),
     statistics_columns=("databricks_request_id", "request_date", "metric", "scorer"),
     change_data_feed=True,
-    properties=_KEPT_FOR_READERS,
+    properties=KEPT_A_MONTH,
 )
 
 SOURCE_STARTS = TableSpec(
@@ -209,6 +202,7 @@ LEDGER = TableSpec(
         seconds=pa.float64(),
     ),
     statistics_columns=("change_id", "phase", "time", "action", "target"),
+    properties=KEPT_A_MONTH,
 )
 
 EVALUATIONS = TableSpec(
@@ -285,6 +279,7 @@ ALERT_EVENTS = TableSpec(
         evidence=pa.string(),
     ),
     statistics_columns=("alert_id", "state", "time", "endpoint_name", "entity_version"),
+    properties=KEPT_A_MONTH,
 )
 
 PRICES = TableSpec(

@@ -15,8 +15,9 @@ def timeline() -> None:
     """What was interrupted, where changes lie in time, and each of them."""
     with widgets.guarded("Interrupted changes"):
         rollback.interrupted(production.interrupted_changes())
-    with widgets.panel("When", "Every change that fits, by its kind and how it ended."):
-        panels.strip(wanted)
+    if not wanted.change_id:
+        with widgets.panel("When", "Every change that fits, by its kind and how it ended."):
+            panels.strip(wanted)
     with widgets.panel("Changes", "Newest first. Open one for its evidence."):
         panels.timeline(wanted)
 

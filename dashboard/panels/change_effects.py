@@ -84,9 +84,9 @@ def _about(found: ChangeEffects) -> str:
     whole = (found.before_end - found.before_start).total_seconds()
     so_far = (found.after_end - found.after_start).total_seconds()
     sentences = [
-        f"{duration(whole)} before ({local(found.before_start):%d %b %H:%M} to {local(found.before_end):%H:%M}) and "
-        f"{duration(so_far)} after ({local(found.after_start):%H:%M} to {local(found.after_end):%d %b %H:%M}) on "
-        f"{plain(found.endpoint)}; the minutes of the change itself are left out.",
+        f"{duration(whole)} before ({_span(found.before_start, found.before_end)}) and {duration(so_far)} after "
+        f"({_span(found.after_start, found.after_end)}) on {plain(found.endpoint)}; the minutes of the change are left "
+        "out.",
         "" if found.over else f"The time after is not over: {duration(so_far)} of {duration(whole)} are scored so far.",
         f"{plural(found.others, 'other change')} fell into this time, so the difference is not of this one alone."
         if found.others
@@ -96,6 +96,12 @@ def _about(found: ChangeEffects) -> str:
     ]
     scorers = sorted({moved.scorer for moved in found.figures if moved.scorer})
     return " ".join([*(one for one in sentences if one), f"Scored by {plain(', '.join(scorers))}." if scorers else ""])
+
+
+def _span(start: datetime, end: datetime) -> str:
+    first, last = local(start), local(end)
+    day = "" if first is None or last is None or first.date() == last.date() else f"{last:%d %b} "
+    return f"{first:%d %b %H:%M} to {day}{last:%H:%M}"
 
 
 def _minute(time: datetime) -> str:

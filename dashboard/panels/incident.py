@@ -58,7 +58,7 @@ def summary(incident: Incident) -> None:
     )
     if incident.end < incident.asked_end:
         st.caption(
-            f"Requests are scored up to {local(incident.end):%d %b, %H:%M}: figures are compared up to there, with "
+            f"Figures are compared up to {local(incident.end):%d %b, %H:%M}, as far as requests are scored, with "
             "stretches of the same length."
         )
 
@@ -81,14 +81,10 @@ def moved(figures: Sequence[IncidentFigure]) -> None:
     columns = {
         "Figure": [f"**{one.figure.title}**  \n:small[:gray[{plain(one.figure.unit)}]]" for one in figures],
         "This time": [value(one.before, "after") for one in figures],
-        "Before": [value(one.before, "before") for one in figures],
-        "Difference": [_difference(one.before) for one in figures],
+        "Against before": [_against(one.before) for one in figures],
     }
     if any(one.week is not None for one in figures):
-        columns |= {
-            "A week before": [value(one.week, "before") if one.week else NOTHING for one in figures],
-            "Difference to it": [_difference(one.week) if one.week else NOTHING for one in figures],
-        }
+        columns["Against a week before"] = [_against(one.week) if one.week else NOTHING for one in figures]
     table(columns, alt="Figures of this time beside those of the time before")
     scorers = sorted({one.before.scorer for one in figures if one.before.scorer})
     st.caption(
@@ -108,7 +104,7 @@ def alerts(found: Sequence[Alert]) -> None:
 
 def worst(incident: Incident) -> None:
     """The requests that stand out most, by each measure; each links to itself."""
-    titles = {key: f"{title} ({number(incident.totals[key])})" for key, (title, _, _) in WORST_BY.items()}
+    titles = {key: f"{title} ({number(incident.totals[key])})" for key, (title, _) in WORST_BY.items()}
     for place, key in zip(st.tabs(list(titles.values())), WORST_BY, strict=True):
         rows = incident.worst[key]
         with place:
@@ -165,5 +161,9 @@ def sources(incident: Incident) -> None:
         )
 
 
-def _difference(found: FigureMoved) -> str:
-    return f"{difference(found)}  \n{verdict(found)}"
+def _against(found: FigureMoved) -> str:
+    """A plain word, the difference with its interval, and what it was then."""
+    if not found.moved.n_before:
+        return f"{verdict(found)}"
+    was = f":small[:gray[was {number(found.moved.before, found.figure.decimals)}, n {number(found.moved.n_before)}]]"
+    return f"{verdict(found)}  \n{difference(found)}  \n{was}"

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from dashboard.change_words import action_words
@@ -14,7 +13,6 @@ from dashboard.periods import Period
 from dashboard.queries import alerts, changes, traffic
 from dashboard.queries.change_effects import scored_until
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
-from dashboard.queries.requests import RequestFilter, requests
 from dashboard.queries.traffic import Traffic
 from dashboard.queries.window_figures import Figure, FigureMoved, compared, window_sums
 from lakehouse.ledger import Change
@@ -23,26 +21,36 @@ from registry.alerts import Alert
 WORST = 10
 """Requests that are listed by each measure."""
 WORST_BY = {
-    "errors": ("Errors", "status_code", ("4xx", "5xx")),
-    "toxicity": ("Toxicity of the answer", "response_toxicity", ()),
-    "latency": ("Latency", "execution_duration_ms", ()),
+    "errors": ("Errors", "status_code"),
+    "toxicity": ("Toxicity of the answer", "response_toxicity"),
+    "latency": ("Latency", "execution_duration_ms"),
 }
-"""Key → what the list is called, the column that it is ordered by, and the statuses in it (all where none stands)."""
+"""Key → what the list is called, and the column of `request_metrics` that it is ordered by, the largest first."""
 READ = (
     "ledger",
     "alert_events",
     "metrics_minute",
     "metrics_15min",
     "request_metrics",
-    "request_scores",
     "flags",
     "job_runs",
 )
 """The tables that an incident is read from."""
 
+_WORST_COLUMNS = (
+    "databricks_request_id",
+    "request_time",
+    "entity_version",
+    "status_code",
+    "execution_duration_ms",
+    "response_toxicity",
+    "response_perplexity",
+    "response_fk_grade",
+)
 _WEEK = timedelta(days=7)
 _DECISIONS = ("override_gate", "request_promotion", "evaluate", "set_challenger", "register")
 _MOST_FLAGS = 200
+_FAILED = 400
 _BY_QUARTERS = timedelta(hours=6)
 
 
@@ -106,7 +114,7 @@ class Incident:
     alerts: Sequence[Alert]
     figures: Sequence[IncidentFigure]
     worst: dict[str, list[dict[str, Any]]]
-    """Key of `WORST_BY` → rows as `queries.requests` gives them; nobody's words are among them."""
+    """Key of `WORST_BY` → rows with the columns `_WORST_COLUMNS`, by the first scores; nobody's words or names."""
     totals: dict[str, int]
     """Key of `WORST_BY` → how many requests there were in all."""
     traffic: Traffic
@@ -122,7 +130,8 @@ def incident(endpoint: str, period: Period) -> Incident:
     made = changes.changes_between(period.start, period.end)
     others = {name for name in traffic.endpoints() if name != endpoint}
     here = [change for change in made if change.target not in others]
-    worst = {key: _worst(endpoint, period.start, period.end, key) for key in WORST_BY}
+    worst: dict[str, list[dict[str, Any]]] = _worst(shown("request_metrics"), endpoint, period.start, period.end)
+    figures = _figures(endpoint, period.start, end)
     return Incident(
         endpoint,
         period.start,
@@ -133,9 +142,9 @@ def incident(endpoint: str, period: Period) -> Incident:
         [change for change in here if change.action in _DECISIONS],
         _flags(shown("flags"), endpoint, period.start, period.end),
         alerts.alerts_between(period.start, period.end, endpoint),
-        _figures(endpoint, period.start, end),
-        {key: rows for key, (rows, _) in worst.items()},
-        {key: total for key, (_, total) in worst.items()},
+        figures,
+        worst,
+        _totals(endpoint, period.start, period.end),
         traffic.traffic(endpoint, period),
         [TableRead(name, found.table_id, found.version) for name in READ for found in [shown(name)]],
     )
@@ -161,17 +170,49 @@ def _figures(endpoint: str, start: datetime, end: datetime) -> list[IncidentFigu
     return sorted(found, key=lambda one: -one.clearness)
 
 
-def _worst(endpoint: str, start: datetime, end: datetime, key: str) -> tuple[list[dict[str, Any]], int]:
-    _, column, statuses = WORST_BY[key]
-    wanted = RequestFilter(start, end, endpoint, statuses=statuses, score="" if key == "errors" else column)
-    page = requests(wanted, order=column, limit=WORST)
-    rows = page.rows.drop(columns=["requester"]).to_dict("records")
-    return [{str(name): _plain(value) for name, value in row.items()} for row in rows], page.total
+def _totals(endpoint: str, start: datetime, end: datetime) -> dict[str, int]:
+    sums = window_sums(endpoint, start, end)
+    scored = {metric: n for (metric, _), (n, *_) in sorted(sums.sums.items(), key=lambda one: one[1][0])}
+    return {
+        "errors": sums.errors,
+        "toxicity": scored.get("response_toxicity", 0),
+        "latency": scored.get("execution_duration_ms", 0),
+    }
+
+
+@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _worst(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -> dict[str, list[dict[str, Any]]]:
+    where = "request_time >= $start AND request_time < $end AND endpoint_name = $endpoint"
+    given: dict[str, Any] = {"span": (start, end), "start": start, "end": end, "endpoint": endpoint}
+    # Only our own texts are put together: columns of fixed lists. The smallest of the largest values is found first,
+    # by which the files are then read for the few rows that matter only.
+    largest = ", ".join(f"list_min(max({column}, {WORST})) AS {column}" for _, column in WORST_BY.values())
+    least = select(snapshot, f"SELECT {largest} FROM this WHERE {where}", **given).iloc[0]  # noqa: S608
+    found: dict[str, list[dict[str, Any]]] = {}
+    for key, (_, column) in WORST_BY.items():
+        lowest = _plain(least[column])
+        rows = [] if lowest is None else _largest(snapshot, where, column, float(lowest), given)
+        found[key] = [row for row in rows if key != "errors" or row["status_code"] >= _FAILED]
+    return found
+
+
+def _largest(snapshot: Snapshot, where: str, column: str, lowest: float, given: dict[str, Any]) -> list[dict[str, Any]]:
+    rows = select(
+        snapshot,
+        f"""SELECT {", ".join(_WORST_COLUMNS)} FROM this WHERE {where} AND {column} >= $lowest
+            ORDER BY {column} DESC, request_time DESC, databricks_request_id LIMIT $most""",  # noqa: S608
+        lowest=lowest,
+        most=WORST,
+        **given,
+    ).to_dict("records")
+    return [{str(name): _plain(value) for name, value in row.items()} for row in rows]
 
 
 def _plain(value: Any) -> Any:
-    """A cell with None where nothing stands, which a data frame has as NaN."""
-    return None if isinstance(value, float) and np.isnan(value) else value
+    """A cell with None where nothing stands, which a data frame has as NaN or NA."""
+    import pandas as pd
+
+    return None if value is None or pd.isna(value) else value
 
 
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
