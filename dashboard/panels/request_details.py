@@ -39,6 +39,8 @@ def one() -> None:
     """The request that the address names, and the way back to the others."""
     page_link("requests", "All requests", "arrow_back", **st.session_state.get(LIST, {}))
     request_id = st.query_params.get("request", "")
+    # A link from one request to the next is on the same page: the browser's address follows only when it is told.
+    st.query_params["request"] = request_id
     about = request_details(request_id, st.query_params.get("day", ""))
     if about is None:
         empty(
