@@ -92,7 +92,7 @@ def version_pie(compared: "ScoreComparison", labels: tuple[str, str], versions: 
             "colors": colors,
             "line": {"color": "rgba(255,255,255,0.9)", "width": 1.5},
             # Versions far apart can share a colour: then the second is hatched.
-            "pattern": {"shape": ["", "/" if colors[0] == colors[1] else ""]},
+            "pattern": _hatched(colors),
         },
         "sort": False,
         "direction": "clockwise",
@@ -105,11 +105,12 @@ def version_bars(compared: "ScoreComparison", labels: tuple[str, str], versions:
     """The averages of two versions as bars: for values of zero or below, of which a pie cannot show shares."""
     score, result = compared.score, compared.comparison
     means = [result.mean_a, result.mean_b]
+    colors = [version_color(version) for version in versions]
     bars = {
         "type": "bar",
         "x": [escape(label) for label in labels],
         "y": means,
-        "marker": {"color": [version_color(version) for version in versions]},
+        "marker": {"color": colors, "pattern": _hatched(colors)},
         "text": [number(mean, score.decimals) for mean in means],
         "textposition": "auto",
         "width": 0.55,
@@ -262,3 +263,9 @@ def amounts(
         xaxis={**frame.axis(unit), "rangemode": "tozero"},
         yaxis={"type": "category", "automargin": True, "fixedrange": True, "ticksuffix": "  "},
     )
+
+
+def _hatched(colors: Sequence[str]) -> dict[str, Any]:
+    """The pattern that tells the second of two equal colours apart, over the colour, so that words on it are read."""
+    shape = ["", "/" if colors[0] == colors[1] else ""]
+    return {"shape": shape, "fillmode": "overlay", "fgcolor": "rgba(255,255,255,0.4)", "size": 9, "solidity": 0.25}
