@@ -28,8 +28,9 @@ def burst(rows: pd.DataFrame, start: datetime, count: int, requester: str, promp
 @pytest.fixture
 def bursts(month: Month, empty: Settings) -> tuple[datetime, datetime]:
     """Many requests two days ago, and few with very long prompts six hours ago."""
-    often = (month.now - timedelta(days=2)).replace(minute=2)
-    long = (month.now - timedelta(hours=6)).replace(minute=5)
+    # Within one hour as the page counts them, back from the end of the period.
+    end = period("7d", month.now).end
+    often, long = end - timedelta(days=2, minutes=-5), end - timedelta(hours=6, minutes=-5)
     rows = pd.concat(
         [month.rows, burst(month.rows, often, 90, "webshop"), burst(month.rows, long, 14, "ben@example.com", 9_000)]
     )

@@ -117,7 +117,7 @@ def test_damaged_single_rows_leave_what_the_rollups_say(month: Month, empty: Set
 
 
 def test_a_spike_is_listed_with_who_asked_and_a_link(month: Month, empty: Settings, page: Opener) -> None:
-    start = (month.now - timedelta(days=2)).replace(minute=2)
+    start = period("7d", month.now).end - timedelta(days=2, minutes=-5)
     rows = pd.concat([month.rows, burst(month.rows, start, 90, "[x](http://evil.example)")])
     for name, minutes in (("metrics_minute", 1), ("metrics_15min", 15)):
         workspace.write_rows(empty, name, workspace.partials(rows, minutes))
