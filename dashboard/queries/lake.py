@@ -218,7 +218,9 @@ def select(
     they have a time.
     Raises: QueryFailed.
     """
-    found: pd.DataFrame = _found(snapshot, sql, span, beside or {}, parameters, lambda found: found.df())
+    found: pd.DataFrame = _found(
+        snapshot, sql, span, beside or {}, parameters, lambda cursor, whole, values: cursor.execute(whole, values).df()
+    )
     return found
 
 
@@ -232,7 +234,12 @@ def select_records(
 ) -> list[dict[str, Any]]:
     """The same as `select`, one dictionary a row as pyarrow gives them: None where nothing stands, a map as pairs."""
     found: list[dict[str, Any]] = _found(
-        snapshot, sql, span, beside or {}, parameters, lambda found: found.to_arrow_table().to_pylist()
+        snapshot,
+        sql,
+        span,
+        beside or {},
+        parameters,
+        lambda cursor, whole, values: cursor.sql(whole, params=values).to_arrow_table().to_pylist(),
     )
     return found
 
@@ -243,7 +250,7 @@ def _found(
     span: Span | None,
     beside: Mapping[str, Snapshot],
     parameters: dict[str, Any],
-    taken: "Callable[[duckdb.DuckDBPyRelation], Any]",
+    taken: "Callable[[duckdb.DuckDBPyConnection, str, dict[str, Any]], Any]",
 ) -> Any:
     import duckdb
     import pyarrow as pa
@@ -256,7 +263,7 @@ def _found(
             views.append(f"{name} AS ({view})")
             parameters = {**parameters, **files}
         # Only our own texts are put together; what people chose comes in as parameters.
-        return taken(cursor.sql(f"WITH {', '.join(views)} {sql}", params=parameters))
+        return taken(cursor, f"WITH {', '.join(views)} {sql}", parameters)
     except (duckdb.Error, LakehouseError, OSError, pa.ArrowException) as error:
         raise QueryFailed(f"The table {snapshot.name} could not be read: {first_line(error)}") from error
     finally:
