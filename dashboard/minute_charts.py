@@ -58,22 +58,7 @@ def minute_means(
             "legendgroup": escape(label),
             "hovertemplate": f"%{{x|%d %b %H:%M}}<br>{escape(label)}: %{{y:.{decimals}f}}<extra></extra>",
         }
-        many = len(part) >= MANY_DOTS
-        marker = {"color": translucent(color, 0.28 if many else 0.6), "size": 3.5 if many else 6}
-        for start, minutes in by_clock(times, values, zone):
-            dots.append(
-                {
-                    **both,
-                    "type": "scattergl",
-                    "mode": "markers",
-                    "x0": str(shown_times([start], zone)[0]),
-                    "dx": MINUTE,
-                    "y": minutes,
-                    "meta": ["minutes", version, start],
-                    "marker": marker,
-                    "showlegend": False,
-                }
-            )
+        dots += _dots(version, by_clock(times, values, zone), zone, color, both)
         starts, line = coarser(times, values, weights, line_seconds * 1000)
         curve = {"type": "scatter", "mode": "lines", "x": shown_times(starts, zone), "y": line}
         lines.append({**both, **curve, "line": {"color": color, "width": 2.5}})
@@ -88,6 +73,26 @@ def minute_means(
         yaxis=frame.axis(unit),
         **marked.entries,
     )
+
+
+def _dots(
+    version: str, parts: Sequence[tuple[int, NDArray[np.float32]]], zone: str, color: str, both: dict[str, str]
+) -> list[dict[str, Any]]:
+    many = sum(int(np.isfinite(minutes).sum()) for _, minutes in parts) >= MANY_DOTS
+    return [
+        {
+            **both,
+            "type": "scattergl",
+            "mode": "markers",
+            "x0": str(shown_times([start], zone)[0]),
+            "dx": MINUTE,
+            "y": minutes,
+            "meta": ["minutes", version, start],
+            "marker": {"color": translucent(color, 0.28 if many else 0.6), "size": 3.5 if many else 6},
+            "showlegend": False,
+        }
+        for start, minutes in parts
+    ]
 
 
 def by_clock(times: Any, values: Any, zone: str) -> list[tuple[int, NDArray[np.float32]]]:

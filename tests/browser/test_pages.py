@@ -72,16 +72,16 @@ def test_a_link_opens_the_same_comparison(month: str, visit: Opener) -> None:
     page.get_by_role("radio", name="7 days").click()
     expect(page).to_have_url(re.compile("range=7"))
     page.get_by_role("radio", name="30 days").click()
-    expect(page.get_by_text("v2 is higher")).to_be_visible()
+    expect(page.get_by_text("v2 reads less fluent").first).to_be_visible()
     for box, version in ((0, "prod.chatbot v2"), (1, "prod.chatbot v1")):
         page.wait_for_selector(SETTLED)
         page.get_by_role("combobox").nth(box).click()
         page.get_by_role("option", name=version).click()
     expect(page).to_have_url(re.compile("a=prod.chatbot.v2&b=prod.chatbot.v1"))
-    expect(page.get_by_text("v1 is lower")).to_be_visible()
+    expect(page.get_by_text("v1 reads more fluent").first).to_be_visible()
     again = visit(month)
     again.page.goto(page.url)
-    expect(again.page.get_by_text("v1 is lower")).to_be_visible(timeout=30_000)
+    expect(again.page.get_by_text("v1 reads more fluent").first).to_be_visible(timeout=30_000)
     assert_whole(again.page)
 
 
