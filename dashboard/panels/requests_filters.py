@@ -84,30 +84,14 @@ def filters(chosen: TimeRange, endpoint: str) -> Wanted:
         versions = _versions(endpoint)
         asked_by = _requesters(endpoint, chosen.period)
         statuses = _statuses()
-        text = st.text_input(
-            "Words in prompt or answer",
-            key="text",
-            bind="query-params",
-            max_chars=LONGEST_NEEDLE,
-            placeholder="Any text",
-            icon=":material/search:",
-        )
+        text = _words()
     used = any(st.query_params.get(name) for name in ("score", "id", "sort", "order"))
     with st.expander("Score, ids and order", expanded=used), st.grid(4, min_column_width=210):
         score = linked_choice(
             "Score", "score", {"": "Any", **{name: measure.title for name, measure in MEASURES.items()}}
         )
         at_least, below = _limits(score)
-        ids = st.multiselect(
-            "Request ids",
-            [],
-            key="id",
-            bind="query-params",
-            accept_new_options=True,
-            max_selections=_MOST_CHOSEN,
-            placeholder="Paste an id",
-            help="The endpoint's id, or the one that the client gave.",
-        )
+        ids = _ids()
         for_order, for_direction = st.columns(2, gap="small")
         with for_order:
             order = linked_choice("Sort by", "sort", {name: COLUMN_TITLES[name] for name in SORTED}, "request_time")
@@ -120,15 +104,40 @@ def filters(chosen: TimeRange, endpoint: str) -> Wanted:
         versions=tuple(versions),
         requesters=tuple("" if name == NO_REQUESTER else name for name in asked_by),
         statuses=tuple(statuses),
-        request_ids=tuple(name.strip() for name in ids),
+        request_ids=ids,
         score=score,
         at_least=at_least if score else None,
         below=below if score else None,
     )
-    text = " ".join((text or "").split())
     moving = replace(wanted, start=_EVER, end=_EVER) if typed is None else wanted
     question = repr((chosen.label, moving, text, order, direction))
     return Wanted(wanted, chosen.period, text, order, direction == "highest", question)
+
+
+def _words() -> str:
+    text = st.text_input(
+        "Words in prompt or answer",
+        key="text",
+        bind="query-params",
+        max_chars=LONGEST_NEEDLE,
+        placeholder="Any text",
+        icon=":material/search:",
+    )
+    return " ".join((text or "").split())
+
+
+def _ids() -> tuple[str, ...]:
+    ids = st.multiselect(
+        "Request ids",
+        [],
+        key="id",
+        bind="query-params",
+        accept_new_options=True,
+        max_selections=_MOST_CHOSEN,
+        placeholder="Paste an id",
+        help="The endpoint's id, or the one that the client gave.",
+    )
+    return tuple(name.strip() for name in ids)
 
 
 def ever(wanted: RequestFilter) -> RequestFilter:
