@@ -1,10 +1,13 @@
 """Figures are built from data alone, with the colours that mean the same everywhere."""
 
+import json
+from datetime import UTC, datetime
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import charts
+from dashboard import chart_frame, charts
 from dashboard.chart_times import shown_times
 from dashboard.colors import VERSION_COLORS, version_color
 from dashboard.queries.quality import SCORES, ScoreComparison
@@ -68,3 +71,12 @@ def test_every_run_has_a_bar_with_its_state(count: int) -> None:
     assert list(failed.x) == [count - 1]
     assert figure.layout.xaxis.tickvals[-1] == count - 1
     assert figure.layout.xaxis.ticktext[0].startswith("21 Nov 1")
+
+
+def test_a_figure_that_plotly_does_not_look_through_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [job_run(datetime(2026, 5, 4, hour, tzinfo=UTC)) for hour in range(9)]
+    looked = [charts.version_pie(compared(8, 10), ("v1", "v2"), ("1", "2")), charts.run_history(runs, "UTC")]
+    monkeypatch.setattr(chart_frame, "LOOKED_THROUGH", False)
+    quick = [charts.version_pie(compared(8, 10), ("v1", "v2"), ("1", "2")), charts.run_history(runs, "UTC")]
+    for one, other in zip(looked, quick, strict=True):
+        assert json.loads(one.to_json()) == json.loads(other.to_json(validate=False))
