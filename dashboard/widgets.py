@@ -11,7 +11,6 @@ import streamlit as st
 
 from dashboard.errors import DashboardError
 from dashboard.health import LATE_AFTER_INTERVALS, data_time
-from dashboard.periods import SPANS, Period, period
 from dashboard.queries import operations, traffic
 from dashboard.queries.traffic import VersionSeen
 from dashboard.wording import age, plain, sentence
@@ -127,21 +126,6 @@ def _dated() -> str:
     late = (now - time).total_seconds() > LATE_AFTER_INTERVALS * operations.metrics_interval_seconds()
     said = f"Requests are scored up to {local(time):%d %b, %H:%M}"
     return f":orange[:material/schedule: {said}, {age(time, now)}.]" if late else f"{said}."
-
-
-def span_control(default: str, names: Sequence[str] = tuple(SPANS)) -> tuple[str, Period]:
-    """The time-range control; links keep it as `range`. Returns the span's label and the period."""
-    chosen = st.segmented_control(
-        "Time range",
-        list(names),
-        format_func=lambda name: SPANS[name].label,
-        default=default,
-        required=True,
-        key="range",
-        bind="query-params",
-    )
-    name = chosen if chosen in SPANS else default
-    return SPANS[name].label, period(name)
 
 
 def endpoint_control() -> str:

@@ -51,4 +51,4 @@ elif flags is not None:
             safety_breakdown.by_version(endpoint, period, flags, threshold)
         with widgets.panel("By requester", "Share of flagged prompts, %, with 95 % Wilson intervals."):
             requesters = safety.flags_by_requester(endpoint, period, threshold, flags.scorer)
-            safety_breakdown.by_requester(endpoint, period, requesters, threshold)
+            safety_breakdown.by_requester(endpoint, requesters, threshold)

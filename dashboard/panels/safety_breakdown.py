@@ -76,7 +76,7 @@ def by_version(endpoint: str, period: Period, found: Flags, threshold: float) ->
         rows_behind(_wanted(endpoint, period, metric, threshold, version=version), (PROMPT, ANSWER), metric)
 
 
-def by_requester(endpoint: str, period: Period, found: RequesterFlags, threshold: float) -> None:
+def by_requester(endpoint: str, found: RequesterFlags, threshold: float) -> None:
     """The requesters with the most flagged prompts."""
     if not found.figures:
         empty("No requester has a scored prompt on these days.")

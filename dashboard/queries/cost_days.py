@@ -14,7 +14,7 @@ from dashboard.queries.cost import COST
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
 from dashboard.queries.requests import RequestFilter
 from metrics.forecast import HISTORY_DAYS, MonthForecast, forecast_month
-from metrics.spikes import LEAST_SEASONS, Spike, spikes
+from metrics.spikes import Spike, spikes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,10 +117,9 @@ def _spikes(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -
     sums = np.zeros(len(hours))
     sums[rows["hour"].to_numpy(np.int64) - first] = rows["usd"].to_numpy(float)
     average = sums.sum() / max(np.count_nonzero(sums), 1)
-    season = _HOURS_OF_A_DAY if len(hours) >= LEAST_SEASONS * _HOURS_OF_A_DAY else 0
     if average <= 0:
         return []
-    found: list[Spike] = spikes(hours * HOUR, sums, season_bins=season, minimum=2 * average)
+    found: list[Spike] = spikes(hours * HOUR, sums, season_bins=_HOURS_OF_A_DAY, minimum=2 * average)
     shown_from = start.timestamp() * 1000
     return [
         SpendSpike(int(hours[spike.index]) * HOUR, spike.value, spike.expected)

@@ -57,11 +57,6 @@ def registry_state() -> RegistryState:
     return RegistryState("ready" if _ready.is_set() else "starting")
 
 
-def registry_is_ready() -> bool:
-    """Whether asking the registry costs no import any more, and there is one; never waits."""
-    return registry_state().state == "ready"
-
-
 def wait_until_ready(seconds: float = 60.0) -> None:
     """For threads in the background: return when the registry can be asked.
 
