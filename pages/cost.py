@@ -11,7 +11,7 @@ widgets.header(
 )
 moment_banner()
 
-with st.container(horizontal=True, vertical_alignment="top"):
+with st.container(horizontal=True, vertical_alignment="bottom"):
     chosen = time_range_control("30d")
     endpoint = widgets.endpoint_control()
     moment_control()

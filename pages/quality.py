@@ -14,7 +14,7 @@ time_range.moment_banner()
 
 sides: object = None
 with widgets.guarded("Versions"):
-    with st.container(horizontal=True, vertical_alignment="top"):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = time_range.time_range_control("30d", ("24h", "7d", "30d"))
         endpoint = widgets.endpoint_control()
         time_range.moment_control()

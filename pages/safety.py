@@ -10,7 +10,7 @@ from dashboard.queries import safety, safety_answers, safety_flags, safety_rows
 widgets.header("Safety", "Prompts against toxicity, what was flagged, and what the model answered to it.", dated=True)
 time_range.moment_banner()
 
-with st.container(horizontal=True, vertical_alignment="top"):
+with st.container(horizontal=True, vertical_alignment="bottom"):
     chosen = time_range.time_range_control("24h")
     endpoint = widgets.endpoint_control()
     threshold = panels.threshold_control()
