@@ -21,4 +21,9 @@ def shown_times(times: Any, zone: str) -> np.ndarray[Any, np.dtype[np.str_]]:
 
 def shown_time(time: int, zone: str) -> str:
     """One time (milliseconds since 1970, UTC) as people read it in `zone`: 02 Jul 14:00."""
-    return f"{datetime.fromtimestamp(time / 1000, UTC).astimezone(ZoneInfo(zone)):%d %b %H:%M}"
+    return f"{time_of(time).astimezone(ZoneInfo(zone)):%d %b %H:%M}"
+
+
+def time_of(milliseconds: float) -> datetime:
+    """A time of a chart (milliseconds since 1970) as UTC."""
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)

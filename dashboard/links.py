@@ -61,6 +61,14 @@ def page_address(page: str, query: dict[str, str | list[str]]) -> str:
     return f"{f'/{base}' if base else ''}/{page}?{urlencode(_pairs(query))}"
 
 
+def request_link(request_id: str, label: str, day: object) -> str:
+    """Markdown that opens a request on the Requests page. label: a few words of ours.
+
+    The id goes through the address's own encoding, never as Markdown.
+    """
+    return f"[{label}]({page_address('requests', request_query(request_id, day))})"
+
+
 def _pairs(query: dict[str, str | list[str]]) -> list[tuple[str, str]]:
     """Names and values as an address has them, without empty ones, and the moment that the visitor looks back at."""
     moment = chosen_moment()

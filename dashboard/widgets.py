@@ -92,6 +92,12 @@ def clickable_chart(figure: "go.Figure", *, key: str, alt: str) -> list[dict[str
     return list(chosen.selection.points)
 
 
+def chosen_point(points: Sequence[Mapping[str, Any]], kind: str) -> list[Any] | None:
+    """What the first chosen point of a kind carries: its `customdata`, which begins with the kind; None of none."""
+    carried = [point.get("customdata") for point in points]
+    return next((list(one) for one in carried if isinstance(one, list | tuple) and one and one[0] == kind), None)
+
+
 def refreshing(content: Callable[[], None], seconds: float) -> None:
     """Draw `content` now and again every few seconds, without touching the rest of the page."""
     st.fragment(content, run_every=seconds)()
@@ -158,6 +164,18 @@ def version_label(version: VersionSeen, among: Sequence[VersionSeen], *, long: b
     """How a version is called: v2, with its model's name where several models answered."""
     several = len({other.entity_name for other in among}) > 1
     return f"{version.entity_name} v{version.entity_version}" if several or long else f"v{version.entity_version}"
+
+
+def version_names(endpoint: str, keys: Sequence[str]) -> dict[str, str]:
+    """How the versions with these keys are called, and requests that belong to none."""
+    seen = traffic.versions(endpoint)
+    known = {version.key: version_label(version, seen) for version in seen}
+    return {key: known.get(key) or _unknown_version(key) for key in keys}
+
+
+def _unknown_version(key: str) -> str:
+    name, _, version = key.rpartition("/")
+    return f"{name} v{version}".strip() if version else name or "no version"
 
 
 def table(columns: Mapping[str, Sequence[Any]], *, alt: str) -> None:

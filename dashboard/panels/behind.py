@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.links import page_address, page_link, request_query, requests_query
+from dashboard.links import page_link, request_link, requests_query
 from dashboard.measures import MEASURES
 from dashboard.queries.requests import RequestFilter, requests
 from dashboard.widgets import empty, local, table, time_zone
@@ -40,6 +40,5 @@ def rows_behind(wanted: RequestFilter, columns: tuple[str, ...] = (), order: str
 
 
 def _link(row: dict[Any, Any]) -> str:
-    """A cell that opens one request. The id goes through the address's own encoding, never as Markdown."""
-    address = page_address("requests", request_query(row["databricks_request_id"], row["request_date"]))
-    return f"[{local(row['request_time']):%d %b %H:%M:%S}]({address})"
+    label = f"{local(row['request_time']):%d %b %H:%M:%S}"
+    return request_link(row["databricks_request_id"], label, row["request_date"])

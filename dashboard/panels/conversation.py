@@ -2,13 +2,11 @@
 
 import streamlit as st
 
-from dashboard.actions import ledger as actions
-from dashboard.auth import current_actor
+from dashboard.panels.revealed import is_revealed, reveal, why_not_reveal
 from dashboard.queries.request_details import RequestDetails
 from dashboard.queries.request_texts import Conversation, conversation
-from dashboard.queries.watch import EXPECTED
 from dashboard.widgets import empty
-from dashboard.wording import plain, plural, sentence
+from dashboard.wording import plain, plural
 from metrics.masking import masked
 
 FIRST_SHOWN = 3_000
@@ -20,7 +18,6 @@ MOST_TURNS = 40
 _LONGEST_MASKED = 20_000
 """Characters that a key may have, and be known as one, where a text is cut before it is masked."""
 
-_REVEALED = "revealed requests"
 _ROLES = {
     "system": ("System", "settings"),
     "developer": ("Developer", "settings"),
@@ -56,13 +53,10 @@ def words(about: RequestDetails) -> None:
 
 def _revealed(about: RequestDetails) -> bool:
     """Whether this visitor sees the words of this request as they are; the button for it where not."""
-    if about.request_id in st.session_state.get(_REVEALED, ()):
+    if is_revealed(about.request_id):
         st.caption(":material/visibility: Shown as they are, for this session. It is recorded in the ledger.")
         return True
-    try:
-        why_not = current_actor().why_not("reveal")
-    except EXPECTED as error:
-        why_not = sentence(error)
+    why_not = why_not_reveal()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(
             ":material/visibility_off: E-mail addresses, phone and card numbers and keys are masked.", width="content"
@@ -84,12 +78,7 @@ def _reveal(about: RequestDetails) -> None:
     target = (
         f"{values['entity_name'] or values['endpoint_name'] or 'unknown'} version {values['entity_version'] or '?'}"
     )
-    try:
-        actions.reveal(target, f"prompt and answer of request {about.request_id}")
-    except EXPECTED as error:
-        st.toast(sentence(error), icon=":material/error:")
-        return
-    st.session_state[_REVEALED] = {*st.session_state.get(_REVEALED, ()), about.request_id}
+    reveal(target, f"prompt and answer of request {about.request_id}", [about.request_id])
 
 
 def _turn(role: str, text: str, revealed: bool, key: str, title: str = "") -> None:

@@ -5,15 +5,14 @@ from math import isfinite, nan
 
 import streamlit as st
 
-from dashboard.links import page_address, request_query, requests_query
+from dashboard.links import page_address, request_link, requests_query
 from dashboard.money import money
-from dashboard.panels.cost_over_time import version_names
 from dashboard.periods import Period
 from dashboard.queries import cost, cost_conversations, cost_prices, traffic
 from dashboard.queries.cost_prices import UnpricedReason
 from dashboard.queries.requests import RequestFilter
 from dashboard.time_range import TimeRange
-from dashboard.widgets import empty, local, table, time_zone
+from dashboard.widgets import empty, local, table, time_zone, version_names
 from dashboard.wording import NOTHING, number, percent, plain, plural
 
 
@@ -60,8 +59,7 @@ def unpriced(endpoint: str, period: Period) -> None:
             "Requests": [_all_of(reason, endpoint, period) for reason in reasons],
             "Share": [percent(reason.requests / looked_at, 0) for reason in reasons],
             "The newest": [
-                f"[{local(reason.newest):%d %b %H:%M}]"
-                f"({page_address('requests', request_query(reason.request_id, reason.newest))})"
+                request_link(reason.request_id, f"{local(reason.newest):%d %b %H:%M}", reason.newest)
                 for reason in reasons
             ],
         },

@@ -5,12 +5,12 @@ import streamlit as st
 
 from dashboard import cost_charts as charts
 from dashboard.downloads import download
-from dashboard.links import page_address, request_query
+from dashboard.links import request_link
 from dashboard.money import money, money_decimals
 from dashboard.periods import Period
 from dashboard.queries import cost_conversations
 from dashboard.queries.cost_conversations import ConversationCosts
-from dashboard.widgets import clickable_chart, empty, local, table
+from dashboard.widgets import chosen_point, clickable_chart, empty, local, table
 from dashboard.wording import number, plain, plural
 
 _LISTED = 8
@@ -44,9 +44,8 @@ def conversations(endpoint: str, period: Period) -> None:
         f"{plural(len(found.usd), 'conversation')} of {number(found.requests.sum())} requests, {number(several)} of "
         f"them with more than one. The last bar has all above. Click a bar for its conversations. {_left_out(found)}"
     )
-    data = (points[0].get("customdata") if points else None) or [""]
-    chosen = edges[int(data[1])] if data[0] == "conversations" else (0.0, float("inf"))
-    _listed(found, chosen)
+    bar = chosen_point(points, "conversations")
+    _listed(found, (0.0, float("inf")) if bar is None else edges[int(bar[1])])
     download(cost_conversations.conversation_frame(found), "cost of conversations")
     st.caption(_DEFINITION)
 
@@ -63,8 +62,7 @@ def _listed(found: ConversationCosts, chosen: tuple[float, float]) -> None:
     table(
         {
             f"The most expensive of {number(len(inside))}": [
-                f"[ends {local(found.ended[place]):%d %b %H:%M}]"
-                f"({page_address('requests', request_query(found.last[place], found.ended[place]))})"
+                request_link(found.last[place], f"ends {local(found.ended[place]):%d %b %H:%M}", found.ended[place])
                 for place in shown
             ],
             "Cost": [plain(money(float(found.usd[place]), decimals)) for place in shown],

@@ -10,7 +10,7 @@ from dashboard.panels.cost_over_time import BEHIND
 from dashboard.panels.marked import marked_line, opened_change
 from dashboard.queries import changes, cost_days
 from dashboard.queries.cost_days import MonthSpend
-from dashboard.widgets import clickable_chart, empty, table, time_zone
+from dashboard.widgets import chosen_point, clickable_chart, empty, table, time_zone
 from dashboard.wording import number, plain, plural
 
 
@@ -27,8 +27,9 @@ def month(endpoint: str) -> None:
     st.caption(_method(found))
     marked_line(marked)
     opened_change(points)
-    if points and (points[0].get("customdata") or [""])[0] == "day":
-        wanted = cost_days.day_filter(endpoint, str(points[0]["customdata"][1]), time_zone())
+    day = chosen_point(points, "day")
+    if day is not None:
+        wanted = cost_days.day_filter(endpoint, str(day[1]), time_zone())
         rows_behind(wanted, BEHIND, order="cost_usd")
     with st.container(horizontal=True, gap="small"):
         opened = st.expander("As a table", on_change="rerun", key="table of the month")

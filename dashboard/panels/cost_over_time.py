@@ -1,7 +1,7 @@
 """What was spent over time, by version and by requester, and the hours far above the usual."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard import cost_charts as charts
 from dashboard.actions.cost_exports import export_requesters
 from dashboard.auth import current_actor
+from dashboard.chart_times import time_of
 from dashboard.colors import NEUTRAL, version_color
 from dashboard.cost_charts import Part
 from dashboard.downloads import download
@@ -19,11 +20,11 @@ from dashboard.money import money, money_decimals
 from dashboard.panels.behind import rows_behind
 from dashboard.panels.marked import marked_line, opened_change
 from dashboard.periods import Period
-from dashboard.queries import changes, cost, cost_days, traffic
+from dashboard.queries import changes, cost, cost_days
 from dashboard.queries.cost import OTHERS, RequesterSpend, Spend
 from dashboard.queries.cost_days import SpendSpike
 from dashboard.queries.requests import RequestFilter
-from dashboard.widgets import clickable_chart, empty, local, table, time_zone, version_label
+from dashboard.widgets import chosen_point, clickable_chart, empty, local, table, time_zone, version_names
 from dashboard.wording import NOTHING, duration, number, percent, plain, plural
 
 if TYPE_CHECKING:
@@ -52,13 +53,6 @@ def over_time(endpoint: str, period: Period) -> None:
         _by_requester(endpoint, period)
     else:
         _by_version(endpoint, period)
-
-
-def version_names(endpoint: str, keys: Sequence[str]) -> dict[str, str]:
-    """How the versions with these keys are called."""
-    seen = {version.key: version for version in traffic.versions(endpoint)}
-    among = [seen[key] for key in dict.fromkeys(keys) if key in seen]
-    return {key: version_label(seen[key], among) if key in seen else "no version" for key in keys}
 
 
 def _by_version(endpoint: str, period: Period) -> None:
@@ -115,7 +109,7 @@ def _by_requester(endpoint: str, period: Period) -> None:
         )
         for place, key in enumerate(told)
     ]
-    whole = Period(_time(found.starts[0]), _time(found.ends[-1]), period.bin_seconds)
+    whole = Period(time_of(found.starts[0]), time_of(found.ends[-1]), period.bin_seconds)
     marked = changes.markers(whole, endpoint)
     figure = charts.spend_over_time(
         found.starts, found.ends, parts, "UTC", "US dollars per UTC day", by_day=True, markers=marked
@@ -131,14 +125,14 @@ def _by_requester(endpoint: str, period: Period) -> None:
 
 def _chosen(endpoint: str, period: Period, points: Sequence[dict[str, Any]], of: str) -> None:
     """The requests behind the bar or the diamond that was chosen, the most expensive first."""
-    data = (points[0].get("customdata") if points else None) or [""]
-    if data[0] == "spike":
-        rows_behind(_hour(endpoint, int(data[1])), BEHIND, order="cost_usd")
-    elif data[0] == "bin" and data[3] == OTHERS:
+    spike, bar = chosen_point(points, "spike"), chosen_point(points, "bin")
+    if spike is not None:
+        rows_behind(_hour(endpoint, int(spike[1])), BEHIND, order="cost_usd")
+    elif bar is not None and bar[3] == OTHERS:
         st.caption("These are several requesters together: the table below names those that cost most.")
-    elif data[0] == "bin":
-        start, end = max(_time(data[1]), period.start), min(_time(data[2]), period.end)
-        key = (str(data[3]),)
+    elif bar is not None:
+        start, end = max(time_of(bar[1]), period.start), min(time_of(bar[2]), period.end)
+        key = (str(bar[3]),)
         wanted = RequestFilter(start, end, endpoint, **{f"{of}s": key})  # type: ignore[arg-type]
         rows_behind(wanted, BEHIND, order="cost_usd")
 
@@ -164,7 +158,7 @@ def _as_table(
 def _steps_table(endpoint: str, steps: tuple[Any, Any], parts: Sequence[Part], *, by_day: bool, zone: str) -> None:
     form = "%d %b %Y" if by_day else "%d %b %H:%M"
     decimals = money_decimals(usd for part in parts for usd in part.usd.tolist()) + 1
-    spans = [(_time(start), _time(end)) for start, end in zip(*steps, strict=True)]
+    spans = [(time_of(start), time_of(end)) for start, end in zip(*steps, strict=True)]
     addresses = [
         page_address("requests", requests_query(RequestFilter(start, end, endpoint), time_zone()))
         for start, end in spans
@@ -255,7 +249,7 @@ def _spikes(endpoint: str, spikes: Sequence[SpendSpike]) -> None:
     table(
         {
             "Hour": [
-                f"[{local(_time(spike.time)):%a %d %b %H:%M}]({address})"
+                f"[{local(time_of(spike.time)):%a %d %b %H:%M}]({address})"
                 for spike, address in zip(largest, addresses, strict=True)
             ],
             "Spent": [plain(money(spike.usd, decimals)) for spike in largest],
@@ -281,12 +275,8 @@ def _spoken(parts: Sequence[Part], each: str) -> str:
 
 
 def _hour(endpoint: str, start: int) -> RequestFilter:
-    return RequestFilter(_time(start), _time(start) + timedelta(hours=1), endpoint)
+    return RequestFilter(time_of(start), time_of(start) + timedelta(hours=1), endpoint)
 
 
 def _called(requester: str) -> str:
     return "others" if requester == OTHERS else requester or "not known"
-
-
-def _time(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)

@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from dashboard.money import money
-from dashboard.panels.cost_over_time import version_names
 from dashboard.periods import Period
 from dashboard.queries import cost, cost_prices
-from dashboard.widgets import empty, local, table, time_zone
+from dashboard.widgets import empty, local, table, time_zone, version_names
 from dashboard.wording import NOTHING, number, plain
 from metrics.price_list import PriceInForce
 

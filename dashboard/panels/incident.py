@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard.actions.incident_report import export_report
 from dashboard.auth import current_actor
-from dashboard.links import page_address
+from dashboard.links import request_link
 from dashboard.panels import ledger, marked
 from dashboard.panels.change_effects import difference, value, verdict
 from dashboard.queries.incident import WORST_BY, FlagDecided, Incident, IncidentFigure
@@ -114,8 +114,11 @@ def worst(incident: Incident) -> None:
             table(
                 {
                     "Time": [
-                        f"[{local(row['request_time']):%d %b %H:%M:%S}]"
-                        f"({page_address('requests', {'request': row['databricks_request_id']})})"
+                        request_link(
+                            row["databricks_request_id"],
+                            f"{local(row['request_time']):%d %b %H:%M:%S}",
+                            row["request_time"],
+                        )
                         for row in rows
                     ],
                     "Version": [
@@ -137,10 +140,7 @@ def decisions(entries: Sequence[Change], flags: Sequence[FlagDecided]) -> None:
         table(
             {
                 "Time": [f"{local(flag.time):%d %b %H:%M}" for flag in flags],
-                "Request": [
-                    f"[{plain(flag.request_id[:12])}]({page_address('requests', {'request': flag.request_id})})"
-                    for flag in flags
-                ],
+                "Request": [request_link(flag.request_id, plain(flag.request_id[:12]), "") for flag in flags],
                 "Decision": [plain(flag.decision) for flag in flags],
                 "Label": [plain(flag.label) or NOTHING for flag in flags],
                 "Who": [plain(flag.actor) for flag in flags],

@@ -1,13 +1,13 @@
 """The panel that shows a score minute by minute, and the requests behind a minute."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from dashboard import minute_charts
-from dashboard.chart_times import shown_times
+from dashboard.chart_times import shown_times, time_of
 from dashboard.downloads import download
 from dashboard.panels.behind import rows_behind
 from dashboard.panels.marked import marked_line, opened_change
@@ -92,7 +92,7 @@ def _minute_behind(points: Sequence[dict[str, Any]], figure: "go.Figure", endpoi
     meta = figure.data[trace].meta
     if not meta or meta[0] != "minutes":
         return
-    start = datetime.fromtimestamp(meta[2] / 1000, UTC) + timedelta(minutes=place)
+    start = time_of(meta[2]) + timedelta(minutes=place)
     wanted = RequestFilter(start, start + timedelta(minutes=1), endpoint, versions=(meta[1],), score=score.metric)
     rows_behind(wanted, (score.metric,))
 

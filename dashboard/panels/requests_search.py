@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from dashboard.auth import current_actor
 from dashboard.panels.requests import export_button, rows_table
 from dashboard.panels.requests_filters import Wanted, ever
+from dashboard.panels.revealed import why_not_reveal
 from dashboard.queries.requests import requests
 from dashboard.queries.text_search import MOST_HITS, SearchProgress, search
 from dashboard.widgets import empty, guarded
 from dashboard.wording import number, plain, plural
-from registry.errors import RegistryError
 
 STEP_SECONDS = 0.8
 """How long a search works at a time, and about how long it rests then."""
@@ -48,7 +47,7 @@ def found(wanted: Wanted) -> None:
 def _current(wanted: Wanted) -> _Search:
     """The search that goes on, or a new one where something else is asked for."""
     # What masking takes out may be found only by those who may also see it.
-    masked_only = bool(_why_not_reveal())
+    masked_only = bool(why_not_reveal())
     question = (wanted.question, wanted.text, masked_only)
     state = st.session_state.get(_KEY)
     if not isinstance(state, _Search) or state.question != question:
@@ -110,7 +109,7 @@ def _progress(state: _Search) -> None:
     else:
         st.caption(f"Searched: {said}.")
     if state.question[2]:
-        st.caption(f"Words that are masked cannot be searched for. {plain(_why_not_reveal())}")
+        st.caption(f"Words that are masked cannot be searched for. {why_not_reveal()}")
 
 
 def _stop(state: _Search) -> None:
@@ -135,10 +134,3 @@ def _hits(state: _Search) -> None:
         shown,
         **{"Found in": [hit.found_in for hit in about], "Excerpt, masked": [hit.excerpt for hit in about]},
     )
-
-
-def _why_not_reveal() -> str:
-    try:
-        return current_actor().why_not("reveal")
-    except RegistryError as error:
-        return str(error)

@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from dashboard import safety_charts
+from dashboard.chart_times import time_of
 from dashboard.downloads import download
 from dashboard.links import page_link, request_query
 from dashboard.panels import triage
 from dashboard.panels.behind import rows_behind
 from dashboard.panels.marked import marked_line, opened_change
-from dashboard.panels.safety_breakdown import chosen_point
 from dashboard.periods import Period
 from dashboard.queries import changes
 from dashboard.queries.requests import RequestFilter
 from dashboard.queries.safety import ANSWER, PROMPT, Flags, is_exact
 from dashboard.queries.safety_flags import Triage
 from dashboard.queries.safety_rows import MOST_FLAGGED, MOST_READ, ScoredRequests, toxicity_labels
-from dashboard.widgets import clickable_chart, empty, local, time_zone
+from dashboard.widgets import chosen_point, clickable_chart, empty, local, time_zone
 from dashboard.wording import duration, number, percent, plain, random_sample
 from settings import get_settings
 
@@ -151,8 +151,7 @@ def over_time(endpoint: str, period: Period, found: Flags, threshold: float) -> 
     parts = chosen_point(chosen, "bin")
     if parts is not None:
         start, column = int(parts[1]), str(parts[2])
-        first = pd.Timestamp(start, unit="ms", tz="UTC").to_pydatetime()
-        last = pd.Timestamp(start + period.bin_seconds * 1000, unit="ms", tz="UTC").to_pydatetime()
+        first, last = time_of(start), time_of(start + period.bin_seconds * 1000)
         metric = column if column in (PROMPT, ANSWER) else PROMPT
         rows_behind(RequestFilter(first, last, endpoint, score=metric, at_least=threshold), (PROMPT, ANSWER), metric)
 

@@ -1,7 +1,6 @@
 """Panels of the Safety page: the answers to toxic prompts, and the flags by version and by requester."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import streamlit as st
 
@@ -23,7 +22,7 @@ from dashboard.queries.safety import (
     RequesterFlags,
 )
 from dashboard.queries.safety_answers import QUANTILES, AnswersToToxicPrompts
-from dashboard.widgets import chart, clickable_chart, empty, table, time_zone
+from dashboard.widgets import chart, chosen_point, clickable_chart, empty, table, time_zone
 from dashboard.wording import NOTHING, number, percent, plain, plural, probability, signed
 
 
@@ -128,12 +127,6 @@ def _intervals(rows: Sequence[tuple[str, FlagShare, str]], what: str, *, exporte
         st.caption(f"Fewer than {SMALL} scored texts, so the share says little: {', '.join(small)}.")
     parts = chosen_point(points, "row")
     return int(parts[1]) if parts is not None and int(parts[1]) < len(rows) else None
-
-
-def chosen_point(points: Sequence[dict[str, Any]], kind: str) -> list[Any] | None:
-    """What the first chosen point of a kind carries (its `customdata`, which begins with the kind); None of none."""
-    carried = [point.get("customdata") for point in points]
-    return next((one for one in carried if isinstance(one, list) and one[:1] == [kind]), None)
 
 
 def _wanted(

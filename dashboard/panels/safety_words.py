@@ -5,20 +5,18 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard.actions import ledger as actions
-from dashboard.auth import current_actor
-from dashboard.links import page_address, request_query
+from dashboard.links import request_link
+from dashboard.panels import revealed
+from dashboard.panels.revealed import is_revealed, why_not_reveal
 from dashboard.queries.safety_texts import LOOKED_AT, ToxicPrompt, toxic_prompts
-from dashboard.queries.watch import EXPECTED
 from dashboard.widgets import empty, local, table
-from dashboard.wording import number, plain, plural, sentence
+from dashboard.wording import number, plain, plural
 from metrics.masking import masked
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST_PROMPTS = 10
-_REVEALED = "revealed requests"
 _LONGEST = 600
 
 
@@ -26,7 +24,7 @@ def reveal_button(key: str, endpoint: str, request_ids: Sequence[str]) -> None:
     """The button that shows the words of these requests whole; nothing where they are shown already."""
     if not request_ids or all(is_revealed(request_id) for request_id in request_ids):
         return
-    why_not = current_actor().why_not("reveal")
+    why_not = why_not_reveal()
     st.button(
         "Show people's words",
         key=f"reveal {key}",
@@ -39,11 +37,6 @@ def reveal_button(key: str, endpoint: str, request_ids: Sequence[str]) -> None:
     )
 
 
-def is_revealed(request_id: str) -> bool:
-    """Whether this visitor has asked for the words of a request, and may still see them."""
-    return request_id in st.session_state.get(_REVEALED, ()) and not current_actor().why_not("reveal")
-
-
 def words(text: str | None, request_id: str) -> str:
     """A text as Markdown that shows it as it is, cut if it is long; masked unless it was revealed."""
     if text is None:
@@ -52,11 +45,6 @@ def words(text: str | None, request_id: str) -> str:
     shown = text if is_revealed(request_id) else masked(text)
     cut = shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]} …"
     return "  \n".join(plain(part) for part in cut.splitlines() if part.strip()) or ":gray[empty]"
-
-
-def request_link(request_id: str, label: str, day: object) -> str:
-    """Markdown that opens a request on the Requests page. label: a few words of ours."""
-    return f"[{label}]({page_address('requests', request_query(request_id, day))})"
 
 
 def top_prompts(endpoint: str, flagged: "pd.DataFrame", threshold: float) -> None:
@@ -92,9 +80,5 @@ def _last(prompt: ToxicPrompt) -> str:
 
 
 def _reveal(endpoint: str, request_ids: tuple[str, ...]) -> None:
-    try:
-        actions.reveal(endpoint, f"words of {plural(len(request_ids), 'flagged request')}: {', '.join(request_ids)}")
-    except EXPECTED as error:
-        st.toast(sentence(error), icon=":material/error:")
-        return
-    st.session_state[_REVEALED] = {*st.session_state.get(_REVEALED, ()), *request_ids}
+    what = f"words of {plural(len(request_ids), 'flagged request')}: {', '.join(request_ids)}"
+    revealed.reveal(endpoint, what, request_ids)

@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import traffic_charts
 from dashboard.panels.behind import rows_behind
 from dashboard.panels.marked import marked_line, opened_change
-from dashboard.panels.traffic_numbers import by_bin, chosen, chosen_bin, numbers, part_names, redrawn_alone
+from dashboard.panels.traffic_numbers import by_bin, chosen_bin, numbers, part_names, redrawn_alone
 from dashboard.periods import Period
 from dashboard.queries import changes, traffic_over_time
 from dashboard.queries.requests import RequestFilter
@@ -17,7 +17,7 @@ from dashboard.queries.sample import REQUESTS
 from dashboard.queries.traffic_over_time import MOST_PARTS, OTHERS, TOKENS_IN, TOKENS_OUT, Figure
 from dashboard.queries.traffic_rhythm import WEEKDAYS, rhythm
 from dashboard.time_range import TimeRange
-from dashboard.widgets import clickable_chart, empty, local, time_zone
+from dashboard.widgets import chosen_point, clickable_chart, empty, local, time_zone
 from dashboard.wording import NOTHING, milliseconds, number, percent
 
 SPLITS = {"version": "Version", "requester": "Requester", "status": "Status"}
@@ -99,7 +99,7 @@ def rhythm_of_week(endpoint: str, asked: TimeRange) -> None:
     )
     hours = pd.DataFrame(found.per_hour, index=list(WEEKDAYS), columns=[f"{hour:02d}:00" for hour in range(24)])
     numbers(hours.rename_axis("weekday").reset_index(), "traffic by weekday and hour", alt=alt)
-    cell = chosen(points, "hour")
+    cell = chosen_point(points, "hour")
     if cell is not None and (cell[1], cell[2]) in found.last:
         start = found.last[cell[1], cell[2]]
         st.caption(f"The last such hour, {local(start):%A %d %b %H:%M}:")

@@ -8,13 +8,13 @@ from dashboard import traffic_charts
 from dashboard.measures import MEASURES
 from dashboard.panels.behind import rows_behind
 from dashboard.panels.marked import marked_line, opened_change
-from dashboard.panels.traffic_numbers import by_bin, chosen, chosen_bin, numbers, redrawn_alone, version_names
+from dashboard.panels.traffic_numbers import by_bin, chosen_bin, numbers, redrawn_alone
 from dashboard.queries import changes, traffic_over_time
 from dashboard.queries.requests import RequestFilter
 from dashboard.queries.traffic_latency import LEAST_IN_BIN, LatencyByTokens, VersionLatency, latency_by_tokens
 from dashboard.queries.traffic_over_time import LATENCY, QUANTILES, TOKENS_IN, TOKENS_OUT
 from dashboard.time_range import TimeRange
-from dashboard.widgets import clickable_chart, empty, time_zone
+from dashboard.widgets import chosen_point, clickable_chart, empty, time_zone, version_names
 from dashboard.wording import number, plain, signed
 
 LINES = {"all": "All versions", **{name: f"{name} by version" for name in QUANTILES}}
@@ -82,7 +82,7 @@ def by_tokens(endpoint: str, asked: TimeRange) -> None:
     st.caption(_rows_words(found))
     table = pd.concat([part.bins.assign(version=names[part.version]) for part in shown])
     numbers(table[["version", "at_least", "below", "n", "tokens", "p50", "p95"]], "latency by tokens out", alt=alt)
-    point = chosen(points, "tokens")
+    point = chosen_point(points, "tokens")
     if point is not None:
         _, at_least, below, version, _ = point
         period = asked.period
@@ -124,7 +124,7 @@ def spread(endpoint: str, asked: TimeRange) -> None:
     zeros = f" {number(left_out)} at zero or below have no place on this scale." if left_out else ""
     st.caption(f"Each version's shares add up to 100 %; a step is a few of the rollups' buckets.{zeros}")
     numbers(steps.assign(version=steps["version"].map(names)), f"distribution of {measure.title.lower()}", alt=alt)
-    step = chosen(points, "step")
+    step = chosen_point(points, "step")
     if step is not None:
         _, lower, upper, version = step
         period = asked.period

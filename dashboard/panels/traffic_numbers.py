@@ -1,17 +1,16 @@
-"""What the panels of the Traffic page share: a chart's numbers as a table and as files, names, and chosen points."""
+"""What the panels of the Traffic page share: a chart's numbers as a table and as files, names of parts, chosen bins."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 import streamlit as st
 
-from dashboard.chart_times import shown_times
+from dashboard.chart_times import shown_times, time_of
 from dashboard.downloads import download
-from dashboard.queries.traffic import versions
 from dashboard.queries.traffic_over_time import OTHERS
-from dashboard.widgets import guarded, time_zone, version_label
+from dashboard.widgets import guarded, time_zone, version_names
 
 P = ParamSpec("P")
 
@@ -63,13 +62,6 @@ def by_bin(times: "Times", columns: Mapping[str, Any], zone: str = "") -> "pd.Da
     return pd.DataFrame({f"time ({zone})": shown_times(times, zone), **columns})
 
 
-def version_names(endpoint: str, keys: Sequence[str]) -> dict[str, str]:
-    """How the versions with these keys are called, and requests that belong to none."""
-    seen = versions(endpoint)
-    known = {version.key: version_label(version, seen) for version in seen}
-    return {key: known.get(key) or _unknown(key) for key in keys}
-
-
 def part_names(by: str, endpoint: str, keys: Sequence[str]) -> dict[str, str]:
     """How the parts of a chart are called. by: version, requester or status."""
     if by == "version":
@@ -77,15 +69,6 @@ def part_names(by: str, endpoint: str, keys: Sequence[str]) -> dict[str, str]:
     if by == "requester":
         return {key: "all others" if key == OTHERS else key or "no requester" for key in keys}
     return {key: "no status" if key == "none" else key for key in keys}
-
-
-def chosen(points: Sequence[Mapping[str, Any]], kind: str) -> list[Any] | None:
-    """The `customdata` of the first chosen point whose first element is `kind`; None where none was chosen."""
-    for point in points:
-        data = point.get("customdata")
-        if data and data[0] == kind:
-            return list(data)
-    return None
 
 
 def chosen_bin(points: Sequence[Mapping[str, Any]], keys: Sequence[str], times: "Times") -> tuple[str, datetime] | None:
@@ -96,15 +79,5 @@ def chosen_bin(points: Sequence[Mapping[str, Any]], keys: Sequence[str], times: 
     for point in points:
         trace, place = point.get("curve_number"), point.get("point_index")
         if isinstance(trace, int) and isinstance(place, int) and trace < len(keys) and place < len(times):
-            return keys[trace], moment(times[place])
+            return keys[trace], time_of(times[place])
     return None
-
-
-def moment(milliseconds: float) -> datetime:
-    """A time of a chart as UTC."""
-    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
-
-
-def _unknown(key: str) -> str:
-    name, _, version = key.rpartition("/")
-    return f"{name} v{version}".strip() if version else name or "no version"

@@ -8,13 +8,13 @@ from dashboard import traffic_charts
 from dashboard.links import page_address, requests_query
 from dashboard.panels.behind import rows_behind
 from dashboard.panels.marked import opened_change
-from dashboard.panels.traffic_numbers import by_bin, chosen, numbers, redrawn_alone, version_names
+from dashboard.panels.traffic_numbers import by_bin, numbers, redrawn_alone
 from dashboard.queries import changes
 from dashboard.queries.requests import RequestFilter
 from dashboard.queries.spikes import MOST_ROWS, Askers, Spikes, TrafficSpike, askers, traffic_spikes
 from dashboard.queries.traffic_over_time import LATENCY, TOKENS_IN, TOKENS_OUT
 from dashboard.time_range import TimeRange
-from dashboard.widgets import clickable_chart, empty, local, table, time_zone
+from dashboard.widgets import chosen_point, clickable_chart, empty, local, table, time_zone, version_names
 from dashboard.wording import NOTHING, number, percent, plain, plural
 from metrics.spikes import LEAST_SEASONS
 
@@ -55,7 +55,7 @@ def spikes(endpoint: str, asked: TimeRange) -> None:
     _list(listed, endpoint)
     if len(found.found) > MOST_LISTED:
         st.caption(f"The {MOST_LISTED} largest of {number(len(found.found))}.")
-    _behind(listed, chosen(points, "spike"), of, endpoint)
+    _behind(listed, chosen_point(points, "spike"), of, endpoint)
 
 
 def _list(listed: Sequence[TrafficSpike], endpoint: str) -> None:

@@ -7,8 +7,9 @@ import streamlit as st
 
 from dashboard.actions import flags as actions
 from dashboard.auth import current_actor
+from dashboard.links import request_link
 from dashboard.moment import chosen_moment
-from dashboard.panels.safety_words import request_link, reveal_button, words
+from dashboard.panels.safety_words import reveal_button, words
 from dashboard.queries.safety_flags import CONFIRMED, DISMISSED, OPEN, Precision, Triage, history
 from dashboard.queries.safety_rows import MOST_FLAGGED
 from dashboard.queries.safety_texts import words as words_of

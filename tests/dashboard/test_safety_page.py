@@ -21,7 +21,7 @@ from tests.dashboard.test_pages import texts
 from tests.dashboard.test_safety import SCORER, decided, fill, toxic
 
 Opener = Callable[..., AppTest]
-ROLE_ASKED_IN = ("actions.flags", "actions.ledger", "panels.triage", "panels.safety_words")
+ROLE_ASKED_IN = ("actions.flags", "actions.ledger", "panels.triage", "panels.revealed")
 
 
 def sign_in(monkeypatch: pytest.MonkeyPatch, name: str, role: str) -> None:
