@@ -5,10 +5,8 @@ Points that stand for requests carry `["bin", start, end (ms), key]` as `customd
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
 from html import escape
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -16,6 +14,7 @@ from dashboard import chart_frame as frame
 from dashboard.chart_times import shown_times
 from dashboard.colors import ACCENT, BAD, GOOD, GRID, NEUTRAL, VERSION_COLORS, translucent
 from dashboard.money import money, money_change, money_decimals
+from dashboard.periods import midnight
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -100,7 +99,7 @@ def month_to_date(month: "MonthSpend", zone: str, markers: Sequence["Marker"] = 
 
     zone: of the month's days. markers: the changes of the month so far.
     """
-    first = datetime.combine(month.today.replace(day=1), time(), ZoneInfo(zone))
+    first = midnight(month.today.replace(day=1), zone)
     span = [int(first.timestamp() * 1000), *(marker.time for marker in markers)]
     days = sorted(month.days)
     sums = np.cumsum([month.days[day] for day in days])

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 MOST_BINS = 128
@@ -65,6 +65,12 @@ class Period:
         return Period(self.start - self.length, self.start, self.bin_seconds)
 
     @property
+    def utc_days(self) -> tuple[datetime, datetime]:
+        """From the beginning of the first UTC day that it touches to the end of the last."""
+        last = self.end - timedelta(microseconds=1)
+        return _utc_day(self.start), _utc_day(last) + timedelta(days=1)
+
+    @property
     def table(self) -> str:
         """The rollup table with the coarsest windows that fit the bins."""
         fits = self.bin_seconds % _QUARTER == 0 and self.start.timestamp() % _QUARTER == 0
@@ -120,6 +126,15 @@ def month(name: str, zone: str, now: datetime | None = None) -> Period:
     windows = round(end.timestamp() - first) // _QUARTER
     bins = _bins(windows, _QUARTER, MOST_BINS) or _bins(windows, _QUARTER, windows) or windows
     return _period(first, windows * _QUARTER, bins)
+
+
+def midnight(day: date, zone: str) -> datetime:
+    """When a day began in a time zone, UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+def _utc_day(time: datetime) -> datetime:
+    return time.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _bins(windows: int, window: int, most: int) -> int | None:

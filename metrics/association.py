@@ -10,6 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics.normal import Z_95
+from metrics.ranks import mean_ranks
+
 LEAST_PAIRS = 20
 """Pairs from which on a slope is told: fewer have no useful interval."""
 
@@ -30,7 +33,7 @@ def spearman(x: Numbers, y: Numbers) -> float:
     """Spearman's correlation of ranks (-1 to 1) of finite values; NaN for fewer than 3 or where a side is constant."""
     if len(x) < 3:
         return float("nan")
-    ranks_x, ranks_y = (_ranks(side) - (len(side) + 1) / 2 for side in (x, y))
+    ranks_x, ranks_y = (mean_ranks(side) - (len(side) + 1) / 2 for side in (x, y))
     scale = float(np.sqrt((ranks_x @ ranks_x) * (ranks_y @ ranks_y)))
     return float(ranks_x @ ranks_y) / scale if scale > 0 else float("nan")
 
@@ -47,14 +50,6 @@ def robust_slope(x: Numbers, y: Numbers) -> Slope | None:
     if count < LEAST_PAIRS:
         return None
     # Order statistics of the sign test's 95 % interval, in its normal approximation.
-    inside = 1.959964 * np.sqrt(count) / 2
+    inside = Z_95 * np.sqrt(count) / 2
     low, high = int(np.floor(count / 2 - inside)), int(np.ceil(count / 2 + inside))
     return Slope(float(np.median(slopes)), float(slopes[max(low, 0)]), float(slopes[min(high, count - 1)]), count)
-
-
-def _ranks(values: Numbers) -> Numbers:
-    """Ranks from 1; equal values share the mean of theirs."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks: Numbers = (last - (counts - 1) / 2)[place]
-    return ranks

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from metrics.buckets import quantile
 from metrics.comparison import Moments, compare
+from metrics.normal import Z_95
 from metrics.proportions import wilson_interval
 
-_Z = 1.959964
 _FEWEST_BEYOND = 3.0
 """Values that have to lie beyond a quantile, on either side, for an interval of it to mean something."""
 
@@ -74,7 +74,7 @@ def quantile_estimate(
     if size * min(q, 1 - q) < _FEWEST_BEYOND:
         return Estimate(n, value)
     # How many values lie below the true quantile is binomial; the upper end is the next value after that many.
-    margin = _Z * math.sqrt(q * (1 - q) / size)
+    margin = Z_95 * math.sqrt(q * (1 - q) / size)
     low, high = max(q - margin, 0.0), min(q + margin + 1 / size, 1.0)
     return Estimate(n, value, quantile(metric, buckets, low), quantile(metric, buckets, high))
 
@@ -92,7 +92,7 @@ def rate_estimate(counts: Sequence[float], hours: float) -> Estimate:
     if len(counts) > 1 and mean > 0:
         dispersion = max(sum((count - mean) ** 2 for count in counts) / (len(counts) - 1) / mean, 1.0)
     # Nothing at all is still compatible with a few: one event keeps the interval from having no width.
-    margin = _Z * math.sqrt(dispersion * max(total, 1.0)) / hours
+    margin = Z_95 * math.sqrt(dispersion * max(total, 1.0)) / hours
     rate = total / hours
     return Estimate(round(total), rate, max(rate - margin, 0.0), rate + margin)
 

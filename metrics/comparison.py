@@ -1,6 +1,7 @@
 """Is one version's average different from another's, and by how much: computed from sums, without the single values."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -40,6 +41,19 @@ class Comparison:
     p_value: float | None
     effect_size: float | None
     test: str = "Welch's t-test"
+
+
+def shared_scorer(a: Mapping[str, int], b: Mapping[str, int]) -> str:
+    """The scorer by which two sides are compared: the one with the most values where it has fewest.
+
+    So both sides are measured with one yardstick. a, b: scorer → how many values it gave; empty for no scorer at all.
+    """
+
+    def shared(name: str) -> tuple[int, int]:
+        counts = a.get(name, 0), b.get(name, 0)
+        return min(counts), sum(counts)
+
+    return max(sorted({*a, *b}), key=shared, default="")
 
 
 def moments_from_sums(n: int, sum_w: float, sum_wx: float, sum_wx2: float, sum_w2: float | None = None) -> Moments:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from metrics.distributions import from_values, median_interval
+from metrics.ranks import mean_ranks
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,7 @@ def paired_ranks(pairs: Sequence[tuple[float, float]]) -> PairedComparison | Non
     moved = (b - a)[b != a]
     if not len(moved):
         return PairedComparison(len(pairs), *medians, low, high, 1.0, 0.0)
-    from scipy.stats import rankdata
-
-    ranks = rankdata(np.abs(moved))
+    ranks = mean_ranks(np.abs(moved))
     total = float(ranks.sum())
     effect = float(ranks[moved > 0].sum() - ranks[moved < 0].sum()) / total
     # The signs are a coin's: the sum of signed ranks has the variance of the sum of their squares.

@@ -2,8 +2,7 @@
 
 import math
 
-_Z = 1.959963984540054
-"""Standard deviations of a normal distribution that 95 % lie within, on both sides together."""
+from metrics.normal import Z_95
 
 
 def wilson_interval(hits: float, n: float) -> tuple[float, float]:
@@ -18,9 +17,9 @@ def wilson_interval(hits: float, n: float) -> tuple[float, float]:
     if n <= 0:
         return 0.0, 1.0
     share = min(hits / n, 1.0)
-    centre = share + _Z * _Z / (2 * n)
-    spread = _Z * math.sqrt(share * (1 - share) / n + _Z * _Z / (4 * n * n))
-    scale = 1 + _Z * _Z / n
+    centre = share + Z_95 * Z_95 / (2 * n)
+    spread = Z_95 * math.sqrt(share * (1 - share) / n + Z_95 * Z_95 / (4 * n * n))
+    scale = 1 + Z_95 * Z_95 / n
     # Rounding would leave a trace where the end is 0 or 1 exactly.
     low = 0.0 if share == 0 else max((centre - spread) / scale, 0.0)
     high = 1.0 if share == 1 else min((centre + spread) / scale, 1.0)

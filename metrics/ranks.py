@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics.normal import Z_95
+
 
 @dataclass(frozen=True)
 class RankComparison:
@@ -41,9 +43,17 @@ def compare_ranks(a: Mapping[int, float], b: Mapping[int, float], size_a: float,
     if min(size_a, size_b) <= 1:
         return RankComparison(delta, None, None, None)
     variance = _variance(place_of_b, share_b, size_b) + _variance(place_of_a, share_a, size_a)
-    margin = 2 * 1.959963984540054 * math.sqrt(variance)
+    margin = 2 * Z_95 * math.sqrt(variance)
     p_value = _p_value(chance, share_a * size_a + share_b * size_b, size_a, size_b)
     return RankComparison(delta, max(delta - margin, -1.0), min(delta + margin, 1.0), p_value)
+
+
+def mean_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks from 1, float64 [n]; equal values share the mean of theirs."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    ranks: NDArray[np.float64] = (last - (counts - 1) / 2)[place]
+    return ranks
 
 
 def _shares(histogram: Mapping[int, float], names: list[int]) -> NDArray[np.float64]:

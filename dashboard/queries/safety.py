@@ -5,7 +5,7 @@ moved; they are exact where it is an edge of the buckets (0.5 is), else values u
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -203,9 +203,7 @@ def _sample(rows: "pd.DataFrame", whole: int) -> Sample | None:
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
 def _by_requester(snapshot: Snapshot, endpoint: str, period: Period, threshold: float, scorer: str) -> RequesterFlags:
-    start = period.start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    end = (period.end - timedelta(microseconds=1)).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    end += timedelta(days=1)
+    start, end = period.utc_days
     found = select(
         snapshot,
         f"""SELECT * FROM (WITH sums AS (

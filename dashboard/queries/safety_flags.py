@@ -7,8 +7,9 @@ import streamlit as st
 
 from dashboard.periods import Period
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
+from dashboard.queries.requests import snapshots
 from dashboard.queries.safety import Flags
-from dashboard.queries.safety_rows import Plan, ScoredRequests, plan, requests_read, snapshots
+from dashboard.queries.safety_rows import Plan, ScoredRequests, plan, requests_read
 from lakehouse.flags import DECISIONS
 from metrics.proportions import wilson_interval
 

@@ -12,6 +12,7 @@ import streamlit as st
 
 from dashboard.periods import Period
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
+from dashboard.queries.requests import snapshots
 from dashboard.queries.safety import Flags
 from metrics.sampling import is_sampled
 
@@ -204,8 +205,3 @@ def _wanted(endpoint: str, period: Period, scorer: str) -> dict[str, Any]:
         "scorer": scorer,
         "sampled": is_sampled("prompt_toxicity", scorer),
     }
-
-
-def snapshots() -> tuple[Snapshot, Snapshot]:
-    """What is read: the requests, and the scores that were given later."""
-    return shown("request_metrics"), shown("request_scores")

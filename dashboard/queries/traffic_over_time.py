@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -117,9 +117,9 @@ def requesters(endpoint: str, period: Period, metric: str) -> Stack:
 
     Raises: QueryFailed, LakehouseError.
     """
-    first, last = (int(time.timestamp() * 1000) // _DAY for time in (period.start, period.end - timedelta(seconds=1)))
-    days = np.arange(first, last + 1, dtype=np.int64) * _DAY
-    rows = _daily(shown("metrics_daily_requester"), endpoint, _moment(days[0]), _moment(days[-1] + _DAY))
+    first, last = period.utc_days
+    days = np.arange(int(first.timestamp() * 1000), int(last.timestamp() * 1000), _DAY, dtype=np.int64)
+    rows = _daily(shown("metrics_daily_requester"), endpoint, first, last)
     column = "n" if metric == REQUESTS else "total"
     found = _stacked(rows[rows["metric"] == metric], "requester", column, days, _DAY // 1000)
     order = rows[rows["metric"] == REQUESTS].groupby("requester")["n"].sum().to_dict()
@@ -341,7 +341,3 @@ def _quantiles(rows: "pd.DataFrame", groups: NDArray[np.int64], count: int) -> d
 
 def _quantile(name: str, rows: "pd.DataFrame") -> float:
     return float(_quantiles(rows, np.zeros(len(rows), dtype=np.int64), 1)[name][0])
-
-
-def _moment(milliseconds: Any) -> datetime:
-    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)

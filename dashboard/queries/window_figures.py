@@ -12,7 +12,7 @@ from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
 from dashboard.queries.sample import REQUESTS
 from metrics.before_after import Moved, moved, moved_mean, quantile_estimate, rate_estimate, share_estimate
 from metrics.buckets import share_at_least
-from metrics.comparison import Moments, effective_size, moments_from_sums
+from metrics.comparison import Moments, effective_size, moments_from_sums, shared_scorer
 from settings import get_settings
 
 _PARTS = 12
@@ -129,13 +129,8 @@ def _compared(figure: Figure, before: WindowSums, after: WindowSums, threshold: 
 
 
 def _shared_scorer(metric: str, before: WindowSums, after: WindowSums) -> str:
-    """The scorer with the most values where it has fewest: two are never mixed."""
     n = [{scorer: sums[0] for (name, scorer), sums in side.sums.items() if name == metric} for side in (before, after)]
-    names = sorted({*n[0], *n[1]})
-    return max(
-        names, key=lambda name: (min(n[0].get(name, 0), n[1].get(name, 0)), n[0].get(name, 0) + n[1].get(name, 0)),
-        default="",
-    )  # fmt: skip
+    return shared_scorer(n[0], n[1])
 
 
 def _moments(side: WindowSums, key: tuple[str, str]) -> Moments:

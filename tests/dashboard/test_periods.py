@@ -1,13 +1,14 @@
 """Stretches of time as pages cut them: exact where it matters, in bins that divide them."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard.periods import LONGEST, MOST_BINS, Period, between, month
+from dashboard.periods import LONGEST, MOST_BINS, Period, between, midnight, month
 
 BERLIN = ZoneInfo("Europe/Berlin")
 BEGUN = datetime(2026, 11, 3, 10, 7, tzinfo=BERLIN)
@@ -67,3 +68,14 @@ def test_the_present_month_ends_with_now_and_never_after_its_end() -> None:
 def test_the_period_before_has_the_same_length_and_bins() -> None:
     found = Period(NOW, NOW + timedelta(hours=1), 60)
     assert (found.previous.end, found.previous.length, found.previous.bins) == (found.start, found.length, 60)
+
+
+def test_the_utc_days_that_a_period_touches_are_whole() -> None:
+    ten = Period(datetime(2026, 3, 28, 10, tzinfo=UTC), datetime(2026, 3, 30, tzinfo=UTC), 900)
+    assert ten.utc_days == (datetime(2026, 3, 28, tzinfo=UTC), datetime(2026, 3, 30, tzinfo=UTC))
+    assert replace(ten, end=ten.end + timedelta(minutes=1)).utc_days[1] == datetime(2026, 3, 31, tzinfo=UTC)
+
+
+def test_a_day_begins_at_the_midnight_of_its_zone_also_where_the_clock_is_set() -> None:
+    begun = [midnight(date(2026, 3, day), "Europe/Berlin") for day in (29, 30)]
+    assert begun == [datetime(2026, 3, 28, 23, tzinfo=UTC), datetime(2026, 3, 29, 22, tzinfo=UTC)]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from metrics.comparison import Moments, compare, effective_size, moments_from_sums
+from metrics.comparison import Moments, compare, effective_size, moments_from_sums, shared_scorer
 
 SAMPLES = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=40)
 
@@ -121,3 +121,12 @@ def test_samples_that_do_not_vary_are_compared_without_dividing_by_zero() -> Non
 
 def test_rounding_never_makes_a_variance_negative() -> None:
     assert moments([1e8 + 0.1] * 7).variance >= 0
+
+
+def test_two_sides_are_compared_by_the_scorer_that_both_have_most_of() -> None:
+    assert shared_scorer({"a": 900, "b": 40}, {"a": 3, "b": 50}) == "b"
+    assert shared_scorer({"a": 900, "b": 3}, {"b": 3, "a": 3}) == "a"
+    # Of equals always the same one, and one of a single side where nothing is shared.
+    assert shared_scorer({"d": 5, "c": 5}, {"c": 5, "d": 5}) == "c"
+    assert shared_scorer({"a": 5}, {}) == "a"
+    assert shared_scorer({}, {}) == ""
