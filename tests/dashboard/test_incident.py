@@ -15,6 +15,7 @@ from dashboard.periods import Period, between
 from dashboard.queries.incident import Incident, TableRead, incident
 from dashboard.report_svg import Mark, line_chart
 from lakehouse.ledger import changes as all_changes
+from lakehouse.store import open_table
 from registry.actors import Actor
 from registry.errors import NotAllowed
 from settings import Settings
@@ -172,9 +173,10 @@ def test_the_report_stands_alone(month: Month) -> None:
 
 def test_the_report_names_the_versions_that_anybody_can_read_again(month: Month) -> None:
     found = incident("chatbot", around_the_deployment(month))
-    assert [read.version for read in found.tables if read.name == "ledger"] == [0]
     assert TableRead("flags", "", -1) in found.tables
     ledger = next(read for read in found.tables if read.name == "ledger")
+    # Other tests share this workspace and write to its ledger.
+    assert ledger.version == open_table(month.settings, "ledger").version()
     assert ledger.table_id in report_html(found, ABOUT)
 
 
