@@ -43,13 +43,14 @@ def test_the_tiles_equal_the_rows(month: Month, page: Opener) -> None:
     days = (span.end - max(span.start, rows["request_time"].min().floor("15min"))) / timedelta(days=1)
     assert shown["Per day"] == money(rows["cost_usd"].sum() / days)
     assert "80 % interval" in texts(app)
+    # The first of the details.
+    assert "A conversation cost" in texts(app)
     assert "1,000 requests" in texts(app)
 
 
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ("Conversations", "in the median"),
         ("Prices in force", "LAKEHELM\\_PRICES\\_FILE"),
         ("Without a price", "have no answer"),
         ("The monitoring itself", "processor hours"),

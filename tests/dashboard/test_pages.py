@@ -102,10 +102,6 @@ def test_a_link_chooses_the_time_range_and_a_wrong_one_does_no_harm(month: Month
     assert "The last 24 hours" in texts(page(range="'; DROP TABLE"))
 
 
-def test_the_quality_page_says_how_old_its_data_is(month: Month, page: Opener) -> None:
-    assert "Requests are scored up to" in texts(page("quality"))
-
-
 def test_a_page_loads_nothing_that_is_slow_to_import() -> None:
     slow = ["mlflow", "torch", "transformers", "databricks", "scipy", "openvino"]
     names = ("status", "endpoints", "canary", "promotion", "promote", "answers", "quality", "ledger", "jobs")

@@ -43,6 +43,7 @@ def test_the_default_is_the_old_version_against_the_latest(month: Month, page: O
     ]
     easier = rows["response_fk_grade"].mean()["1"] - rows["response_fk_grade"].mean()["2"]
     said = texts(app)
+    assert "Requests are scored up to" in said
     assert f"**v2 reads {easier:.1f} grades easier**; very likely real." in said
     assert "corrected for 7 scores (Holm)" in said
     assert "prompts answered by both.**" in said
