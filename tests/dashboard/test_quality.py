@@ -89,12 +89,13 @@ def test_each_score_is_judged_by_the_test_that_fits_it(month: Month) -> None:
 
 def test_the_interval_of_the_medians_is_the_bootstraps(month: Month) -> None:
     sides = both(period("30d", month.now))
-    found = next(one for one in findings("chatbot", *sides) if one.score.metric == "execution_duration_ms")
-    a, b = (values(month.rows, side, "execution_duration_ms").to_numpy() for side in sides)
+    # Not the latency, which is whole milliseconds: the end of its interval is one of two of them by chance.
+    found = next(one for one in findings("chatbot", *sides) if one.score.metric == "response_toxicity")
+    a, b = (values(month.rows, side, "response_toxicity").to_numpy() for side in sides)
     random = np.random.default_rng(0)
     drawn = [np.median(random.choice(b, len(b))) - np.median(random.choice(a, len(a))) for _ in range(800)]
     low, high = np.quantile(drawn, [0.025, 0.975])
-    assert (found.medians.low, found.medians.high) == pytest.approx((low, high), abs=0.51)
+    assert (found.medians.low, found.medians.high) == pytest.approx((low, high), abs=0.15 * (high - low))
 
 
 def test_two_ranges_of_one_version_are_compared(month: Month) -> None:
