@@ -11,7 +11,7 @@ from dashboard.links import page_link, requests_query
 from dashboard.panels.behind import rows_behind
 from dashboard.panels.quality_tables import every_score, findings_frame, spread_frame
 from dashboard.panels.quality_words import evidence, is_real, medians_source, verdict
-from dashboard.queries.quality import SCORES as PIES
+from dashboard.queries.quality import MAIN_SCORES
 from dashboard.queries.quality_comparison import Finding
 from dashboard.queries.quality_sides import Side
 from dashboard.widgets import chart, clickable_chart, empty, panel, table, time_zone
@@ -40,7 +40,7 @@ def pies(found: Sequence[Finding], a: Side, b: Side, *, medians: bool) -> None:
     """The three scores that people know, each as a pie of its averages or medians."""
     by_metric = {one.score.metric: one for one in found}
     with st.grid(3, min_column_width=270):
-        for score in PIES:
+        for score in MAIN_SCORES:
             about = f"{score.meaning} {'Median' if medians else 'Average'}, {score.unit}."
             with panel(score.title, about):
                 if score.metric in by_metric:
@@ -93,7 +93,7 @@ def scores(found: Sequence[Finding], a: Side, b: Side, endpoint: str) -> None:
         download(findings_frame(known, labels), "quality scores")
         for side in (a, b):
             query = requests_query(side.requests(endpoint), time_zone())
-            page_link("requests", f"Requests of {side.label}", "list_alt", **query)
+            page_link("requests", f"Requests of {plain(side.label)}", "list_alt", **query)
     st.caption(
         f"Intervals are 95 %, of each score alone. A difference counts as real where its p-value, corrected for "
         f"{len(known)} scores (Holm), is below 0.05. Perplexity is compared by the ratio of geometric means (Welch's "

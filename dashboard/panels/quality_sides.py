@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from dashboard.periods import Period, between
-from dashboard.queries import quality_sides, traffic
+from dashboard.queries import traffic
 from dashboard.queries.quality_sides import STATUS_CLASSES, Side
+from dashboard.queries.requests import requesters
 from dashboard.queries.traffic import VersionSeen
 from dashboard.widgets import local, time_zone, version_control, version_label
 from dashboard.wording import plain
@@ -84,7 +85,7 @@ def _two_times(versions: Sequence[VersionSeen], period: Period) -> tuple[Side, S
 
 
 def _any_sides(endpoint: str, versions: Sequence[VersionSeen], period: Period) -> tuple[Side, Side] | str:
-    names = quality_sides.requesters(endpoint, period)
+    names = [name for name in requesters(endpoint, period) if name]
     found = []
     for key, title in (("a", "Side A"), ("b", "Side B")):
         with st.container(border=True), st.container(horizontal=True, vertical_alignment="top"):

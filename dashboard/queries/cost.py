@@ -1,14 +1,14 @@
 """What the answers of an endpoint cost: by version over time from the rollups, and by requester from the daily ones."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import streamlit as st
 
-from dashboard.periods import Period
+from dashboard.periods import Period, midnight
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
 from dashboard.queries.sample import REQUESTS
 
@@ -102,8 +102,7 @@ def requester_spend(endpoint: str, period: Period) -> RequesterSpend:
 
     Raises: QueryFailed, LakehouseError.
     """
-    start = period.start.replace(hour=0, minute=0, second=0, microsecond=0)
-    found: RequesterSpend = _requester_spend(shown("metrics_daily_requester"), endpoint, start, period.end)
+    found: RequesterSpend = _requester_spend(shown("metrics_daily_requester"), endpoint, *period.utc_days)
     return found
 
 
@@ -123,6 +122,7 @@ def _spend(snapshot: Snapshot, endpoint: str, period: Period, zone: str) -> Spen
             WHERE endpoint_name = $endpoint AND window_start >= $before AND window_start < $end
               AND metric = ANY($metrics)
             GROUP BY ALL ORDER BY start, version""",  # noqa: S608
+        span=(period.previous.start, period.end),
         by_day=by_day,
         zone=zone,
         first=_milliseconds(period.start),
@@ -211,9 +211,9 @@ def _days(period: Period, zone: str) -> tuple[Any, Any]:
     day = period.start.astimezone(ZoneInfo(zone)).date()
     midnights: list[datetime] = []
     while not midnights or midnights[-1] < period.end:
-        midnights.append(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).astimezone(UTC))
+        midnights.append(midnight(day, zone))
         day += timedelta(days=1)
-    edges = np.array([_milliseconds(midnight) for midnight in midnights], dtype=np.int64)
+    edges = np.array([_milliseconds(time) for time in midnights], dtype=np.int64)
     return edges[:-1], edges[1:]
 
 

@@ -1,7 +1,7 @@
 """What each day cost, for the forecast of the month, and the hours in which more was spent than usual."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard.moment import time_now
-from dashboard.periods import Period
+from dashboard.periods import Period, midnight
 from dashboard.queries.cost import COST
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
 from dashboard.queries.requests import RequestFilter
@@ -76,12 +76,13 @@ def _month_spend(snapshot: Snapshot, endpoint: str, zone: str, clock: datetime) 
            FROM this
            WHERE endpoint_name = $endpoint AND metric = $metric AND window_start >= $start AND window_start < $end
            GROUP BY 1 ORDER BY 1""",
+        span=(midnight(earliest, zone), midnight(today + timedelta(days=1), zone)),
         zone=zone,
         clock=f"{clock:%H:%M}",
         endpoint=endpoint,
         metric=COST,
-        start=_midnight(earliest, zone),
-        end=_midnight(today + timedelta(days=1), zone),
+        start=midnight(earliest, zone),
+        end=midnight(today + timedelta(days=1), zone),
     )
     sums = {date.fromisoformat(row["day"]): (row["usd"], row["later"]) for row in rows.to_dict("records")}
     days = {day: float(usd) for day, (usd, _) in sums.items()}
@@ -104,6 +105,7 @@ def _spikes(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -
            FROM this
            WHERE endpoint_name = $endpoint AND metric = $metric AND window_start >= $start AND window_start < $end
            GROUP BY 1""",
+        span=(start - _BEFORE, end),
         endpoint=endpoint,
         metric=COST,
         start=start - _BEFORE,
@@ -128,19 +130,15 @@ def _spikes(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -
     ]
 
 
-def _midnight(day: date, zone: str) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).astimezone(UTC)
-
-
 def day_filter(endpoint: str, day: str, zone: str) -> RequestFilter:
     """The requests of a day (`2026-11-22`) of a time zone."""
     wanted = date.fromisoformat(day)
-    return RequestFilter(_midnight(wanted, zone), _midnight(wanted + timedelta(days=1), zone), endpoint)
+    return RequestFilter(midnight(wanted, zone), midnight(wanted + timedelta(days=1), zone), endpoint)
 
 
 def month_period(month: MonthSpend, zone: str) -> Period:
     """From the first of a month to the end of its last day so far."""
-    start, end = _midnight(month.today.replace(day=1), zone), _midnight(month.today + timedelta(days=1), zone)
+    start, end = midnight(month.today.replace(day=1), zone), midnight(month.today + timedelta(days=1), zone)
     return Period(start, end, 900)
 
 

@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboard.queries.client import watching_client
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select
-from dashboard.queries.quality import SCORES, Score, ScoreComparison, compared
+from dashboard.queries.quality import MAIN_SCORES, Score, ScoreComparison, compared
 from dashboard.queries.registry_ready import wait_until_ready
 from dashboard.queries.sample import ANSWERS, REQUESTS
 from dashboard.queries.watch import Seen, Watch
@@ -35,7 +35,7 @@ PAGE = 50
 MEASURED_DAYS = 30
 # Averages as they stand in the rollups: the unit of a cost is that of the page, which multiplies it.
 MEASURES = (
-    *SCORES,
+    *MAIN_SCORES,
     Score("execution_duration_ms", "Latency", "ms", "", 1),
     Score("completion_tokens", "Length of an answer", "tokens", "", 1),
     Score("cost_usd", "Cost", "US$ for 1,000 answers", "", 4),

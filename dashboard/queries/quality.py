@@ -9,7 +9,7 @@ from dashboard.measures import MEASURES
 from dashboard.periods import Period
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
 from dashboard.queries.sample import ANSWERS, REQUESTS, Sample, sample_of
-from metrics.comparison import Comparison, Moments, compare, moments_from_sums
+from metrics.comparison import Comparison, Moments, compare, moments_from_sums, shared_scorer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,27 +32,15 @@ def score_of(metric: str) -> Score:
     return Score(metric, measure.title, measure.unit, measure.meaning, measure.decimals)
 
 
-SCORES = (
-    Score(
-        "response_perplexity", "Perplexity", "≥ 1", "Surprise of a small language model; lower reads more fluent.", 1
-    ),
-    Score(
-        "response_fk_grade",
-        "Flesch-Kincaid grade",
-        "US grade",
-        "Years of school that a reader needs; lower is easier.",
-        2,
-    ),
-    Score("response_toxicity", "Toxicity", "0 to 1", "How toxic the answers read; lower is better.", 4),
-)
+MAIN_SCORES = tuple(score_of(metric) for metric in ("response_perplexity", "response_fk_grade", "response_toxicity"))
 """The scores of the three pies."""
 
 BY_MINUTE = {
     "grade": score_of("response_fk_grade"),
     "ease": score_of("response_reading_ease"),
     "ari": score_of("response_ari"),
-    "perplexity": SCORES[0],
-    "toxicity": SCORES[2],
+    "perplexity": score_of("response_perplexity"),
+    "toxicity": score_of("response_toxicity"),
 }
 """The scores that are shown minute by minute, by the name that links have."""
 
@@ -77,7 +65,6 @@ def minute_means(endpoint: str, metric: str, period: Period) -> "pd.DataFrame":
     """The average of a score in every minute: columns time (int64, ms since 1970 UTC), version, scorer, n, weight,
     mean.
 
-
     Raises: QueryFailed, LakehouseError.
     """
     found: pd.DataFrame = _minute_means(shown("metrics_minute"), endpoint, metric, period)
@@ -95,6 +82,7 @@ def _minute_means(snapshot: Snapshot, endpoint: str, metric: str, period: Period
            WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
              AND metric = $metric
            GROUP BY ALL HAVING sum(sum_w) > 0 ORDER BY time""",
+        span=(period.start, period.end),
         endpoint=endpoint,
         start=period.start,
         end=period.end,
@@ -112,25 +100,19 @@ def compared(sums: "pd.DataFrame", score: Score, a: str, b: str) -> ScoreCompari
     """
     rows = sums[sums["metric"] == score.metric]
     of_a, of_b = (rows[rows["version"] == version].set_index("scorer") for version in (a, b))
-    # The scorer with the most values where it has fewest, so that both sides are measured with one yardstick.
-    shared = {name: min(_n(of_a, name), _n(of_b, name)) for name in {*of_a.index, *of_b.index}}
-    scorer = max(shared, key=lambda name: (shared[name], _n(of_a, name) + _n(of_b, name)), default="")
+    scorer = shared_scorer(of_a["n"].to_dict(), of_b["n"].to_dict())
     requests = sums[sums["metric"] == REQUESTS].groupby("version")["n"].sum()
     answers = sums[(sums["metric"] == ANSWERS) & sums["version"].isin([a, b])]["n"].sum()
     chosen = rows[(rows["scorer"] == scorer) & rows["version"].isin([a, b])]
     return ScoreComparison(
         score=score,
         scorer=scorer,
-        others=tuple(sorted(name for name in shared if name != scorer)),
+        others=tuple(sorted({*of_a.index, *of_b.index} - {scorer})),
         comparison=compare(_moments(of_a, scorer), _moments(of_b, scorer)),
         requests_a=int(requests.get(a, 0)),
         requests_b=int(requests.get(b, 0)),
         sample=sample_of(int(chosen["n"].sum()), float(chosen["sum_w"].sum()), int(answers)),
     )
-
-
-def _n(rows: "pd.DataFrame", scorer: str) -> int:
-    return int(rows["n"].get(scorer, 0))
 
 
 def _moments(rows: "pd.DataFrame", scorer: str) -> Moments:

@@ -1,7 +1,7 @@
 """One side of a comparison: a version, its time, and the part of its traffic that is looked at; summed from rollups."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -58,12 +58,7 @@ class Side:
     @property
     def span(self) -> tuple[datetime, datetime]:
         """From when (included) to when (not included) its answers were given, UTC."""
-        start, end = self.period.start, self.period.end
-        if not self.requester:
-            return start, end
-        first = start.replace(hour=0, minute=0, second=0, microsecond=0)
-        last = (end - timedelta(microseconds=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-        return first, last + timedelta(days=1)
+        return self.period.utc_days if self.requester else (self.period.start, self.period.end)
 
     @property
     def table(self) -> str:
@@ -89,15 +84,6 @@ def scores_for(a: Side, b: Side) -> tuple[Score, ...]:
     return SCORES_BY_REQUESTER if a.requester or b.requester else SCORES
 
 
-def requesters(endpoint: str, period: Period) -> list[str]:
-    """Who asked an endpoint in a period, those who asked most first; at most 200.
-
-    Raises: QueryFailed, LakehouseError.
-    """
-    found: list[str] = _requesters(shown("metrics_daily_requester"), endpoint, period)
-    return found
-
-
 def sums(endpoint: str, side: Side) -> "pd.DataFrame":
     """One row for each metric and scorer: n, sum_w, sum_wx, sum_wx2, sum_w2. Raises: QueryFailed, LakehouseError."""
     found: pd.DataFrame = _sums(shown(side.table), endpoint, side)
@@ -108,22 +94,6 @@ def histograms(endpoint: str, side: Side) -> dict[tuple[str, str], Histogram]:
     """The buckets of every score by (metric, scorer). Raises: QueryFailed, LakehouseError."""
     found: dict[tuple[str, str], Histogram] = _histograms(shown(side.table), endpoint, side)
     return found
-
-
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _requesters(snapshot: Snapshot, endpoint: str, period: Period) -> list[str]:
-    rows = select(
-        snapshot,
-        """SELECT requester FROM this
-           WHERE endpoint_name = $endpoint AND window_start >= $first AND window_start < $end
-             AND metric = $requests AND requester <> ''
-           GROUP BY requester ORDER BY sum(n) DESC, requester LIMIT 200""",
-        endpoint=endpoint,
-        first=period.start - timedelta(days=1),
-        end=period.end,
-        requests=REQUESTS,
-    )
-    return [str(name) for name in rows["requester"]]
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)

@@ -10,14 +10,14 @@ import pytest
 from dashboard import chart_frame, charts
 from dashboard.chart_times import shown_times
 from dashboard.colors import VERSION_COLORS, version_color
-from dashboard.queries.quality import SCORES, ScoreComparison
+from dashboard.queries.quality import ScoreComparison, score_of
 from metrics.comparison import Moments, compare
 from tests.dashboard.workspace import job_run
 
 
 def compared(mean_a: float, mean_b: float) -> ScoreComparison:
     result = compare(Moments(10, mean_a, 1.0), Moments(12, mean_b, 1.0))
-    return ScoreComparison(SCORES[1], "scorer/1", (), result, 10, 12)
+    return ScoreComparison(score_of("response_fk_grade"), "scorer/1", (), result, 10, 12)
 
 
 def test_a_version_has_the_same_colour_in_every_chart() -> None:
