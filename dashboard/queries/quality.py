@@ -100,14 +100,15 @@ def compared(sums: "pd.DataFrame", score: Score, a: str, b: str) -> ScoreCompari
     """
     rows = sums[sums["metric"] == score.metric]
     of_a, of_b = (rows[rows["version"] == version].set_index("scorer") for version in (a, b))
-    scorer = shared_scorer(of_a["n"].to_dict(), of_b["n"].to_dict())
+    counts = [{str(name): int(n) for name, n in side["n"].items()} for side in (of_a, of_b)]
+    scorer = shared_scorer(counts[0], counts[1])
     requests = sums[sums["metric"] == REQUESTS].groupby("version")["n"].sum()
     answers = sums[(sums["metric"] == ANSWERS) & sums["version"].isin([a, b])]["n"].sum()
     chosen = rows[(rows["scorer"] == scorer) & rows["version"].isin([a, b])]
     return ScoreComparison(
         score=score,
         scorer=scorer,
-        others=tuple(sorted({*of_a.index, *of_b.index} - {scorer})),
+        others=tuple(sorted({*counts[0], *counts[1]} - {scorer})),
         comparison=compare(_moments(of_a, scorer), _moments(of_b, scorer)),
         requests_a=int(requests.get(a, 0)),
         requests_b=int(requests.get(b, 0)),
