@@ -7,6 +7,7 @@ table that is not there yet is empty. A query that names a span of time reads on
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -257,13 +258,15 @@ def _found(
 
     cursor = _database(get_settings().duckdb_memory).connection.cursor()
     try:
-        views = []
-        for name, wanted in {"this": snapshot, **beside}.items():
-            view, files = _view(cursor, name, wanted, span)
-            views.append(f"{name} AS ({view})")
-            parameters = {**parameters, **files}
-        # Only our own texts are put together; what people chose comes in as parameters.
-        return taken(cursor, f"WITH {', '.join(views)} {sql}", parameters)
+        # What is kept of small files stays until the rows have been taken.
+        with ExitStack() as held:
+            views = []
+            for name, wanted in {"this": snapshot, **beside}.items():
+                view, files = _view(cursor, name, wanted, span, held)
+                views.append(f"{name} AS ({view})")
+                parameters = {**parameters, **files}
+            # Only our own texts are put together; what people chose comes in as parameters.
+            return taken(cursor, f"WITH {', '.join(views)} {sql}", parameters)
     except (duckdb.Error, LakehouseError, OSError, pa.ArrowException) as error:
         raise QueryFailed(f"The table {snapshot.name} could not be read: {first_line(error)}") from error
     finally:
@@ -271,7 +274,7 @@ def _found(
 
 
 def _view(
-    cursor: "duckdb.DuckDBPyConnection", name: str, snapshot: Snapshot, span: Span | None
+    cursor: "duckdb.DuckDBPyConnection", name: str, snapshot: Snapshot, span: Span | None, held: ExitStack
 ) -> tuple[str, dict[str, Any]]:
     """The SELECT behind a name of a query, and the parameters that it takes."""
     spec = TABLES[snapshot.name]
@@ -287,9 +290,8 @@ def _view(
         cursor.register(f"{name}_rows", table.to_pyarrow_dataset())
         return f"{view} UNION ALL BY NAME FROM {name}_rows", {}
     small = [file for file in files if file.size <= SMALL_BYTES and snapshot.name not in _NOT_KEPT]
-    kept = _database(get_settings().duckdb_memory).small_files.view(
-        cursor, f"{snapshot.uri}|{snapshot.table_id}", small, spec.schema
-    )
+    small_files = _database(get_settings().duckdb_memory).small_files
+    kept = held.enter_context(small_files.view(cursor, f"{snapshot.uri}|{snapshot.table_id}", small, spec.schema))
     parameters: dict[str, Any] = {}
     if kept is not None:
         of_these = f"_file_number IN (SELECT unnest(${name}_kept))"

@@ -155,12 +155,36 @@ def test_more_small_files_than_may_be_kept_are_read_where_they_lie(month: Month,
     snapshot = newest("metrics_15min")
     cursor = duckdb.connect()
     schema = TABLES["metrics_15min"].schema
-    assert SmallFiles(budget_bytes=10).view(cursor, "t", snapshot.files, schema) is None
-    assert SmallFiles().view(cursor, "t", snapshot.files[:2], schema) is None
-    name, numbers = SmallFiles().view(cursor, "t", snapshot.files, schema) or ("", [])
-    assert len(set(numbers)) == len(snapshot.files) == 6
-    kept = cursor.sql(f"SELECT count(*), count(DISTINCT _file_number) FROM {name}").fetchall()
-    assert kept == [(sum(pq.read_metadata(file.uri).num_rows for file in snapshot.files), 6)]
+    with SmallFiles(budget_bytes=10).view(cursor, "t", snapshot.files, schema) as found:
+        assert found is None
+    with SmallFiles().view(cursor, "t", snapshot.files[:2], schema) as found:
+        assert found is None
+    with SmallFiles().view(cursor, "t", snapshot.files, schema) as found:
+        name, numbers = found or ("", [])
+        assert len(set(numbers)) == len(snapshot.files) == 6
+        kept = cursor.sql(f"SELECT count(*), count(DISTINCT _file_number) FROM {name}").fetchall()
+        assert kept == [(sum(pq.read_metadata(file.uri).num_rows for file in snapshot.files), 6)]
+
+
+def test_nothing_that_is_kept_goes_while_somebody_reads_it_and_the_budget_holds(month: Month, empty: Settings) -> None:
+    for first in range(0, 240, 20):
+        append(empty, "metrics_15min", workspace.partials(month.rows.iloc[first : first + 20], 15))
+    files, schema = newest("metrics_15min").files, TABLES["metrics_15min"].schema
+    budget = sum(file.size for file in files[:7])
+    small_files, database = SmallFiles(budget), duckdb.connect()
+    reader, other = database.cursor(), database.cursor()
+    with small_files.view(reader, "t", files[:6], schema) as found:
+        name, numbers = found or ("", [])
+        with small_files.view(other, "t", files[6:], schema) as crowded:
+            assert crowded is None
+        rows = reader.sql(f"SELECT DISTINCT _file_number FROM {name}").fetchall()
+        assert {row[0] for row in rows} == set(numbers)
+    with small_files.view(other, "t", files[6:], schema) as found:
+        assert found is not None
+    assert small_files.kept_bytes() <= budget
+    with small_files.view(reader, "another", files[:5], schema) as found:
+        assert found is not None
+    assert small_files.kept_bytes() <= budget
 
 
 def test_records_have_none_where_nothing_stands(month: Month) -> None:
