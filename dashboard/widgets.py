@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -11,6 +11,7 @@ import streamlit as st
 
 from dashboard.errors import DashboardError
 from dashboard.health import LATE_AFTER_INTERVALS, data_time
+from dashboard.moment import time_now
 from dashboard.queries import operations, traffic
 from dashboard.queries.traffic import VersionSeen
 from dashboard.wording import age, plain, sentence
@@ -126,7 +127,7 @@ def local(time: datetime | None) -> datetime | None:
 
 
 def _dated() -> str:
-    time, now = data_time(operations.metrics_runs()), datetime.now(UTC)
+    time, now = data_time(operations.runs_as_shown()), time_now()
     if time is None:
         return "Nothing is scored yet."
     late = (now - time).total_seconds() > LATE_AFTER_INTERVALS * operations.metrics_interval_seconds()

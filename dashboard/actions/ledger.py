@@ -9,6 +9,7 @@ from datetime import UTC
 from dashboard.auth import current_actor
 from dashboard.queries import changes
 from dashboard.queries.changes import LedgerFilter
+from dashboard.queries.lake import shown
 from lakehouse.ledger import Change, record_done, recorded
 from settings import get_settings
 
@@ -35,23 +36,26 @@ def export(wanted: LedgerFilter) -> Callable[[], bytes]:
     """A function that gives the changes of `wanted` as CSV (UTF-8) and records that they were taken.
 
     Who takes them is known to the page's thread only, so the role is asked for here.
-    Raises: NotAllowed.
+    Raises: NotAllowed, LakehouseError, QueryFailed.
     """
     actor = current_actor()
     actor.require("export")
     settings = get_settings()
+    # As the page shows it: the function runs in a thread that knows no visitor.
+    ledger = shown("ledger")
     evidence = {
         "actions": wanted.actions,
         "actors": wanted.actors,
         "targets": wanted.targets,
         "since": wanted.since.isoformat() if wanted.since else None,
+        "table_version": ledger.version,
     }
 
     def exported() -> bytes:
         with recorded(
             settings, action="export", target="ledger", actor=actor.name, role=actor.role, evidence=evidence
         ) as found:
-            rows = changes.all_changes(wanted)
+            rows = changes.all_changes(wanted, ledger)
             found["rows"] = len(rows)
             return as_csv(rows)
 

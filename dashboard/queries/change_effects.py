@@ -73,8 +73,7 @@ def scored_until() -> datetime:
     Raises: LakehouseError.
     """
     now = time_now()
-    runs = [run for run in operations.metrics_runs() if run["finished_at"] is not None and run["finished_at"] <= now]
-    return _minute(min(data_time(runs) or now, now))
+    return _minute(min(data_time(operations.runs_as_shown()) or now, now))
 
 
 def _minute(time: datetime) -> datetime:

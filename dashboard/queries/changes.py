@@ -79,12 +79,12 @@ def ledger_page(wanted: LedgerFilter, page: int = 1, size: int = 25) -> LedgerPa
     return LedgerPage(_as_known(rows), total)
 
 
-def all_changes(wanted: LedgerFilter) -> list[Change]:
-    """Every change that `wanted` describes, newest first: for an export.
+def all_changes(wanted: LedgerFilter, ledger: Snapshot) -> list[Change]:
+    """Every change that `wanted` describes in a snapshot of the ledger, newest first: for an export.
 
     Raises: QueryFailed, LakehouseError.
     """
-    return _as_known(_matching_rows(shown("ledger"), wanted))
+    return _as_known(_matching_rows(ledger, wanted))
 
 
 def ledger_choices() -> LedgerChoices:

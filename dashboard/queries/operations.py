@@ -57,6 +57,14 @@ def metrics_runs(limit: int = 200) -> list[dict[str, Any]]:
     return found
 
 
+def runs_as_shown() -> list[dict[str, Any]]:
+    """The newest runs of the metrics job at the moment that the pages show, as `metrics_runs` gives those of now.
+
+    Raises: LakehouseError, QueryFailed.
+    """
+    return runs.runs_in(_run_rows(shown("job_runs"), METRICS_JOB, 200))
+
+
 def scoring_runs(limit: int = 200) -> list[dict[str, Any]]:
     """Runs of the metrics job and of `rescore`, which gives scores later, newest first.
 
