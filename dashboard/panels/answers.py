@@ -45,7 +45,7 @@ def side_by_side(found: Evaluation | None) -> None:
     pages = -(-len(shown) // _SIZE)
     place = min(int(st.session_state.get("answers_page") or 1), pages)
     part = shown[(place - 1) * _SIZE : place * _SIZE]
-    revealed = found.evaluation_id in st.session_state.get(_REVEALED, ())
+    revealed = found.evaluation_id in st.session_state.get(_REVEALED, ()) and current_actor().may("reveal")
     for answer in part:
         _answer(answer, found, revealed)
     if pages > 1:

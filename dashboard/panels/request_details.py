@@ -16,6 +16,25 @@ from dashboard.queries.request_details import LaterScore, Neighbour, RequestDeta
 from dashboard.widgets import empty, local, panel, table, time_zone
 from dashboard.wording import NOTHING, duration, milliseconds, number, plain
 
+LINKED = (
+    "range",
+    "from",
+    "to",
+    "month",
+    "endpoint",
+    "version",
+    "requester",
+    "status",
+    "text",
+    "score",
+    "at_least",
+    "below",
+    "id",
+    "sort",
+    "order",
+    "requests_page",
+)
+"""The parameters of the list's address."""
 LIST = "requests listed last"
 """Under which name the session keeps the parameters of the list that somebody came from."""
 
@@ -37,7 +56,9 @@ def remember_list() -> None:
 
 def one() -> None:
     """The request that the address names, and the way back to the others."""
-    page_link("requests", "All requests", "arrow_back", **st.session_state.get(LIST, {}))
+    listed = st.session_state.get(LIST, {})
+    # An address may name anything; what is no filter of the list stays out of the link.
+    page_link("requests", "All requests", "arrow_back", **{name: listed[name] for name in LINKED if name in listed})
     request_id = st.query_params.get("request", "")
     # A link from one request to the next is on the same page: the browser's address follows only when it is told.
     st.query_params["request"] = request_id

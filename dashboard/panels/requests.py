@@ -9,16 +9,18 @@ import streamlit as st
 
 from dashboard.actions import exports
 from dashboard.auth import current_actor
-from dashboard.links import open_page, page_address, request_query
+from dashboard.chart_times import time_of
+from dashboard.links import open_page, request_link, request_query
 from dashboard.measures import MEASURES
 from dashboard.panels.marked import marked_line
 from dashboard.panels.requests_filters import COLUMN_TITLES, Wanted, ever, narrow_to
-from dashboard.periods import between
+from dashboard.periods import LONGEST, between
 from dashboard.queries import changes
-from dashboard.queries.requests import RequestFilter, count_requests, counts_over_time, requests
+from dashboard.queries.request_counts import count_requests, counts_over_time
+from dashboard.queries.requests import RequestFilter, requests
 from dashboard.queries.watch import EXPECTED
 from dashboard.requests_charts import counts_over_time as counts_figure
-from dashboard.widgets import clickable_chart, empty, local, table, time_zone
+from dashboard.widgets import chosen_point, clickable_chart, empty, local, table, time_zone
 from dashboard.wording import NOTHING, duration, number, plain, plural, sentence
 
 if TYPE_CHECKING:
@@ -52,7 +54,10 @@ def listed(wanted: Wanted) -> None:
         total = count_requests(asked)
         if total:
             st.info("Not in this time: found by looking at all of it.", icon=":material/date_range:")
-            wanted = replace(wanted, filter=asked, period=between(*_around(asked)))
+            around = _around(asked)
+            # Ids that lie more than a year apart are listed without the strip over time.
+            near = around[1] - around[0] <= LONGEST
+            wanted = replace(wanted, filter=asked, period=between(*around) if near else None)
     if not total:
         empty("No request fits. A longer time or fewer filters may help; new requests are scored within minutes.")
         return
@@ -127,7 +132,13 @@ def _around(asked: RequestFilter) -> tuple[datetime, datetime]:
 def _over_time(wanted: Wanted) -> None:
     """The strip above the table; a bar that is chosen becomes the time range."""
     period = wanted.period
-    counts = counts_over_time(wanted.filter, period)
+    if period is None:
+        return
+    # Of a few ids all that there are may be asked for, and the strip has an end.
+    inside = replace(
+        wanted.filter, start=max(wanted.filter.start, period.start), end=min(wanted.filter.end, period.end)
+    )
+    counts = counts_over_time(inside, period)
     marked = changes.markers(period, wanted.filter.endpoint)
     # The time is part of the key, so that what was chosen in one time is not chosen in the next.
     points = clickable_chart(
@@ -137,9 +148,9 @@ def _over_time(wanted: Wanted) -> None:
     )
     st.caption(f"One bar is {duration(period.bin_seconds)}. Choose a bar to narrow the time to it.")
     marked_line(marked)
-    starts = [point["customdata"][1] for point in points if (point.get("customdata") or [""])[0] == "bin"]
-    if starts:
-        start = datetime.fromtimestamp(int(starts[0]) / 1000, UTC)
+    chosen = chosen_point(points, "bin")
+    if chosen is not None:
+        start = time_of(chosen[1])
         end = start + timedelta(seconds=period.bin_seconds)
         if (start, end) != (period.start, period.end):
             narrow_to(start, end)
@@ -179,8 +190,9 @@ def _plain_table(rows: "pd.DataFrame", shown: tuple[str, ...], more: dict[str, A
     records = rows.to_dict("records")
     cells: dict[str, list[str]] = {
         "Time": [
-            f"[{local(row['request_time']):%d %b %H:%M:%S}]"
-            f"({page_address('requests', request_query(row['databricks_request_id'], row['request_date']))})"
+            request_link(
+                row["databricks_request_id"], f"{local(row['request_time']):%d %b %H:%M:%S}", row["request_date"]
+            )
             for row in records
         ]
     }

@@ -45,7 +45,8 @@ class Wanted:
     """What somebody looks for. `period` has the time in whole bins; `text` is searched for in people's words."""
 
     filter: RequestFilter
-    period: Period
+    period: Period | None
+    """Of the strip over time; None where there is none."""
     text: str = ""
     order: str = "request_time"
     descending: bool = True

@@ -9,7 +9,6 @@ import streamlit as st
 
 from dashboard.panels.requests import export_button, rows_table
 from dashboard.panels.requests_filters import Wanted, ever
-from dashboard.panels.revealed import why_not_reveal
 from dashboard.queries.requests import requests
 from dashboard.queries.text_search import MOST_HITS, SearchProgress, search
 from dashboard.widgets import empty, guarded
@@ -28,7 +27,7 @@ _WORKING = threading.Lock()
 class _Search:
     """A search of this visitor, and how far it is."""
 
-    question: tuple[str, str, bool]
+    question: tuple[str, str]
     steps: Iterator[SearchProgress]
     wanted: Wanted
     progress: SearchProgress
@@ -46,13 +45,11 @@ def found(wanted: Wanted) -> None:
 
 def _current(wanted: Wanted) -> _Search:
     """The search that goes on, or a new one where something else is asked for."""
-    # What masking takes out may be found only by those who may also see it.
-    masked_only = bool(why_not_reveal())
-    question = (wanted.question, wanted.text, masked_only)
+    question = (wanted.question, wanted.text)
     state = st.session_state.get(_KEY)
     if not isinstance(state, _Search) or state.question != question:
         asked = ever(wanted.filter) if wanted.filter.request_ids else wanted.filter
-        steps = search(asked, wanted.text, masked_only=masked_only)
+        steps = search(asked, wanted.text)
         state = _Search(question, steps, wanted, SearchProgress(0, 0, 0, ()))
         st.session_state[_KEY] = state
     return state
@@ -108,8 +105,7 @@ def _progress(state: _Search) -> None:
         st.info(f"Ended at {number(MOST_HITS)} hits: {said}. A narrower search finds the rest.", icon=":material/info:")
     else:
         st.caption(f"Searched: {said}.")
-    if state.question[2]:
-        st.caption(f"Words that are masked cannot be searched for. {why_not_reveal()}")
+    st.caption("Words that are masked cannot be searched for.")
 
 
 def _stop(state: _Search) -> None:
@@ -123,7 +119,8 @@ def _hits(state: _Search) -> None:
         empty(f"Nobody wrote “{plain(state.wanted.text[:80])}” in the requests that fit. A longer time may help.")
         return
     asked = ever(state.wanted.filter) if state.wanted.filter.request_ids else state.wanted.filter
-    asked = replace(asked, request_ids=tuple(hits))
+    # By the endpoint's ids alone: a client may give a request the id of another one as its own.
+    asked = replace(asked, request_ids=tuple(hits), by_client_ids=False)
     rows = requests(asked, limit=len(hits)).rows
     export_button(asked, state.wanted.text)
     shown = ("request_time", "entity_version", "status_code", "requester")

@@ -66,11 +66,10 @@ def _of(row: dict[Any, Any]) -> Alert:
         evidence |= told if isinstance(told, dict) else {}
     return Alert(
         alert_id=row["alert_id"],
-        rule=row["rule"] or "",
-        endpoint_name=row["endpoint_name"] or "",
-        entity_name=row["entity_name"] or "",
-        entity_version=row["entity_version"] or "",
-        sentence=row["sentence"] or "",
+        **{
+            name: "" if pd.isna(row[name]) else str(row[name])
+            for name in ("rule", "endpoint_name", "entity_name", "entity_version", "sentence")
+        },
         opened_at=row["opened_at"].to_pydatetime(),
         closed_at=None if pd.isna(row["closed_at"]) else row["closed_at"].to_pydatetime(),
         evidence=evidence,

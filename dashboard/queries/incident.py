@@ -228,6 +228,6 @@ def _flags(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) ->
         most=_MOST_FLAGS,
     )
     return [
-        FlagDecided(row["time"].to_pydatetime(), *(str(row[name] or "") for name in list(row)[1:]))
+        FlagDecided(row["time"].to_pydatetime(), *(str(_plain(row[name]) or "") for name in list(row)[1:]))
         for row in rows.to_dict("records")
     ]

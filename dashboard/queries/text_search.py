@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 
 from dashboard.queries.lake import select, shown
-from dashboard.queries.requests import RequestFilter, matching_source
+from dashboard.queries.request_filters import RequestFilter, matching_source
 from lakehouse.text_search import LoggedBodies, logged_name
 from metrics.bodies import parse_exchange
 from metrics.masking import masked
@@ -45,15 +45,13 @@ class SearchProgress:
     """Whether it ended because it had found enough."""
 
 
-def search(
-    wanted: RequestFilter, text: str, *, masked_only: bool = False, most: int = MOST_HITS
-) -> Generator[SearchProgress]:
+def search(wanted: RequestFilter, text: str, *, most: int = MOST_HITS) -> Generator[SearchProgress]:
     """Find `text`, in any case of its letters, in the prompts and answers of the requests that `wanted` describes.
 
-    masked_only: what masking takes out cannot be found either; for people who may not see it.
+    What masking takes out cannot be found either: a search would tell who wrote an address that nobody was shown.
     Raises: QueryFailed, LakehouseError, also between two steps.
     """
-    needle = text[:LONGEST_NEEDLE].casefold()
+    needle = _on_one_line(text[:LONGEST_NEEDLE])
     days = _days(wanted)
     hits: list[TextHit] = []
     rows_read = 0
@@ -68,7 +66,7 @@ def search(
                 if request_id is None:
                     continue
                 rows_read += 1
-                hit = _hit(request_id, day, row, needle, masked_only)
+                hit = _hit(request_id, day, row, needle)
                 if hit is not None:
                     hits.append(hit)
                 if len(hits) >= most:
@@ -94,16 +92,19 @@ def excerpt(text: str, needle: str) -> str:
     return ("…" if first else "") + line[first:last] + ("…" if last < len(line) else "")
 
 
-def _hit(request_id: str, day: date, row: dict[str, object], needle: str, masked_only: bool) -> TextHit | None:
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+def _hit(request_id: str, day: date, row: dict[str, object], needle: str) -> TextHit | None:
     exchange = parse_exchange(row["request"], row["response"], row["logging_error_codes"])  # type: ignore[arg-type]
     places: tuple[tuple[Literal["prompt", "answer"], str | None], ...] = (
         ("prompt", exchange.prompt),
         ("answer", exchange.response),
     )
     for name, said in places:
-        if not said or needle not in said.casefold():
-            continue
-        if masked_only and needle not in masked(said).casefold():
+        # Masking takes longer than the look before it.
+        if not said or needle not in _on_one_line(said) or needle not in _on_one_line(masked(said)):
             continue
         return TextHit(request_id, day, name, excerpt(said, needle))
     return None
@@ -111,7 +112,7 @@ def _hit(request_id: str, day: date, row: dict[str, object], needle: str, masked
 
 def _days(wanted: RequestFilter) -> list[date]:
     """The UTC dates that have requests of a filter, newest first."""
-    matching = matching_source(wanted)
+    matching = matching_source(wanted, shown("request_scores"))
     sql = f"""SELECT DISTINCT request_time::DATE AS day FROM {matching.source}
               WHERE {matching.condition} ORDER BY day DESC"""  # noqa: S608
     span = wanted.start, wanted.end
@@ -123,7 +124,7 @@ def _ids_of(wanted: RequestFilter, day: date) -> dict[str, str]:
     """The requests of a filter and a day: as the inference table names them → their id."""
     midnight = datetime.combine(day, time(), UTC)
     span = max(wanted.start, midnight), min(wanted.end, midnight + timedelta(days=1))
-    matching = matching_source(replace(wanted, start=span[0], end=span[1]))
+    matching = matching_source(replace(wanted, start=span[0], end=span[1]), shown("request_scores"))
     sql = f"SELECT databricks_request_id AS id FROM {matching.source} WHERE {matching.condition}"  # noqa: S608
     found = select(shown("request_metrics"), sql, span=span, beside=matching.beside, **matching.parameters)
     return {logged_name(str(request_id)): str(request_id) for request_id in found["id"]}

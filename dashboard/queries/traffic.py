@@ -150,6 +150,7 @@ def _counts(snapshot: Snapshot, endpoint: str, period: Period) -> "pd.DataFrame"
            WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
              AND metric IN ('databricks_request_id', 'response_chars', 'response_toxicity', 'prompt_toxicity')
            GROUP BY ALL""",
+        span=(period.previous.start, period.end),
         **_window(endpoint, period),
     )
 
@@ -171,6 +172,7 @@ def _histograms(snapshot: Snapshot, endpoint: str, period: Period, threshold: fl
                  WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
                    AND metric IN ('response_toxicity', 'prompt_toxicity') AND max >= $least)
            GROUP BY ALL""",
+        span=(period.previous.start, period.end),
         flagged=first,
         # Most windows have nothing that is flagged; where not even their largest value is, no histogram is read.
         least=bucket_edges(ANSWER_TOXICITY, first)[0] * (1 - 1e-9),

@@ -13,13 +13,12 @@ from dashboard.measures import MEASURES
 from dashboard.panels.requests_filters import COLUMN_TITLES
 from dashboard.periods import period
 from dashboard.queries import lake
+from dashboard.queries.request_counts import count_requests, counts_over_time, rollup_that_counts
 from dashboard.queries.request_details import neighbours, request_details
 from dashboard.queries.requests import (
     COLUMNS,
     LATER,
     RequestFilter,
-    count_requests,
-    counts_over_time,
     requesters,
     requests,
 )
@@ -116,6 +115,41 @@ def test_counts_over_time_equal_those_of_the_single_rows(month: Month) -> None:
     }
     assert got == expected
     assert found["n"].sum() == count_requests(wanted)
+
+
+@pytest.mark.parametrize(
+    ("asked", "table"),
+    [
+        ({}, "metrics_15min"),
+        ({"versions": ("prod.chatbot/2",), "statuses": ("2xx", "5xx")}, "metrics_15min"),
+        ({"statuses": ("429",)}, ""),
+        ({"requesters": ("webshop",)}, ""),
+        ({"score": "cost_usd"}, ""),
+        ({"endpoint": ""}, ""),
+    ],
+)
+def test_rollups_count_what_they_can_tell_and_give_the_same(month: Month, asked: dict[str, object], table: str) -> None:
+    span = period("7d", month.now)
+    wanted = replace(RequestFilter(span.start, span.end, "chatbot"), **asked)  # type: ignore[arg-type]
+    assert rollup_that_counts(wanted, span) == table
+    expected = by_pandas(month.rows, wanted)
+    assert count_requests(wanted) == len(expected) > 0
+    found = counts_over_time(wanted, span)
+    bins = (expected["request_time"] - span.start).dt.total_seconds() // span.bin_seconds
+    classes = (expected["status_code"] // 100).map("{}xx".format)
+    first = int(span.start.timestamp() * 1000)
+    got = {((t - first) / span.bin_seconds / 1000, status): n for t, status, n in found.itertuples(index=False)}
+    assert got == Counter(zip(bins, classes, strict=True))
+
+
+def test_times_that_cut_a_window_are_counted_one_by_one(month: Month) -> None:
+    end = month.now.replace(second=0, microsecond=0) - timedelta(days=3)
+    to_the_minute = RequestFilter(end - timedelta(minutes=61), end, "chatbot")
+    to_the_second = replace(to_the_minute, end=end + timedelta(seconds=30))
+    assert rollup_that_counts(to_the_minute) in ("metrics_minute", "metrics_15min")
+    assert rollup_that_counts(to_the_second) == ""
+    for wanted in (to_the_minute, to_the_second):
+        assert count_requests(wanted) == len(by_pandas(month.rows, wanted))
 
 
 def test_requesters_come_from_the_daily_rollup_whoever_asked_most_first(month: Month) -> None:
@@ -218,3 +252,33 @@ def test_a_workspace_without_requests_has_none(empty: Settings) -> None:
     assert list(requests(wanted).rows.columns) == list(COLUMNS)
     assert counts_over_time(wanted, period("24h")).empty
     assert not Path(empty.lake).exists()
+
+
+def test_a_text_that_is_missing_is_none_and_a_later_score_brings_its_scorer(month: Month, empty: Settings) -> None:
+    rows = month.rows.head(4).assign(entity_version=["2", None, "2", "2"])
+    rows.loc[rows.index[0], ["response_toxicity", "toxicity_scorer"]] = np.nan
+    workspace.write_requests(empty, rows)
+    first = rows.iloc[0]
+    later = {
+        "databricks_request_id": first["databricks_request_id"],
+        "request_date": first["request_time"].date(),
+        "metric": "response_toxicity",
+        "scorer": "another/1",
+        "value": 0.9,
+        "weight": 1.0,
+        "scored_at": month.now,
+    }
+    workspace.write_rows(empty, "request_scores", [later])
+    found = requests(RequestFilter(START, month.now + timedelta(days=1)), descending=False).rows
+    assert found["entity_version"].tolist() == ["2", None, "2", "2"]
+    assert found["toxicity_scorer"].tolist()[:2] == ["another/1", rows["toxicity_scorer"].iloc[1]]
+    assert found["response_toxicity"].iloc[0] == 0.9
+
+
+def test_a_request_with_another_ones_id_as_its_clients_is_not_taken_for_it(month: Month, empty: Settings) -> None:
+    rows = month.rows.head(3)
+    victim = str(rows["databricks_request_id"].iloc[0])
+    workspace.write_requests(empty, rows.assign(client_request_id=[None, victim, None]))
+    wanted = RequestFilter(START, month.now + timedelta(days=1), request_ids=(victim,))
+    assert len(requests(wanted).rows) == 2
+    assert ids(requests(replace(wanted, by_client_ids=False)).rows) == [victim]
