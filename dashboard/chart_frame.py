@@ -3,6 +3,7 @@
 Data in, plotly's dictionaries out, as in `dashboard.charts`.
 """
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,13 @@ def figure(traces: Sequence[dict[str, Any]], *, height: int, legend: bool = Fals
 def axis(title: str) -> dict[str, Any]:
     """An axis with its unit as title."""
     return {"title": {"text": title, "standoff": 18}, "gridcolor": GRID, "zeroline": False, "automargin": True}
+
+
+def round_numbers(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times powers of ten, from `low` to `high`; of many powers only these themselves."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1, 2, 5) if len(powers) <= 5 else (1,)
+    return [tick for power in powers for step in steps if low <= (tick := float(f"{step}e{power}")) <= high]
 
 
 def marked_times(markers: Sequence["Marker"], times: Any, zone: str) -> Layers:

@@ -3,7 +3,6 @@
 The pies and the bars in their place are in `dashboard.charts`, the minutes in `dashboard.minute_charts`.
 """
 
-import math
 from collections.abc import Sequence
 from html import escape
 from itertools import pairwise
@@ -88,7 +87,7 @@ def spread(
         lines.append(_median_line(side.median, look))
     axis = {**frame.axis(unit), "type": "log" if logarithmic else "linear"}
     if logarithmic:
-        ticks = _round_numbers(float(edges[0]), float(edges[-1]))
+        ticks = frame.round_numbers(float(edges[0]), float(edges[-1]))
         axis |= {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
     share = "answers up to this value, %" if cumulative else "share of answers, %"
     return frame.figure(
@@ -100,13 +99,6 @@ def spread(
         yaxis={**frame.axis(share), "rangemode": "tozero"},
         shapes=lines,
     )
-
-
-def _round_numbers(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten, from `low` to `high`; of many powers only these themselves."""
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = (1, 2, 5) if len(powers) <= 5 else (1,)
-    return [tick for power in powers for step in steps if low <= (tick := float(f"{step}e{power}")) <= high]
 
 
 def _hover(label: str, decimals: int, cumulative: bool) -> str:

@@ -353,11 +353,7 @@ def _ends(times: Any, seconds: int) -> Any:
 
 
 def _round_ticks(steps: "pd.DataFrame") -> dict[str, Any]:
-    """Ticks at 1, 2 and 5 times the powers of ten, or at these powers alone where there are many."""
     if steps.empty:
         return {}
-    low, high = steps["lower"].min(), steps["upper"].max()
-    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    factors = (1, 2, 5) if len(powers) <= 4 else (1,)
-    ticks = [factor * 10.0**power for power in powers for factor in factors if low <= factor * 10.0**power <= high]
+    ticks = frame.round_numbers(float(steps["lower"].min()), float(steps["upper"].max()))
     return {"tickvals": ticks, "ticktext": [f"{tick:,.0f}".replace(",", "\u202f") for tick in ticks]}

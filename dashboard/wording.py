@@ -57,6 +57,12 @@ def probability(p_value: float | None) -> str:
     return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
+def p_value(value: float | None) -> str:
+    """A p-value with its name, for Markdown: p = 0.034, p < 0.001."""
+    text = probability(value)
+    return f"p \\{text}" if text.startswith("<") else f"p = {text}"
+
+
 def milliseconds(value: float | None) -> str:
     """A latency in milliseconds, from a second on in seconds."""
     if value is None or not math.isfinite(value):

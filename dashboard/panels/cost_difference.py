@@ -10,7 +10,7 @@ from dashboard.periods import Period
 from dashboard.queries import cost, cost_difference, traffic
 from dashboard.queries.cost_difference import VersionDifference
 from dashboard.widgets import chart, empty, table, time_zone, version_control, version_label
-from dashboard.wording import number, plain, plural, probability
+from dashboard.wording import number, p_value, plain, plural
 
 _PER = 1000
 """Differences are told for so many requests: that of one is a fraction of a cent."""
@@ -39,7 +39,7 @@ def difference(endpoint: str, period: Period) -> None:
     _both(found, names)
     st.caption(
         f"US dollars for 1,000 requests, {plain(names[1])} − {plain(names[0])}. {result.test} on the costs of "
-        f"{number(result.n_a)} and {number(result.n_b)} requests, p {_equals(probability(result.p_value))}. Whether "
+        f"{number(result.n_a)} and {number(result.n_b)} requests, {p_value(result.p_value)}. Whether "
         "the versions were asked the same is not known here: other questions make other lengths."
     )
 
@@ -91,7 +91,3 @@ def _both(found: VersionDifference, names: Sequence[str]) -> None:
         },
         alt="Cost and tokens of both versions; tokens are averages of a request that did not fail",
     )
-
-
-def _equals(text: str) -> str:
-    return text.replace("<", "\\<") if text.startswith("<") else f"= {text}"

@@ -3,7 +3,7 @@
 from dashboard.queries.quality import Score
 from dashboard.queries.quality_comparison import Finding, Way
 from dashboard.queries.quality_pairs import PairedFinding
-from dashboard.wording import NOTHING, number, percent, plain, probability, signed
+from dashboard.wording import NOTHING, number, p_value, percent, plain, signed
 
 REAL_BELOW, SURE_BELOW = 0.05, 0.01
 """Corrected p-values below which a difference is called real, and very likely so."""
@@ -110,8 +110,8 @@ def evidence(found: Finding, labels: tuple[str, str], scores: int) -> str:
     name = "rank-biserial correlation" if ranks else "Cohen's d" + (" of the logarithms" if found.ratio else "")
     parts = [
         f"{plain(labels[1])} beside {plain(labels[0])}: {_compared_by(found)}, "
-        f"{plain(found.test)}, p {_equals(probability(found.p_value))}, "
-        f"corrected for {scores} scores (Holm) {_equals(probability(found.corrected))}",
+        f"{plain(found.test)}, {p_value(found.p_value)}, "
+        f"corrected for {scores} scores (Holm) {p_value(found.corrected)}",
         f"{name} {effect_text(found.effect, ranks=ranks)}",
     ]
     scorer = found.compared.scorer
@@ -157,7 +157,3 @@ def _amount(value: float, decimals: int, ratio: bool) -> str:
 
 def _though(effect: str) -> str:
     return ", but very small" if effect == "very small" else ""
-
-
-def _equals(text: str) -> str:
-    return text.replace("<", "\\<") if text.startswith("<") else f"= {text}"

@@ -23,7 +23,7 @@ from dashboard.queries.safety import (
 )
 from dashboard.queries.safety_answers import QUANTILES, AnswersToToxicPrompts
 from dashboard.widgets import chart, chosen_point, clickable_chart, empty, table, time_zone
-from dashboard.wording import NOTHING, number, percent, plain, plural, probability, signed
+from dashboard.wording import NOTHING, number, p_value, percent, plain, plural, signed
 
 
 def answers(found: AnswersToToxicPrompts, threshold: float, sampled: bool) -> None:
@@ -159,8 +159,7 @@ def _verdict(found: AnswersToToxicPrompts) -> str:
     result = found.comparison
     if result.low is None or result.high is None:
         return f"Too few answers for an interval: {plural(found.to_flagged.flagged.n, 'answer')} to flagged prompts."
-    interval = f"95 % interval {signed(result.low, 4)} to {signed(result.high, 4)}, p {probability(result.p_value)}"
-    interval = interval.replace("<", "\\<")
+    interval = f"95 % interval {signed(result.low, 4)} to {signed(result.high, 4)}, {p_value(result.p_value)}"
     if result.low <= 0 <= result.high:
         return f"**No clear difference**: {signed(result.difference, 4)} ({interval}; {plain(result.test)})."
     word = "more" if result.difference > 0 else "less"

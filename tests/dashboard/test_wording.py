@@ -34,6 +34,8 @@ def test_no_value_is_a_dash(format: object) -> None:
 
 def test_a_p_value_is_never_rounded_to_zero() -> None:
     assert wording.probability(1e-30) == "< 0.001"
+    # Markdown would take the sign for the beginning of HTML.
+    assert [wording.p_value(value) for value in (1e-30, 0.034)] == ["p \\< 0.001", "p = 0.034"]
 
 
 @pytest.mark.parametrize(
