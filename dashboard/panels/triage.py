@@ -198,6 +198,9 @@ def _decide(
     form: str, suggested: str, decision: Decided, flagged: tuple[FlaggedRequest, ...], seen: dict[str, str]
 ) -> None:
     state = st.session_state
+    if chosen_moment() is not None:
+        st.toast("Decisions are of now: go back to now first.", icon=":material/history:")
+        return
     whole = form == "one" or state.get(_key("all"))
     chosen = [one for one in flagged if whole or state.get(_key(one.databricks_request_id))]
     if not chosen:

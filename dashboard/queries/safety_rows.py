@@ -173,21 +173,28 @@ def _source(later: Snapshot, period: Period) -> tuple[str, dict[str, Snapshot]]:
     """What the SELECTs read: the period's requests with the toxicities that one scorer gave, and the larger of both."""
     later = later.on_dates(period.start, period.end)
     given = {name: f"CASE WHEN toxicity_scorer = $scorer THEN {name} END" for name in _TOXICITIES}
+    known = f"toxicity_scorer = $scorer AND coalesce({', '.join(_TOXICITIES)}) IS NOT NULL"
+    weight = (
+        f"CASE WHEN NOT coalesce({known}, false) THEN 0.0 WHEN $sampled THEN coalesce(score_weight, 1.0) ELSE 1.0 END"
+    )
     joined = ""
     if later.files:
+        # Of a sampled request that was scored with all others later, the first weight is taken back there.
+        weight += " + coalesce(weight_response_toxicity, weight_prompt_toxicity, 0.0)"
         given = {name: f"coalesce({value}, later_{name})" for name, value in given.items()}
         newest = ", ".join(
-            f"arg_max(value, scored_at) FILTER (metric = '{name}') AS later_{name}" for name in _TOXICITIES
+            f"arg_max(value, scored_at) FILTER (metric = '{name}') AS later_{name}, "
+            f"sum(weight) FILTER (metric = '{name}') AS weight_{name}"
+            for name in _TOXICITIES
         )
         joined = f"""LEFT JOIN (SELECT databricks_request_id, {newest} FROM later
                      WHERE scorer = $scorer AND value IS NOT NULL GROUP BY ALL) USING (databricks_request_id)"""  # noqa: S608
     columns = ", ".join(f"{value} AS {name}" for name, value in given.items())
     # The partition column is not in the files; the date of the time stands in for it.
-    kept = """databricks_request_id, request_time, coalesce(request_date, request_time::DATE) AS request_date,
+    kept = f"""databricks_request_id, request_time, coalesce(request_date, request_time::DATE) AS request_date,
               coalesce(entity_name, '') AS entity_name, coalesce(entity_version, '') AS entity_version,
               coalesce(requester, '') AS requester,
-              CASE WHEN $sampled AND toxicity_scorer = $scorer AND score_weight > 0 THEN score_weight ELSE 1.0 END
-                AS weight"""
+              {weight} AS weight"""
     inner = f"""SELECT {kept}, {columns} FROM this {joined}
                 WHERE endpoint_name = $endpoint AND request_time >= $start AND request_time < $end"""  # noqa: S608
     source = f"(SELECT *, greatest(prompt_toxicity, response_toxicity) AS toxicity FROM ({inner}))"  # noqa: S608

@@ -9,6 +9,7 @@ import streamlit as st
 from scipy.stats import binomtest
 
 from dashboard.periods import Period, period
+from dashboard.queries.lake import look_again
 from dashboard.queries.safety import flags, flags_by_requester, is_exact
 from dashboard.queries.safety_answers import answers_to_toxic_prompts
 from dashboard.queries.safety_flags import precision, triage
@@ -201,6 +202,22 @@ def test_a_sampled_score_is_weighted(month: Month, empty: Settings) -> None:
     assert found.prompt_sample is not None
     assert found.prompt_sample.scored == len(sample)
     assert set(scored(span).flagged["weight"]) == {4.0}
+    # As `rescore` leaves it: the others are given, and of those in the sample three quarters of the weight taken back.
+    row = sample[sample["prompt_toxicity"] >= 0.5].iloc[0]
+    correction = {
+        "databricks_request_id": row["databricks_request_id"],
+        "request_date": row["request_time"].date(),
+        "metric": "prompt_toxicity",
+        "scorer": row["toxicity_scorer"],
+        "value": row["prompt_toxicity"],
+        "weight": -3.0,
+        "scored_at": month.now,
+    }
+    workspace.write_rows(empty, "request_scores", [correction])
+    look_again("request_scores")
+    weights = scored(span).flagged.set_index("databricks_request_id")["weight"]
+    assert weights.pop(row["databricks_request_id"]) == 1.0
+    assert set(weights) == {4.0}
 
 
 def test_the_last_decision_of_a_flag_holds_and_open_ones_come_first(month: Month, empty: Settings) -> None:
