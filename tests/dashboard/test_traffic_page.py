@@ -17,7 +17,8 @@ from dashboard.panels import traffic, traffic_errors, traffic_latency, traffic_n
 from dashboard.periods import period
 from dashboard.queries import endpoint_errors
 from dashboard.queries.endpoint_errors import LastMinute
-from dashboard.queries.requests import RequestFilter, count_requests
+from dashboard.queries.request_counts import count_requests
+from dashboard.queries.requests import RequestFilter
 from dashboard.queries.sample import REQUESTS
 from dashboard.queries.spikes import traffic_spikes
 from dashboard.queries.traffic_over_time import OTHERS, stack
