@@ -26,7 +26,7 @@ def tables_page() -> str:
     """The text of `docs/tables.md`."""
     parts = [
         "# Tables",
-        "Generated from `lakehouse/tables.py` by `make docs`. Every table is a Delta table in the lake "
+        "Generated from the specifications in `lakehouse/` by `make docs`. Every table is a Delta table in the lake "
         "(`LAKEHELM_LAKE_URI`, by default `lake/` in the workspace folder) and is created when it is first used. "
         "A `TIMESTAMP` is UTC with microseconds.",
         *(_table_section(spec) for spec in TABLES.values()),
