@@ -36,12 +36,12 @@ def brightness(page: Page) -> float:
     return sum(float(part) for part in re.findall(r"[\d.]+", color)[:3]) / 3
 
 
-# The other two of the four ways to look at a page are among the long tests: each takes half a minute.
+# The other three of the four ways to look at a page are among the long tests: each takes most of a minute.
 @pytest.mark.parametrize(
     ("theme", "width"),
     [
         ("light", 1280),
-        ("dark", 390),
+        pytest.param("dark", 390, marks=pytest.mark.soak),
         pytest.param("dark", 1280, marks=pytest.mark.soak),
         pytest.param("light", 390, marks=pytest.mark.soak),
     ],
@@ -99,7 +99,7 @@ def test_charts_and_texts_tell_the_same_time(month: str, visit: Opener) -> None:
 
 def test_the_pages_can_be_used_with_the_keyboard_alone(month: str, visit: Opener) -> None:
     page = visit(month).open("", "Overview")
-    for _ in range(12):
+    for _ in range(len(PAGES) + 6):
         page.keyboard.press("Tab")
         if page.evaluate("() => document.activeElement.textContent.includes('Jobs')"):
             break
