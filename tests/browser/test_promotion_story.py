@@ -83,6 +83,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         gateway.stop()
 
 
+@pytest.mark.soak
 def test_a_version_is_promoted_through_the_gate_and_rolled_back_with_one_click(story: Story, visit: Opener) -> None:
     window = visit(story.address)
     the_bad_version_is_stopped(window.open("promotion", "Promotion"))

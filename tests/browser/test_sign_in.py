@@ -92,6 +92,7 @@ def test_a_viewer_signs_in_sees_why_a_button_is_off_and_signs_out(app: SignInApp
     expect(page.get_by_role("button", name="Sign in")).to_be_visible(timeout=30_000)
 
 
+@pytest.mark.soak
 def test_an_operator_on_a_phone_may_run_a_job_and_is_named_once_in_the_ledger(app: SignInApp, visit: Opener) -> None:
     page = opened(visit, app.home, width=390)
     page.goto(app.home)
@@ -110,6 +111,7 @@ def test_an_operator_on_a_phone_may_run_a_job_and_is_named_once_in_the_ledger(ap
     assert "secret" not in str(mine[0].evidence)
 
 
+@pytest.mark.soak
 def test_somebody_without_a_role_is_turned_away_and_the_ledger_says_so(app: SignInApp, visit: Opener) -> None:
     page = opened(visit, app.home)
     page.goto(app.home)

@@ -82,6 +82,7 @@ def test_a_request_without_a_user_message_is_refused_with_a_sentence(models: lis
     assert refusal.value.error_code == "INVALID_PARAMETER_VALUE"
 
 
+@pytest.mark.soak
 def test_generated_answers_say_how_many_tokens_they_took(models: list[Any]) -> None:
     body = {"input": [{"role": "user", "content": "What is the spool?"}]}
     alone, with_passage = (models[place].predict(body)["usage"] for place in (2, 3))
@@ -90,6 +91,7 @@ def test_generated_answers_say_how_many_tokens_they_took(models: list[Any]) -> N
     assert with_passage["input_tokens"] > alone["input_tokens"] + 40
 
 
+@pytest.mark.soak
 def test_a_question_longer_than_the_context_is_still_answered(models: list[Any]) -> None:
     # Emoji take the most tokens for their length.
     assert _ask(models[3], "🤔🚀" * 5000)

@@ -44,8 +44,10 @@ def test_changes_come_newest_first_and_can_be_narrowed(settings: Settings) -> No
 
 
 def test_a_change_without_an_outcome_runs_first_and_reads_interrupted_later(settings: Settings) -> None:
-    record_intent(settings, action="new", target="t", actor="a", time=NOW - timedelta(seconds=10))
-    record_intent(settings, action="old", target="t", actor="a", time=NOW - timedelta(seconds=1_000))
+    # Of now, not of when this file was imported: the test may run many minutes later.
+    now = datetime.now(UTC)
+    record_intent(settings, action="new", target="t", actor="a", time=now - timedelta(seconds=10))
+    record_intent(settings, action="old", target="t", actor="a", time=now - timedelta(seconds=1_000))
     assert {change.action: change.outcome for change in changes(settings)} == {"new": None, "old": "interrupted"}
     assert {c.action: c.outcome for c in changes(settings, interrupted_after_seconds=5)}["new"] == "interrupted"
 
