@@ -1,7 +1,8 @@
 """Upkeep of our own tables: many small files into few, unused files away, a short log.
 
-Nothing here changes a number: in the rollups, partial sums of one window become one row with their sum. Files that a reader may still need stay as long as the table's own retention says; a
-shorter one would delete files of writers in flight. Tables of others are left to their owners.
+Nothing here changes a number: in the rollups, partial sums of one window become one row with their sum. Files that a
+reader may still need stay as long as the table's own retention says; a shorter one would delete files of writers in
+flight. Tables of others are left to their owners.
 """
 
 from dataclasses import dataclass
