@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard.moment import chosen_moment
 
 if TYPE_CHECKING:
-    from dashboard.queries.requests import RequestFilter
+    from dashboard.queries.request_filters import RequestFilter
 
 NO_REQUESTER = "(none)"
 """How an address and a control name the requests whose requester is not known."""

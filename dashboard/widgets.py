@@ -146,6 +146,23 @@ def endpoint_control() -> str:
     return str(chosen) if chosen in names else names[0]
 
 
+def choice(label: str, titles: Mapping[str, str], default: str, *, key: str) -> str:
+    """One of a few things, all of them in sight; links keep its title under `key`.
+
+    titles: what can be chosen → how it is called. A link that names none of them gives the default.
+    """
+    chosen = st.segmented_control(
+        label,
+        list(titles),
+        format_func=lambda name: titles[name],
+        default=default,
+        required=True,
+        key=key,
+        bind="query-params",
+    )
+    return str(chosen) if chosen in titles else default
+
+
 def version_control(label: str, key: str, versions: Sequence[VersionSeen], default: int) -> VersionSeen:
     """A choice of model version; links keep it under `key`."""
     by_key = {version.key: version for version in versions}

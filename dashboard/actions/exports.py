@@ -5,7 +5,8 @@ from typing import Literal
 
 from dashboard.auth import current_actor
 from dashboard.downloads import as_csv, as_parquet
-from dashboard.queries.requests import RequestFilter, request_rows, snapshots
+from dashboard.queries.request_filters import RequestFilter
+from dashboard.queries.requests import request_rows, snapshots
 from lakehouse.ledger import recorded
 from lakehouse.tables import TABLES
 from settings import get_settings

@@ -6,7 +6,7 @@ from dashboard.actions import ledger as actions
 from dashboard.auth import current_actor
 from dashboard.queries import promotion
 from dashboard.queries.watch import EXPECTED
-from dashboard.widgets import empty, table
+from dashboard.widgets import choice, empty, table
 from dashboard.wording import NOTHING, number, plain, plural, sentence
 from registry.evaluations import EvaluatedAnswer, Evaluation
 
@@ -28,15 +28,7 @@ def side_by_side(found: Evaluation | None) -> None:
         return
     answers = promotion.answers(found.evaluation_id)
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-        kind = st.segmented_control(
-            "Questions",
-            list(_KINDS),
-            format_func=lambda name: _KINDS[name],
-            default="replay",
-            required=True,
-            key="questions",
-            bind="query-params",
-        )
+        kind = choice("Questions", _KINDS, "replay", key="questions")
         _reveal_button(found)
     shown = [answer for answer in answers if answer.kind == kind]
     if not shown:

@@ -6,7 +6,8 @@ import streamlit as st
 
 from dashboard.links import page_link, request_link, requests_query
 from dashboard.measures import MEASURES
-from dashboard.queries.requests import RequestFilter, requests
+from dashboard.queries.request_filters import RequestFilter
+from dashboard.queries.requests import requests
 from dashboard.widgets import empty, local, table, time_zone
 from dashboard.wording import NOTHING, number, plain, plural
 

@@ -10,7 +10,7 @@ from dashboard.money import money
 from dashboard.periods import Period
 from dashboard.queries import cost, cost_conversations, cost_prices, traffic
 from dashboard.queries.cost_prices import UnpricedReason
-from dashboard.queries.requests import RequestFilter
+from dashboard.queries.request_filters import RequestFilter
 from dashboard.time_range import TimeRange
 from dashboard.widgets import empty, local, table, time_zone, version_names
 from dashboard.wording import NOTHING, number, percent, plain, plural

@@ -3,11 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import streamlit as st
-
 from dashboard.panels import cost, cost_conversations, cost_monitoring, cost_prices
 from dashboard.periods import Period
-from dashboard.widgets import panel
+from dashboard.widgets import choice, panel
 
 
 @dataclass(frozen=True)
@@ -39,15 +37,7 @@ _DETAILS = {
 
 def details(endpoint: str, period: Period) -> None:
     """The choice of a panel, and the panel; links keep it as `more`."""
-    chosen = st.segmented_control(
-        "More about cost",
-        list(_DETAILS),
-        format_func=lambda name: _DETAILS[name].title,
-        default="conversations",
-        required=True,
-        key="more",
-        bind="query-params",
-    )
-    shown = _DETAILS.get(str(chosen), _DETAILS["conversations"])
+    titles = {name: detail.title for name, detail in _DETAILS.items()}
+    shown = _DETAILS[choice("More about cost", titles, "conversations", key="more")]
     with panel(shown.title, shown.about):
         shown.draw(endpoint, period)

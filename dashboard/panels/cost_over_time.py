@@ -23,8 +23,8 @@ from dashboard.periods import Period
 from dashboard.queries import changes, cost, cost_days
 from dashboard.queries.cost import OTHERS, RequesterSpend, Spend
 from dashboard.queries.cost_days import SpendSpike
-from dashboard.queries.requests import RequestFilter
-from dashboard.widgets import chosen_point, clickable_chart, empty, local, table, time_zone, version_names
+from dashboard.queries.request_filters import RequestFilter
+from dashboard.widgets import choice, chosen_point, clickable_chart, empty, local, table, time_zone, version_names
 from dashboard.wording import NOTHING, duration, number, percent, plain, plural
 
 if TYPE_CHECKING:
@@ -40,15 +40,7 @@ _MOST_LISTED = 12
 
 def over_time(endpoint: str, period: Period) -> None:
     """Spend over time and in all, by version or by requester."""
-    by = st.segmented_control(
-        "By",
-        list(_BY),
-        format_func=lambda name: _BY[name],
-        default="version",
-        required=True,
-        key="by",
-        bind="query-params",
-    )
+    by = choice("By", _BY, "version", key="by")
     if by == "requester":
         _by_requester(endpoint, period)
     else:

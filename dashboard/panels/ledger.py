@@ -16,7 +16,7 @@ from dashboard.periods import SPANS, period
 from dashboard.queries import changes
 from dashboard.queries.changes import LedgerFilter
 from dashboard.time_range import moment_control
-from dashboard.widgets import chart, empty, local, time_zone
+from dashboard.widgets import chart, choice, empty, local, time_zone
 from dashboard.wording import duration, plain, plural, sentence
 from lakehouse.errors import LakehouseError
 from lakehouse.ledger import Change
@@ -33,15 +33,7 @@ def filters() -> LedgerFilter:
     """The controls: time, action, person, thing, or one change by its id. Links keep them."""
     choices = changes.ledger_choices()
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-        chosen = st.segmented_control(
-            "Time",
-            list(_TIMES),
-            format_func=lambda name: _TIMES[name],
-            default="30d",
-            required=True,
-            key="time",
-            bind="query-params",
-        )
+        chosen = choice("Time", _TIMES, "30d", key="time")
         place = st.container(width="content", horizontal=True, vertical_alignment="bottom")
     with st.grid(4, min_column_width=200):
         picked = st.multiselect(

@@ -15,8 +15,8 @@ from dashboard.periods import Period, between
 from dashboard.queries import changes, quality
 from dashboard.queries.quality import BY_MINUTE, Score
 from dashboard.queries.quality_sides import Side
-from dashboard.queries.requests import RequestFilter
-from dashboard.widgets import clickable_chart, empty, time_zone
+from dashboard.queries.request_filters import RequestFilter
+from dashboard.widgets import choice, clickable_chart, empty, time_zone
 from dashboard.wording import duration, number, plain
 
 if TYPE_CHECKING:
@@ -62,16 +62,8 @@ def minutes(endpoint: str, a: Side, b: Side) -> None:
 
 
 def _measure_control() -> Score:
-    chosen = st.segmented_control(
-        "Measure",
-        list(BY_MINUTE),
-        format_func=lambda name: BY_MINUTE[name].title,
-        default="grade",
-        required=True,
-        key="measure",
-        bind="query-params",
-    )
-    return BY_MINUTE.get(str(chosen), BY_MINUTE["grade"])
+    titles = {name: score.title for name, score in BY_MINUTE.items()}
+    return BY_MINUTE[choice("Measure", titles, "grade", key="measure")]
 
 
 def _covered(a: Period, b: Period) -> Period:

@@ -12,7 +12,7 @@ from dashboard.queries import traffic
 from dashboard.queries.quality_sides import STATUS_CLASSES, Side
 from dashboard.queries.requests import requesters
 from dashboard.queries.traffic import VersionSeen
-from dashboard.widgets import local, time_zone, version_control, version_label
+from dashboard.widgets import choice, local, time_zone, version_control, version_label
 from dashboard.wording import plain
 
 MODES = {"versions": "Two versions", "times": "Two times", "sides": "Any two sides"}
@@ -31,16 +31,7 @@ _WIDTH = 230
 
 def mode_control() -> str:
     """What is compared: one of `MODES`; links keep it as `compare`."""
-    chosen = st.segmented_control(
-        "Compare",
-        list(MODES),
-        format_func=lambda name: MODES[name],
-        default="versions",
-        required=True,
-        key="compare",
-        bind="query-params",
-    )
-    return chosen if chosen in MODES else "versions"
+    return choice("Compare", MODES, "versions", key="compare")
 
 
 def sides_control(endpoint: str, period: Period, mode: str) -> tuple[Side, Side] | str:

@@ -17,7 +17,8 @@ from dashboard.panels.requests_filters import COLUMN_TITLES, Wanted, ever, narro
 from dashboard.periods import LONGEST, between
 from dashboard.queries import changes
 from dashboard.queries.request_counts import count_requests, counts_over_time
-from dashboard.queries.requests import RequestFilter, requests
+from dashboard.queries.request_filters import RequestFilter
+from dashboard.queries.requests import requests
 from dashboard.queries.watch import EXPECTED
 from dashboard.requests_charts import counts_over_time as counts_figure
 from dashboard.widgets import chosen_point, clickable_chart, empty, local, table, time_zone

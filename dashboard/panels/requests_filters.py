@@ -12,7 +12,8 @@ from dashboard.links import NO_REQUESTER
 from dashboard.measures import MEASURES
 from dashboard.periods import Period
 from dashboard.queries import traffic
-from dashboard.queries.requests import SORTED, RequestFilter, requesters
+from dashboard.queries.request_filters import RequestFilter
+from dashboard.queries.requests import SORTED, requesters
 from dashboard.queries.text_search import LONGEST_NEEDLE
 from dashboard.time_range import CUSTOM, TimeRange
 from dashboard.widgets import guarded, time_zone

@@ -13,7 +13,7 @@ from dashboard.panels.behind import rows_behind
 from dashboard.panels.marked import marked_line, opened_change
 from dashboard.periods import Period
 from dashboard.queries import changes
-from dashboard.queries.requests import RequestFilter
+from dashboard.queries.request_filters import RequestFilter
 from dashboard.queries.safety import ANSWER, PROMPT, Flags, is_exact
 from dashboard.queries.safety_flags import Triage
 from dashboard.queries.safety_rows import MOST_FLAGGED, MOST_READ, ScoredRequests, toxicity_labels

@@ -10,7 +10,7 @@ from dashboard.downloads import download
 from dashboard.links import page_link, requests_query
 from dashboard.panels.behind import rows_behind
 from dashboard.periods import Period
-from dashboard.queries.requests import RequestFilter
+from dashboard.queries.request_filters import RequestFilter
 from dashboard.queries.safety import (
     ANSWER,
     MOST_REQUESTERS,

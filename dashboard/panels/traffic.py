@@ -12,12 +12,12 @@ from dashboard.panels.marked import marked_line, opened_change
 from dashboard.panels.traffic_numbers import by_bin, chosen_bin, numbers, part_names, redrawn_alone
 from dashboard.periods import Period
 from dashboard.queries import changes, traffic_over_time
-from dashboard.queries.requests import RequestFilter
+from dashboard.queries.request_filters import RequestFilter
 from dashboard.queries.sample import REQUESTS
 from dashboard.queries.traffic_over_time import MOST_PARTS, OTHERS, TOKENS_IN, TOKENS_OUT, Figure
 from dashboard.queries.traffic_rhythm import WEEKDAYS, rhythm
 from dashboard.time_range import TimeRange
-from dashboard.widgets import chosen_point, clickable_chart, empty, local, time_zone
+from dashboard.widgets import choice, chosen_point, clickable_chart, empty, local, time_zone
 from dashboard.wording import NOTHING, milliseconds, number, percent
 
 SPLITS = {"version": "Version", "requester": "Requester", "status": "Status"}
@@ -30,16 +30,7 @@ _NO_CHANGE, _NOTHING_BEFORE = _WITHOUT_ARROW = ("no change", "nothing before")
 
 def split_control() -> str:
     """By what requests and tokens are split; links keep it as `by`."""
-    found = st.segmented_control(
-        "Split by",
-        list(SPLITS),
-        format_func=lambda name: SPLITS[name],
-        default="version",
-        required=True,
-        key="by",
-        bind="query-params",
-    )
-    return found if found in SPLITS else "version"
+    return choice("Split by", SPLITS, "version", key="by")
 
 
 def has_requests(endpoint: str, asked: TimeRange) -> bool:

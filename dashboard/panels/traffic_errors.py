@@ -12,7 +12,7 @@ from dashboard.panels.marked import marked_line, opened_change
 from dashboard.panels.traffic_numbers import by_bin, chosen_bin, numbers, redrawn_alone
 from dashboard.queries import changes, endpoint_errors
 from dashboard.queries.endpoint_errors import LastMinute, StatusCodes
-from dashboard.queries.requests import RequestFilter
+from dashboard.queries.request_filters import RequestFilter
 from dashboard.queries.traffic_over_time import LATENCY, failures, finer, times
 from dashboard.time_range import TimeRange
 from dashboard.widgets import clickable_chart, empty, local, refreshing, table, time_zone, version_names

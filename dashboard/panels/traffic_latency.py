@@ -10,11 +10,11 @@ from dashboard.panels.behind import rows_behind
 from dashboard.panels.marked import marked_line, opened_change
 from dashboard.panels.traffic_numbers import by_bin, chosen_bin, numbers, redrawn_alone
 from dashboard.queries import changes, traffic_over_time
-from dashboard.queries.requests import RequestFilter
+from dashboard.queries.request_filters import RequestFilter
 from dashboard.queries.traffic_latency import LEAST_IN_BIN, LatencyByTokens, VersionLatency, latency_by_tokens
 from dashboard.queries.traffic_over_time import LATENCY, QUANTILES, TOKENS_IN, TOKENS_OUT
 from dashboard.time_range import TimeRange
-from dashboard.widgets import chosen_point, clickable_chart, empty, time_zone, version_names
+from dashboard.widgets import choice, chosen_point, clickable_chart, empty, time_zone, version_names
 from dashboard.wording import number, plain, signed
 
 LINES = {"all": "All versions", **{name: f"{name} by version" for name in QUANTILES}}
@@ -28,16 +28,7 @@ _COLUMNS = (LATENCY, TOKENS_OUT)
 @redrawn_alone("Latency over time")
 def over_time_lines(endpoint: str, asked: TimeRange) -> None:
     """p50, p95 and p99 of latency over time, of all versions together or one of them by version."""
-    found = st.segmented_control(
-        "Lines",
-        list(LINES),
-        format_func=lambda name: LINES[name],
-        default="all",
-        required=True,
-        key="latency",
-        bind="query-params",
-    )
-    chosen_lines = str(found) if found in LINES else "all"
+    chosen_lines = choice("Lines", LINES, "all", key="latency")
     lines = traffic_over_time.latency_lines(endpoint, asked.period)
     keys = [key for key in lines.lines if key]
     if not keys:
@@ -99,16 +90,7 @@ def by_tokens(endpoint: str, asked: TimeRange) -> None:
 @redrawn_alone("Distribution")
 def spread(endpoint: str, asked: TimeRange) -> None:
     """How latency or tokens are spread, by version."""
-    found = st.segmented_control(
-        "Of",
-        list(SPREADS),
-        format_func=lambda name: MEASURES[name].title,
-        default=LATENCY,
-        required=True,
-        key="spread",
-        bind="query-params",
-    )
-    metric = str(found) if found in SPREADS else LATENCY
+    metric = choice("Of", {name: MEASURES[name].title for name in SPREADS}, LATENCY, key="spread")
     measure = MEASURES[metric]
     histogram = traffic_over_time.distribution(endpoint, asked.period, metric)
     steps = traffic_charts.coarser(metric, histogram)

@@ -10,11 +10,11 @@ from dashboard.panels.behind import rows_behind
 from dashboard.panels.marked import opened_change
 from dashboard.panels.traffic_numbers import by_bin, numbers, redrawn_alone
 from dashboard.queries import changes
-from dashboard.queries.requests import RequestFilter
+from dashboard.queries.request_filters import RequestFilter
 from dashboard.queries.spikes import MOST_ROWS, Askers, Spikes, TrafficSpike, askers, traffic_spikes
 from dashboard.queries.traffic_over_time import LATENCY, TOKENS_IN, TOKENS_OUT
 from dashboard.time_range import TimeRange
-from dashboard.widgets import chosen_point, clickable_chart, empty, local, table, time_zone, version_names
+from dashboard.widgets import choice, chosen_point, clickable_chart, empty, local, table, time_zone, version_names
 from dashboard.wording import NOTHING, number, percent, plain, plural
 from metrics.spikes import LEAST_SEASONS
 
@@ -26,16 +26,7 @@ MOST_LISTED = 8
 @redrawn_alone("Spikes")
 def spikes(endpoint: str, asked: TimeRange) -> None:
     """Sudden rises of requests or tokens."""
-    picked = st.segmented_control(
-        "Series",
-        list(SERIES),
-        format_func=lambda name: SERIES[name],
-        default="requests",
-        required=True,
-        key="rises",
-        bind="query-params",
-    )
-    of = str(picked) if picked in SERIES else "requests"
+    of = choice("Series", SERIES, "requests", key="rises")
     found = traffic_spikes(endpoint, asked.period)
     if not len(found.times):
         empty("This time range is too short to look for spikes in: choose an hour or more.")

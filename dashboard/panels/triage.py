@@ -14,7 +14,7 @@ from dashboard.queries.safety_flags import CONFIRMED, DISMISSED, OPEN, Precision
 from dashboard.queries.safety_rows import MOST_FLAGGED
 from dashboard.queries.safety_texts import words as words_of
 from dashboard.queries.watch import EXPECTED
-from dashboard.widgets import empty, local, table
+from dashboard.widgets import choice, empty, local, table
 from dashboard.wording import NOTHING, number, percent, plain, plural, sentence
 from lakehouse.flags import LABELS, LONGEST_REMARK, Decided, FlaggedRequest
 
@@ -59,15 +59,7 @@ def figures(found: Triage, precision: Precision) -> None:
 
 def queue(endpoint: str, found: Triage, scorer: str, threshold: float) -> None:
     """The flags, undecided and most toxic first, some at a time, to be decided one by one or together."""
-    chosen = st.segmented_control(
-        "Flags",
-        list(_FILTERS),
-        format_func=lambda state: _FILTERS[state],
-        default=OPEN,
-        required=True,
-        key="flags",
-        bind="query-params",
-    )
+    chosen = choice("Flags", _FILTERS, OPEN, key="flags")
     rows = found.rows if chosen not in _BADGES else found.rows[found.rows["state"] == chosen]
     if rows.empty:
         empty(

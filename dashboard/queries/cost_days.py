@@ -12,7 +12,7 @@ from dashboard.moment import time_now
 from dashboard.periods import Period, midnight
 from dashboard.queries.cost import COST
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
-from dashboard.queries.requests import RequestFilter
+from dashboard.queries.request_filters import RequestFilter
 from metrics.forecast import HISTORY_DAYS, MonthForecast, forecast_month
 from metrics.spikes import Spike, spikes
 

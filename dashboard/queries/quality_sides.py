@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard.periods import Period
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
 from dashboard.queries.quality import Score, score_of
-from dashboard.queries.requests import RequestFilter
+from dashboard.queries.request_filters import RequestFilter
 from dashboard.queries.sample import ANSWERS, REQUESTS
 
 if TYPE_CHECKING:

@@ -20,18 +20,6 @@ from dashboard.queries.sample import REQUESTS
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "COLUMNS",
-    "LATER",
-    "SORTED",
-    "RequestFilter",
-    "RequestPage",
-    "request_rows",
-    "requesters",
-    "requests",
-    "snapshots",
-]
-
 COLUMNS = (
     "databricks_request_id",
     "request_time",

@@ -15,13 +15,8 @@ from dashboard.periods import period
 from dashboard.queries import lake
 from dashboard.queries.request_counts import count_requests, counts_over_time, rollup_that_counts
 from dashboard.queries.request_details import neighbours, request_details
-from dashboard.queries.requests import (
-    COLUMNS,
-    LATER,
-    RequestFilter,
-    requesters,
-    requests,
-)
+from dashboard.queries.request_filters import LATER, RequestFilter
+from dashboard.queries.requests import COLUMNS, requesters, requests
 from settings import Settings
 from tests.dashboard import workspace
 from tests.dashboard.conftest import Month

@@ -17,7 +17,7 @@ from dashboard.links import page_address, request_query, requests_query
 from dashboard.panels import requests as panels
 from dashboard.panels import requests_search, revealed
 from dashboard.panels.conversation import FIRST_SHOWN, MOST_SHOWN
-from dashboard.queries.requests import RequestFilter
+from dashboard.queries.request_filters import RequestFilter
 from lakehouse.ledger import changes
 from registry.actors import Actor
 from registry.errors import NotAllowed

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
+from dashboard.queries.request_filters import RequestFilter
 from dashboard.queries.request_texts import conversation
-from dashboard.queries.requests import RequestFilter
 from dashboard.queries.text_search import SearchProgress, excerpt, search
 from jobs.score import run_score
 from jobs.scorers import ScoringTools

@@ -18,7 +18,7 @@ from dashboard.periods import period
 from dashboard.queries import endpoint_errors
 from dashboard.queries.endpoint_errors import LastMinute
 from dashboard.queries.request_counts import count_requests
-from dashboard.queries.requests import RequestFilter
+from dashboard.queries.request_filters import RequestFilter
 from dashboard.queries.sample import REQUESTS
 from dashboard.queries.spikes import traffic_spikes
 from dashboard.queries.traffic_over_time import OTHERS, stack
