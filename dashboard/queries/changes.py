@@ -11,7 +11,7 @@ from dashboard.moment import chosen_moment
 from dashboard.periods import Period
 from dashboard.queries import traffic
 from dashboard.queries.alerts import alerts_between
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select, shown
+from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select, select_records, shown
 from lakehouse.ledger import INTERRUPTED_AFTER_SECONDS, Change, changes_in
 
 if TYPE_CHECKING:
@@ -187,11 +187,11 @@ def _page(snapshot: Snapshot, wanted: LedgerFilter, page: int, size: int) -> tup
 
 def _matching_rows(snapshot: Snapshot, wanted: LedgerFilter) -> list[dict[str, Any]]:
     sql = f"SELECT * FROM this WHERE change_id IN (SELECT change_id FROM this WHERE {_MATCHING})"  # noqa: S608
-    return _records(select(snapshot, sql, **_parameters(wanted)))
+    return select_records(snapshot, sql, **_parameters(wanted))
 
 
 def _rows_of(snapshot: Snapshot, change_ids: tuple[str, ...]) -> list[dict[str, Any]]:
-    return _records(select(snapshot, "SELECT * FROM this WHERE change_id = ANY($ids)", ids=list(change_ids)))
+    return select_records(snapshot, "SELECT * FROM this WHERE change_id = ANY($ids)", ids=list(change_ids))
 
 
 @st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
@@ -199,7 +199,7 @@ def _rows_between(snapshot: Snapshot, start: datetime, end: datetime) -> list[di
     # An outcome stands after the end where the change took longer.
     sql = """SELECT * FROM this WHERE change_id IN
              (SELECT change_id FROM this WHERE phase = 'intent' AND time >= $start AND time < $end)"""
-    return _records(select(snapshot, sql, start=start, end=end))
+    return select_records(snapshot, sql, start=start, end=end)
 
 
 @st.cache_data(max_entries=4, show_spinner=False, hash_funcs=HASH_FUNCS)
@@ -214,7 +214,7 @@ def _choices(snapshot: Snapshot) -> LedgerChoices:
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
 def _markers(snapshot: Snapshot, start: datetime, end: datetime, others: tuple[str, ...]) -> tuple[Marker, ...]:
-    found = select(
+    found = select_records(
         snapshot,
         """SELECT epoch_ms(intent.time) AS time, intent.action AS action, intent.target AS target,
                   intent.actor AS actor, intent."before" AS old, intent."after" AS new, change_id,
@@ -232,7 +232,7 @@ def _markers(snapshot: Snapshot, start: datetime, end: datetime, others: tuple[s
         others=list(others),
         most=MOST_MARKERS,
     )
-    return tuple(_marker(row) for row in reversed(_records(found)))
+    return tuple(_marker(row) for row in reversed(found))
 
 
 def _marker(row: dict[str, Any]) -> Marker:
@@ -260,11 +260,3 @@ def _parameters(wanted: LedgerFilter) -> dict[str, Any]:
         "since": wanted.since,
         "change_id": wanted.change_id,
     }
-
-
-def _records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
-    """The rows with None where nothing stands, which a data frame has as NaN."""
-    return [
-        {str(name): None if value != value else value for name, value in row.items()}
-        for row in frame.to_dict("records")
-    ]

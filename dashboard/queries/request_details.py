@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, Span, select, shown
+from dashboard.queries.lake import HASH_FUNCS, Snapshot, Span, select_records, shown
 from lakehouse.tables import TABLES
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 _MAPS = ("toxicity_labels", "unscored")
 _COLUMNS = tuple(name for name in TABLES["request_metrics"].schema.names if name not in (*_MAPS, "request_date"))
@@ -87,13 +87,12 @@ def neighbours(about: RequestDetails) -> list[Neighbour]:
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
 def _details(snapshot: Snapshot, later: Snapshot, request_id: str, day: str) -> RequestDetails | None:
     spans: list[Span | None] = [_around(day), None] if _around(day) else [None]
-    columns = ", ".join(f'"{name}"' for name in _COLUMNS)
-    maps = ", ".join(f"map_keys({name}) AS {name}_keys, map_values({name}) AS {name}_values" for name in _MAPS)
+    columns = ", ".join(f'"{name}"' for name in (*_COLUMNS, *_MAPS))
     # One id at a time, so that each look skips the parts of files that cannot have it.
     for column in ("databricks_request_id", "client_request_id"):
         for span in spans:
-            sql = f"SELECT {columns}, {maps} FROM this WHERE {column} = $id ORDER BY request_time DESC LIMIT 1"  # noqa: S608
-            rows = _records(select(snapshot, sql, span=span, id=request_id))
+            sql = f"SELECT {columns} FROM this WHERE {column} = $id ORDER BY request_time DESC LIMIT 1"  # noqa: S608
+            rows = select_records(snapshot, sql, span=span, id=request_id)
             if rows:
                 return _with_later(rows[0], later)
     return None
@@ -103,18 +102,16 @@ def _with_later(row: dict[str, Any], later: Snapshot) -> RequestDetails:
     time: datetime = row["request_time"]
     # A day more on each side: the date of a table of others need not be that of its time in UTC.
     near = later.on_dates(time - _BESIDE, time + _BESIDE)
-    scores = _records(
-        select(
-            near,
-            """SELECT metric, scorer, value, scored_at, unscored_reason FROM this
+    scores = select_records(
+        near,
+        """SELECT metric, scorer, value, scored_at, unscored_reason FROM this
                WHERE databricks_request_id = $id ORDER BY scored_at, metric""",
-            id=row["databricks_request_id"],
-        )
+        id=row["databricks_request_id"],
     )
     return RequestDetails(
         values={name: row[name] for name in _COLUMNS},
-        labels=dict(zip(_listed(row["toxicity_labels_keys"]), _listed(row["toxicity_labels_values"]), strict=True)),
-        unscored=dict(zip(_listed(row["unscored_keys"]), _listed(row["unscored_values"]), strict=True)),
+        labels=dict(row["toxicity_labels"] or ()),
+        unscored=dict(row["unscored"] or ()),
         later=tuple(
             LaterScore(
                 score["metric"] or "",
@@ -146,18 +143,16 @@ def _neighbours(snapshot: Snapshot, request_id: str, time: datetime, endpoint: s
         for after in (False, True)
     ]
     first, last = time - _BESIDE, time + _BESIDE
-    rows = _records(
-        select(
-            snapshot,
-            " UNION ALL ".join(parts),
-            span=(first, last),
-            time=time,
-            id=request_id,
-            endpoint=endpoint,
-            requester=requester,
-            first=first,
-            last=last,
-        )
+    rows = select_records(
+        snapshot,
+        " UNION ALL ".join(parts),
+        span=(first, last),
+        time=time,
+        id=request_id,
+        endpoint=endpoint,
+        requester=requester,
+        first=first,
+        last=last,
     )
     return [
         Neighbour(
@@ -178,20 +173,3 @@ def _around(day: str) -> Span | None:
         return start - _BESIDE, start + 2 * _BESIDE
     except (ValueError, OverflowError):
         return None
-
-
-def _records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
-    """The rows with None where nothing stands, and times as Python's."""
-    return [{str(name): _plain(value) for name, value in row.items()} for row in frame.to_dict("records")]
-
-
-def _plain(value: Any) -> Any:
-    import pandas as pd
-
-    if isinstance(value, pd.Timestamp):
-        return value.to_pydatetime()
-    return None if pd.api.types.is_scalar(value) and pd.isna(value) else value
-
-
-def _listed(values: Any) -> list[Any]:
-    return [] if values is None else list(values)
