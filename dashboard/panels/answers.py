@@ -2,12 +2,10 @@
 
 import streamlit as st
 
-from dashboard.actions import ledger as actions
-from dashboard.auth import current_actor
+from dashboard.panels.revealed import is_revealed, reveal, reveal_button
 from dashboard.queries import promotion
-from dashboard.queries.watch import EXPECTED
 from dashboard.widgets import choice, empty, table
-from dashboard.wording import NOTHING, number, plain, plural, sentence
+from dashboard.wording import NOTHING, number, plain, plural
 from registry.evaluations import EvaluatedAnswer, Evaluation
 
 _KINDS = {"replay": "Logged prompts", "golden": "Golden", "off_topic": "Unanswerable"}
@@ -18,7 +16,6 @@ _SCORES = (
     ("response_toxicity", "Toxicity", 3),
 )
 _LONGEST = 1500
-_REVEALED = "revealed evaluations"
 
 
 def side_by_side(found: Evaluation | None) -> None:
@@ -37,7 +34,7 @@ def side_by_side(found: Evaluation | None) -> None:
     pages = -(-len(shown) // _SIZE)
     place = min(int(st.session_state.get("answers_page") or 1), pages)
     part = shown[(place - 1) * _SIZE : place * _SIZE]
-    revealed = found.evaluation_id in st.session_state.get(_REVEALED, ()) and current_actor().may("reveal")
+    revealed = is_revealed(found.evaluation_id)
     for answer in part:
         _answer(answer, found, revealed)
     if pages > 1:
@@ -46,28 +43,14 @@ def side_by_side(found: Evaluation | None) -> None:
 
 
 def _reveal_button(found: Evaluation) -> None:
-    if found.evaluation_id in st.session_state.get(_REVEALED, ()):
-        return
-    why_not = current_actor().why_not("reveal")
-    st.button(
-        "Show people's words",
-        key="reveal",
-        icon=":material/visibility:",
-        disabled=bool(why_not),
-        help=why_not or "Prompts and answers of this evaluation, for this session. It is recorded in the ledger.",
-        on_click=_reveal,
-        args=(found,),
-    )
+    if not is_revealed(found.evaluation_id):
+        about = "Prompts and answers of this evaluation, for this session. It is recorded in the ledger."
+        reveal_button("reveal", about, _reveal, found)
 
 
 def _reveal(found: Evaluation) -> None:
     target = f"{found.entity_name} version {found.entity_version}"
-    try:
-        actions.reveal(target, f"prompts and answers of evaluation {found.evaluation_id}")
-    except EXPECTED as error:
-        st.toast(sentence(error), icon=":material/error:")
-        return
-    st.session_state[_REVEALED] = {*st.session_state.get(_REVEALED, ()), found.evaluation_id}
+    reveal(target, f"prompts and answers of evaluation {found.evaluation_id}", [found.evaluation_id])
 
 
 def _answer(answer: EvaluatedAnswer, found: Evaluation, revealed: bool) -> None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard.panels.revealed import is_revealed, reveal, why_not_reveal
+from dashboard.panels.revealed import is_revealed, reveal, reveal_button
 from dashboard.queries.request_details import RequestDetails
 from dashboard.queries.request_texts import Conversation, conversation
 from dashboard.widgets import empty
@@ -56,20 +56,12 @@ def _revealed(about: RequestDetails) -> bool:
     if is_revealed(about.request_id):
         st.caption(":material/visibility: Shown as they are, for this session. It is recorded in the ledger.")
         return True
-    why_not = why_not_reveal()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(
             ":material/visibility_off: E-mail addresses, phone and card numbers and keys are masked.", width="content"
         )
-        st.button(
-            "Show people's words",
-            key="reveal",
-            icon=":material/visibility:",
-            disabled=bool(why_not),
-            help=why_not or "The words of this request as they are, for this session. It is recorded in the ledger.",
-            on_click=_reveal,
-            args=(about,),
-        )
+        said = "The words of this request as they are, for this session. It is recorded in the ledger."
+        reveal_button("reveal", said, _reveal, about)
     return False
 
 

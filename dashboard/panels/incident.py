@@ -6,29 +6,23 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from dashboard.actions.incident_report import export_report
-from dashboard.auth import current_actor
 from dashboard.links import request_link
 from dashboard.panels import ledger, marked
 from dashboard.panels.change_effects import difference, value, verdict
+from dashboard.panels.recorded_export import recorded_export
 from dashboard.queries.incident import WORST_BY, FlagDecided, Incident, IncidentFigure
 from dashboard.queries.window_figures import FigureMoved
 from dashboard.widgets import empty, local, table, time_zone
-from dashboard.wording import NOTHING, number, plain, plural, sentence
-from lakehouse.errors import LakehouseError
+from dashboard.wording import NOTHING, number, plain, plural
 from lakehouse.ledger import Change
 from registry.alerts import Alert
-from registry.errors import NotAllowed
 
 _MOST_OPENED = 40
 
 
 def report_button(incident: Incident) -> None:
     """The whole as one HTML file; that it was taken stands in the ledger."""
-    try:
-        why_not = current_actor().why_not("export")
-        data = b"" if why_not else export_report(incident, time_zone())
-    except (NotAllowed, LakehouseError) as error:
-        why_not, data = sentence(error), b""
+    why_not, data = recorded_export(lambda: export_report(incident, time_zone()))
     st.download_button(
         "Download the report",
         data,

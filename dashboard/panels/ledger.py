@@ -7,20 +7,18 @@ import streamlit as st
 
 from dashboard import charts
 from dashboard.actions import ledger as actions
-from dashboard.auth import current_actor
 from dashboard.change_words import action_words
 from dashboard.moment import time_now
 from dashboard.panels import change_effects
+from dashboard.panels.recorded_export import recorded_export
 from dashboard.panels.states import state_badge
 from dashboard.periods import SPANS, period
 from dashboard.queries import changes
 from dashboard.queries.changes import LedgerFilter
 from dashboard.time_range import moment_control
 from dashboard.widgets import chart, choice, empty, local, time_zone
-from dashboard.wording import duration, plain, plural, sentence
-from lakehouse.errors import LakehouseError
+from dashboard.wording import duration, plain, plural
 from lakehouse.ledger import Change
-from registry.errors import NotAllowed
 
 PAGE_SIZE = 25
 _ALL = "all"
@@ -117,11 +115,7 @@ def headline(change: Change) -> str:
 
 def _export_button(wanted: LedgerFilter) -> None:
     """Everything that fits the filters as CSV; that it was taken stands in the ledger."""
-    try:
-        why_not = current_actor().why_not("export")
-        data = b"" if why_not else actions.export(wanted)
-    except (NotAllowed, LakehouseError) as error:
-        why_not, data = sentence(error), b""
+    why_not, data = recorded_export(lambda: actions.export(wanted))
     st.download_button(
         "Download as CSV",
         data,

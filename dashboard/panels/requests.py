@@ -1,6 +1,5 @@
 """Panels of the Requests page: when the requests that fit were asked, a page of them, and taking them along."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -8,21 +7,20 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from dashboard.actions import exports
-from dashboard.auth import current_actor
 from dashboard.chart_times import time_of
 from dashboard.links import open_page, request_link, request_query
 from dashboard.measures import MEASURES
 from dashboard.panels.marked import marked_line
+from dashboard.panels.recorded_export import recorded_export
 from dashboard.panels.requests_filters import COLUMN_TITLES, Wanted, ever, narrow_to
 from dashboard.periods import LONGEST, between
 from dashboard.queries import changes
 from dashboard.queries.request_counts import count_requests, counts_over_time
 from dashboard.queries.request_filters import RequestFilter
 from dashboard.queries.requests import requests
-from dashboard.queries.watch import EXPECTED
 from dashboard.requests_charts import counts_over_time as counts_figure
 from dashboard.widgets import chosen_point, clickable_chart, empty, local, table, time_zone
-from dashboard.wording import NOTHING, duration, number, plain, plural, sentence
+from dashboard.wording import NOTHING, duration, number, plain, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +83,7 @@ def export_button(asked: RequestFilter, text: str = "") -> None:
             "at most. The export itself is recorded."
         )
         for form, (title, mime) in _FORMATS.items():
-            why_not, data = _data(lambda form=form: exports.export_requests(asked, form, text))  # type: ignore[misc]
+            why_not, data = recorded_export(lambda form=form: exports.export_requests(asked, form, text))  # type: ignore[misc]
             st.download_button(
                 title,
                 data,
@@ -212,12 +210,3 @@ def _cell(value: Any) -> str:
     if value is None or value != value or value == "":
         return NOTHING
     return plain(int(value) if isinstance(value, float) else value)
-
-
-def _data(of: Callable[[], Callable[[], bytes]]) -> tuple[str, Callable[[], bytes] | bytes]:
-    """Why somebody may not export, and what is downloaded."""
-    try:
-        why_not = current_actor().why_not("export")
-        return why_not, b"" if why_not else of()
-    except EXPECTED as error:
-        return sentence(error), b""

@@ -1,6 +1,6 @@
-"""Which requests' words this visitor has asked to see whole: for this session, and on every page."""
+"""Whose words this visitor has asked to see whole, of requests and evaluations: for this session, on every page."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -9,7 +9,7 @@ from dashboard.auth import current_actor
 from dashboard.queries.watch import EXPECTED
 from dashboard.wording import plain, sentence
 
-_KEY = "revealed requests"
+_KEY = "revealed"
 
 
 def why_not_reveal() -> str:
@@ -20,16 +20,30 @@ def why_not_reveal() -> str:
         return sentence(error)
 
 
-def is_revealed(request_id: str) -> bool:
-    """Whether this visitor has asked for the words of a request, and may still see them."""
-    return request_id in st.session_state.get(_KEY, ()) and not why_not_reveal()
+def is_revealed(of: str) -> bool:
+    """Whether this visitor has asked for the words of a request or an evaluation (its id), and may still see them."""
+    return of in st.session_state.get(_KEY, ()) and not why_not_reveal()
 
 
-def reveal(target: str, what: str, request_ids: Sequence[str]) -> None:
+def reveal_button(key: str, about: str, on_click: Callable[..., None], *args: object) -> None:
+    """The button that shows words whole; it is off, with the reason, for who may not see them. about: its help."""
+    why_not = why_not_reveal()
+    st.button(
+        "Show people's words",
+        key=key,
+        icon=":material/visibility:",
+        disabled=bool(why_not),
+        help=why_not or about,
+        on_click=on_click,
+        args=args,
+    )
+
+
+def reveal(target: str, what: str, ids: Sequence[str]) -> None:
     """Write down that somebody sees these words, and show them from now on; where they may not, a toast says why."""
     try:
         actions.reveal(target, what)
     except EXPECTED as error:
         st.toast(sentence(error), icon=":material/error:")
         return
-    st.session_state[_KEY] = {*st.session_state.get(_KEY, ()), *request_ids}
+    st.session_state[_KEY] = {*st.session_state.get(_KEY, ()), *ids}

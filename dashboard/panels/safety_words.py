@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard.links import request_link
 from dashboard.panels import revealed
-from dashboard.panels.revealed import is_revealed, why_not_reveal
+from dashboard.panels.revealed import is_revealed
 from dashboard.queries.safety_texts import LOOKED_AT, ToxicPrompt, toxic_prompts
 from dashboard.widgets import empty, local, table
 from dashboard.wording import number, plain, plural
@@ -24,17 +24,8 @@ def reveal_button(key: str, endpoint: str, request_ids: Sequence[str]) -> None:
     """The button that shows the words of these requests whole; nothing where they are shown already."""
     if not request_ids or all(is_revealed(request_id) for request_id in request_ids):
         return
-    why_not = why_not_reveal()
-    st.button(
-        "Show people's words",
-        key=f"reveal {key}",
-        icon=":material/visibility:",
-        disabled=bool(why_not),
-        help=why_not
-        or "Without masks: e-mail addresses, numbers and keys, too. For this session; it is recorded in the ledger.",
-        on_click=_reveal,
-        args=(endpoint, tuple(request_ids)),
-    )
+    about = "Without masks: e-mail addresses, numbers and keys, too. For this session; it is recorded in the ledger."
+    revealed.reveal_button(f"reveal {key}", about, _reveal, endpoint, tuple(request_ids))
 
 
 def words(text: str | None, request_id: str) -> str:

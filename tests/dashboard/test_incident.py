@@ -226,9 +226,9 @@ def test_the_page_shows_the_report_and_offers_it(month: Month, page: Opener) -> 
 def test_a_viewer_sees_why_the_report_cannot_be_taken(
     month: Month, page: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dashboard.panels import incident as panels
+    from dashboard.panels import recorded_export
 
-    monkeypatch.setattr(panels, "current_actor", lambda: Actor("vera", "viewer"))
+    monkeypatch.setattr(recorded_export, "current_actor", lambda: Actor("vera", "viewer"))
     (button,) = page("incident").get("download_button")
     assert button.proto.disabled
     assert "vera is viewer" in button.proto.help

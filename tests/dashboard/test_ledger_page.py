@@ -84,9 +84,9 @@ def test_a_viewer_can_neither_export_nor_reveal(ledger: Settings, monkeypatch: p
 
 
 def test_a_viewer_sees_why_the_export_is_off(ledger: Settings, page: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dashboard.panels import ledger as panels
+    from dashboard.panels import recorded_export
 
-    monkeypatch.setattr(panels, "current_actor", lambda: Actor("vera", "viewer"))
+    monkeypatch.setattr(recorded_export, "current_actor", lambda: Actor("vera", "viewer"))
     app = page("ledger")
     button = app.get("download_button")[0].proto
     assert button.disabled

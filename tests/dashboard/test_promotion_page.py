@@ -9,8 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.actions import ledger as ledger_actions
 from dashboard.actions import registry as actions
-from dashboard.panels import answers as answers_panel
 from dashboard.panels import promote as promote_panel
+from dashboard.panels import revealed
 from dashboard.queries import promotion
 from dashboard.queries.watch import Seen
 from lakehouse.ledger import changes
@@ -170,7 +170,7 @@ def test_people_s_words_are_masked_until_somebody_reveals_them_which_the_ledger_
     assert all(text in plain_words for text in people)
     (taken,) = changes(workspace_of)
     assert (taken.action, taken.target) == ("reveal", "test.chatbot version 3")
-    for module in (answers_panel, ledger_actions):
+    for module in (revealed, ledger_actions):
         monkeypatch.setattr(module, "current_actor", lambda: Actor("vera", "viewer"))
     assert drawn(call, found=promotion.evaluation("3")).button(key="reveal").disabled
 

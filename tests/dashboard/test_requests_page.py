@@ -14,8 +14,8 @@ from streamlit.testing.v1 import AppTest
 from dashboard.actions import exports
 from dashboard.actions import ledger as reveals
 from dashboard.links import page_address, request_query, requests_query
+from dashboard.panels import recorded_export, requests_search, revealed
 from dashboard.panels import requests as panels
-from dashboard.panels import requests_search, revealed
 from dashboard.panels.conversation import FIRST_SHOWN, MOST_SHOWN
 from dashboard.queries.request_filters import RequestFilter
 from lakehouse.ledger import changes
@@ -193,7 +193,7 @@ def test_a_viewer_cannot_reveal_export_or_find_what_is_masked(
     month: Month, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vera = Actor("vera", "viewer")
-    for module in (revealed, panels, exports, reveals):
+    for module in (revealed, recorded_export, exports, reveals):
         monkeypatch.setattr(module, "current_actor", lambda: vera)
     wanted = RequestFilter(month.now - timedelta(days=1), month.now)
     before = len(changes(month.settings))
