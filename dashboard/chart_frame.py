@@ -58,8 +58,21 @@ def round_numbers(low: float, high: float) -> list[float]:
     return [tick for power in powers for step in steps if low <= (tick := float(f"{step}e{power}")) <= high]
 
 
-def marked_times(markers: Sequence["Marker"], times: Any, zone: str) -> Layers:
-    """Markers on a chart of these times (milliseconds since 1970), and of changes that no point has followed yet."""
-    if not len(times) or not markers:
-        return Layers()
-    return time_layers(markers, zone, int(np.min(times)), max(int(np.max(times)), markers[-1].time))
+def marked_figure(
+    traces: Sequence[dict[str, Any]],
+    markers: Sequence["Marker"],
+    times: Any,
+    zone: str,
+    *,
+    height: int,
+    legend: bool = False,
+    **layout: Any,
+) -> "go.Figure":
+    """A figure over times (milliseconds since 1970) with the changes of these, and those that no point follows yet.
+
+    The markers' traces come last, so that the others keep their numbers.
+    """
+    layers = Layers()
+    if len(times) and markers:
+        layers = time_layers(markers, zone, int(np.min(times)), max(int(np.max(times)), markers[-1].time))
+    return figure([*traces, *layers.traces], height=height, legend=legend, **layout, **layers.entries)

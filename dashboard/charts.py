@@ -63,14 +63,15 @@ def sparkline(
             0, {**line, "y": np.asarray(beside), "line": dotted, "hovertemplate": f"{beside_hover}<extra></extra>"}
         )
     hidden = {"visible": False, "fixedrange": True}
-    marked = frame.marked_times(markers, times, zone)
-    return frame.figure(
-        [*traces, *marked.traces],
+    return frame.marked_figure(
+        [*traces],
+        markers,
+        times,
+        zone,
         height=64,
         hovermode="x",
         xaxis={**hidden, "type": "date"},
         yaxis={**hidden, "rangemode": "tozero"},
-        **marked.entries,
     )
 
 

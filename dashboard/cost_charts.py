@@ -80,9 +80,11 @@ def spend_over_time(
     if spikes:
         traces.append(_spikes(starts, ends, parts, zone, spikes))
     # The last step is still under way: changes up to its end belong on the chart.
-    marked = frame.marked_times(markers, np.append(starts, ends[-1:]), zone)
-    return frame.figure(
-        [*traces, *marked.traces],
+    return frame.marked_figure(
+        [*traces],
+        markers,
+        np.append(starts, ends[-1:]),
+        zone,
         # Long legends need room of their own.
         height=_HEIGHT + 60 * (len(parts) > 4),
         legend=True,
@@ -90,7 +92,6 @@ def spend_over_time(
         hovermode="closest",
         xaxis=_TIME_AXIS,
         yaxis={**_money_axis(unit), "rangemode": "tozero"},
-        **marked.entries,
     )
 
 
@@ -117,16 +118,17 @@ def month_to_date(month: "MonthSpend", zone: str, markers: Sequence["Marker"] = 
         "hovertemplate": f"{_DAY}<br>%{{customdata[4]}} since the first<extra>so far</extra>",
     }
     traces = [*_ahead(month), so_far]
-    marked = frame.marked_times(markers, span, zone)
     axis = {**_TIME_AXIS, "range": [f"{month.today.replace(day=1)}T00:00:00", None]}
-    return frame.figure(
-        [*traces, *marked.traces],
+    return frame.marked_figure(
+        [*traces],
+        markers,
+        span,
+        zone,
         height=260,
         legend=True,
         hovermode="closest",
         xaxis=axis,
         yaxis={**_money_axis("US dollars"), "rangemode": "tozero"},
-        **marked.entries,
     )
 
 

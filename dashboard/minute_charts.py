@@ -62,16 +62,17 @@ def minute_means(
         starts, line = coarser(times, values, weights, line_seconds * 1000)
         curve = {"type": "scatter", "mode": "lines", "x": shown_times(starts, zone), "y": line}
         lines.append({**both, **curve, "line": {"color": color, "width": 2.5}})
-    marked = frame.marked_times(markers, means["time"].to_numpy(np.int64), zone)
     axis = {"type": "date", "gridcolor": GRID, "zeroline": False}
-    return frame.figure(
-        [*dots, *lines, *marked.traces],
+    return frame.marked_figure(
+        [*dots, *lines],
+        markers,
+        means["time"].to_numpy(np.int64),
+        zone,
         height=340,
         legend=True,
         hovermode="closest",
         xaxis=axis,
         yaxis=frame.axis(unit),
-        **marked.entries,
     )
 
 

@@ -46,13 +46,14 @@ def counts_over_time(
                 "hovertemplate": f"%{{x|%d %b %H:%M}}<br>%{{y:,}} with status {name}<extra></extra>",
             }
         )
-    marked = frame.marked_times(markers, counts["time"].to_numpy(), zone)
-    return frame.figure(
-        [*traces, *marked.traces],
+    return frame.marked_figure(
+        [*traces],
+        markers,
+        counts["time"].to_numpy(),
+        zone,
         height=150,
         legend=len(traces) > 1,
         barmode="stack",
         xaxis={"type": "date", "showgrid": False, "fixedrange": True},
         yaxis={**frame.axis("requests"), "rangemode": "tozero", "fixedrange": True, "nticks": 4},
-        **marked.entries,
     )

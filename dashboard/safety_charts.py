@@ -52,7 +52,6 @@ def toxicity_points(
     parts = [(name, rows.dropna(subset=["prompt_toxicity"]), look) for name, rows, look in looks]
     traces = [_points(name, rows, look, zone) for name, rows, look in parts if len(rows)]
     times = np.concatenate([_milliseconds(rows) for _, rows, _ in parts])
-    marked = frame.marked_times(markers, times, zone)
     line = {
         "type": "scatter",
         "mode": "lines",
@@ -62,14 +61,16 @@ def toxicity_points(
         "line": {"color": BAD, "width": 1.5, "dash": "dash"},
         "hoverinfo": "skip",
     }
-    return frame.figure(
-        [*traces, line, *marked.traces],
+    return frame.marked_figure(
+        [*traces, line],
+        markers,
+        times,
+        zone,
         height=360,
         legend=True,
         hovermode="closest",
         xaxis=_TIME_AXIS,
         yaxis={**frame.axis("Toxicity of the prompt, 0 to 1"), "range": [-0.02, 1.04]},
-        **marked.entries,
     )
 
 
@@ -101,17 +102,18 @@ def flags_over_time(
         }
         for name, column, values, color, symbol in sides
     ]
-    marked = frame.marked_times(markers, found.times, zone)
     title = "Flagged, % of the scored texts" if shares else "Flagged texts"
     axis = {**frame.axis(title), "rangemode": "tozero", **({"tickformat": ".1~%"} if shares else {})}
-    return frame.figure(
-        [*traces, *marked.traces],
+    return frame.marked_figure(
+        [*traces],
+        markers,
+        found.times,
+        zone,
         height=300,
         legend=True,
         hovermode="closest",
         xaxis=_TIME_AXIS,
         yaxis=axis,
-        **marked.entries,
     )
 
 

@@ -70,16 +70,17 @@ def stacked(
         }
         for place, (key, values) in enumerate(amounts.parts.items())
     ]
-    marked = frame.marked_times(markers, _ends(amounts.times, amounts.seconds), zone)
-    return frame.figure(
-        [*traces, *marked.traces],
+    return frame.marked_figure(
+        [*traces],
+        markers,
+        _ends(amounts.times, amounts.seconds),
+        zone,
         height=_HEIGHT,
         legend=True,
         barmode="stack",
         hovermode="closest",
         xaxis=_time_axis(amounts.times, amounts.seconds, zone),
         yaxis={**frame.axis(f"{unit} per {bin_words(amounts.seconds)}"), "rangemode": "tozero"},
-        **marked.entries,
     )
 
 
@@ -108,15 +109,16 @@ def latency(
         }
         for (key, quantile), name in shown.items()
     ]
-    marked = frame.marked_times(markers, _ends(lines.times, lines.seconds), zone)
-    return frame.figure(
-        [*traces, *marked.traces],
+    return frame.marked_figure(
+        [*traces],
+        markers,
+        _ends(lines.times, lines.seconds),
+        zone,
         height=_HEIGHT,
         legend=True,
         hovermode="closest",
         xaxis=_time_axis(lines.times, lines.seconds, zone),
         yaxis={**frame.axis("latency, ms"), "rangemode": "tozero"},
-        **marked.entries,
     )
 
 
@@ -245,16 +247,17 @@ def errors(
         }
         for key, values in parts.items()
     ]
-    marked = frame.marked_times(markers, _ends(times, seconds), zone)
-    return frame.figure(
-        [*traces, *marked.traces],
+    return frame.marked_figure(
+        [*traces],
+        markers,
+        _ends(times, seconds),
+        zone,
         height=240,
         legend=True,
         barmode="stack",
         hovermode="closest",
         xaxis=_time_axis(times, seconds, zone),
         yaxis={**frame.axis(f"failed requests per {bin_words(seconds)}"), "rangemode": "tozero"},
-        **marked.entries,
     )
 
 
@@ -290,15 +293,16 @@ def spikes(found: "Spikes", of: str, unit: str, zone: str, markers: Sequence["Ma
             "hovertemplate": f"{_CLOCK}<br>%{{text}}<extra></extra>",
         },
     ]
-    marked = frame.marked_times(markers, _ends(found.times, found.seconds), zone)
-    return frame.figure(
-        [*traces, *marked.traces],
+    return frame.marked_figure(
+        [*traces],
+        markers,
+        _ends(found.times, found.seconds),
+        zone,
         height=240,
         legend=True,
         hovermode="closest",
         xaxis=_time_axis(found.times, found.seconds, zone),
         yaxis={**frame.axis(f"{unit} per {bin_words(found.seconds)}"), "rangemode": "tozero"},
-        **marked.entries,
     )
 
 
