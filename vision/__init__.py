@@ -1,0 +1,1 @@
+"""Diagrams: what is read on an image, and answers that rest on it."""
