@@ -134,7 +134,5 @@ class Reading:
 
     def box_of(self, region: str) -> Box:
         """Where a component or container is, by its id. Raises: KeyError."""
-        for part in (*self.components, *self.containers):
-            if part.id == region:
-                return part.box
-        raise KeyError(region)
+        boxes = {component.id: component.box for component in self.components}
+        return {**boxes, **{container.id: container.box for container in self.containers}}[region]
