@@ -6,6 +6,7 @@ A timestamp is UTC with microseconds. `docs/tables.md` is generated from this fi
 import pyarrow as pa
 
 from lakehouse.flags_table import FLAGS
+from lakehouse.image_tables import IMAGE_QUESTIONS, IMAGE_READINGS, IMAGES
 from lakehouse.rollup_tables import METRICS_15MIN, METRICS_DAILY_REQUESTER, METRICS_MINUTE
 from lakehouse.score_cache_table import SCORE_CACHE
 from lakehouse.table_spec import KEPT_A_MONTH, STRING_MAP, TIMESTAMP, TableSpec, columns
@@ -345,6 +346,9 @@ TABLES: dict[str, TableSpec] = {
         RAMPS,
         ALERT_EVENTS,
         FLAGS,
+        IMAGES,
+        IMAGE_READINGS,
+        IMAGE_QUESTIONS,
         PRICES,
         HANDBOOK_PAGES,
         HANDBOOK_CHUNKS,
