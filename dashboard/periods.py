@@ -108,6 +108,24 @@ def between(start: datetime, end: datetime) -> Period:
     return _period(first * window, windows * window, bins)
 
 
+def between_local(start: datetime, end: datetime, zone: str) -> Period:
+    """The period between two readings of the clock (times without a zone) in a time zone.
+
+    A reading that the clock shows twice, or never, when it changes stands for the earlier moment where the period
+    starts and for the later where it ends: a link made from a period that ends there leaves nothing of it out.
+    Raises: ValueError, as `between`.
+    """
+    return between(*local_span(start, end, zone))
+
+
+def local_span(start: datetime, end: datetime, zone: str) -> tuple[datetime, datetime]:
+    """The moments (UTC) that two readings of the clock in a time zone stand for, as `between_local` takes them."""
+    first, last = (
+        [time.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(UTC) for fold in (0, 1)] for time in (start, end)
+    )
+    return min(first), max(last)
+
+
 def month(name: str, zone: str, now: datetime | None = None) -> Period:
     """The calendar month called `2026-11` as it was in a time zone, from its first to its last minute.
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from dashboard.moment import chosen_moment, keep_moment, look_back, time_now, unusable_moment
-from dashboard.periods import SPANS, Period, between, month, period
+from dashboard.periods import SPANS, Period, between_local, month, period
 from dashboard.widgets import time_zone, time_zone_problem
 from dashboard.wording import plain
 
@@ -145,9 +145,8 @@ def _custom(asked: dict[str, str], otherwise: TimeRange) -> tuple[TimeRange, str
         return otherwise, _unknown("time", wrong)
     if start is None or end is None:
         return otherwise, "Choose both ends of the time range."
-    zone = ZoneInfo(time_zone())
     try:
-        found = between(start.replace(tzinfo=zone), end.replace(tzinfo=zone))
+        found = between_local(start, end, time_zone())
     except ValueError as error:
         return otherwise, str(error)
     query = {"range": "Custom", "from": f"{start:%Y-%m-%dT%H:%M}", "to": f"{end:%Y-%m-%dT%H:%M}"}

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboard.periods import Period, between
+from dashboard.periods import Period, between_local
 from dashboard.queries import traffic
 from dashboard.queries.quality_sides import STATUS_CLASSES, Side
 from dashboard.queries.requests import requesters
@@ -128,7 +128,7 @@ def _own_range(side: str, period: Period) -> Period | str:
     if start is None or end is None:
         return "Choose both ends of the time range."
     try:
-        return between(start.replace(tzinfo=zone), end.replace(tzinfo=zone))
+        return between_local(start, end, time_zone())
     except ValueError as error:
         return str(error)
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard.links import NO_REQUESTER
 from dashboard.measures import MEASURES
-from dashboard.periods import Period
+from dashboard.periods import Period, local_span
 from dashboard.queries import traffic
 from dashboard.queries.request_filters import RequestFilter
 from dashboard.queries.requests import SORTED, requesters
@@ -179,8 +179,7 @@ def _typed_ends(chosen: TimeRange) -> tuple[datetime, datetime] | None:
     if not {"from", "to"} <= chosen.query.keys():
         return None
     start, end = (datetime.fromisoformat(chosen.query[name]) for name in ("from", "to"))
-    zone = ZoneInfo(time_zone())
-    return start.replace(tzinfo=zone).astimezone(UTC), end.replace(tzinfo=zone).astimezone(UTC)
+    return local_span(start, end, time_zone())
 
 
 def _versions(endpoint: str) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard.periods import LONGEST, MOST_BINS, Period, between, midnight, month
+from dashboard.periods import LONGEST, MOST_BINS, Period, between, between_local, midnight, month
 
 BERLIN = ZoneInfo("Europe/Berlin")
 BEGUN = datetime(2026, 11, 3, 10, 7, tzinfo=BERLIN)
@@ -79,3 +79,18 @@ def test_the_utc_days_that_a_period_touches_are_whole() -> None:
 def test_a_day_begins_at_the_midnight_of_its_zone_also_where_the_clock_is_set() -> None:
     begun = [midnight(date(2026, 3, day), "Europe/Berlin") for day in (29, 30)]
     assert begun == [datetime(2026, 3, 28, 23, tzinfo=UTC), datetime(2026, 3, 29, 22, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize("hour", [0, 1])
+def test_a_link_to_an_hour_that_the_clock_shows_twice_leaves_nothing_of_it_out(hour: int) -> None:
+    zone = "Europe/Berlin"
+    start = datetime(2026, 10, 25, hour, tzinfo=UTC)
+    shown = [time.astimezone(ZoneInfo(zone)).replace(tzinfo=None) for time in (start, start + timedelta(hours=1))]
+    found = between_local(*shown, zone)
+    assert found.start <= start
+    assert start + timedelta(hours=1) <= found.end
+
+
+def test_a_time_that_the_clock_leaves_out_is_still_a_range() -> None:
+    found = between_local(datetime(2026, 3, 29, 2, 30), datetime(2026, 3, 29, 2, 45), "Europe/Berlin")
+    assert found.start < found.end
