@@ -9,8 +9,8 @@ GONE_AFTER_A_DAY = {"delta.deletedFileRetentionDuration": "interval 1 days"}
 
 IMAGES = TableSpec(
     name="images",
-    meaning="Images that people asked about, each once: without metadata (EXIF), upright, under the hash of the file as "
-    "it was uploaded. An image goes with the last conversation about it.",
+    meaning="Images that people asked about, each once: upright, without metadata (EXIF), no side longer than 3,000 "
+    "pixels, under the hash of the file as it was uploaded. An image goes with the last conversation about it.",
     schema=columns(
         image_hash=pa.string(),
         uploaded_at=TIMESTAMP,
