@@ -161,7 +161,7 @@ COLUMN_MEANINGS: dict[str, str] = {
     "reading": "What was read, JSON text as `python -m vision read` prints it",
     "conversation_id": "Id of the conversation: one image, one person",
     "question_id": "Id of the question",
-    "event": "`opened` (the image was given), `answered`, `stopped` (by who asked: the answer breaks off), `failed`, or "
+    "event": "`opened` (the image was given), `answered`, `stopped` (by who asked: the answer breaks off), `failed` or "
     "`deleted` (the whole conversation)",
     "image_name": "Name of the file as it was uploaded",
     "question": "The question as it was asked",
