@@ -9,9 +9,13 @@ import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+VISION_PROVIDERS = ("openai", "anthropic", "google", "databricks", "server")
+"""Where multimodal models are reached."""
 
 
 def comparable_name(name: str) -> str:
@@ -21,6 +25,10 @@ def comparable_name(name: str) -> str:
     """
     name = name.strip()
     return name.lower() if "@" in name and name.isascii() else name
+
+
+def _comma_separated(names: str) -> list[str]:
+    return [name for part in names.split(",") if (name := part.strip())]
 
 
 class Settings(BaseSettings):
@@ -222,6 +230,37 @@ class Settings(BaseSettings):
         "It comes before every other source of prices.",
     )
 
+    vision_models: str = Field(
+        default="",
+        description="Multimodal models that questions about an image can be asked, besides the embedded reader, "
+        "separated by commas: `openai:NAME`, `anthropic:NAME`, `google:NAME`, `databricks:ENDPOINT` (of the workspace "
+        "in `host`) or `server:NAME` (at `vision_server_url`). The image is sent to the one that is asked, and to "
+        "nobody else.",
+    )
+    vision_server_url: str = Field(
+        default="",
+        description="Your OpenAI-compatible server for `server:` models (Ollama, vLLM, llama.cpp), as "
+        "`http://127.0.0.1:11434/v1`.",
+    )
+    vision_server_key: SecretStr = Field(
+        default=SecretStr(""), description="Key for `vision_server_url`, if it wants one. A secret."
+    )
+    vision_openai_key: SecretStr = Field(
+        default=SecretStr(""), description="Key of OpenAI for `openai:` models. A secret."
+    )
+    vision_anthropic_key: SecretStr = Field(
+        default=SecretStr(""), description="Key of Anthropic for `anthropic:` models. A secret."
+    )
+    vision_google_key: SecretStr = Field(
+        default=SecretStr(""), description="Key of Google's Gemini API for `google:` models. A secret."
+    )
+    vision_timeout_seconds: float = Field(
+        default=120.0,
+        gt=0,
+        description="How long a multimodal model may say nothing, before its answer or within it, until it is given "
+        "up.",
+    )
+
     demo_days: int = Field(default=30, ge=1, le=366, description="How many days of traffic the demo workspace has.")
     demo_trickle_seconds: float = Field(
         default=8.0,
@@ -245,6 +284,33 @@ class Settings(BaseSettings):
     @classmethod
     def _without_slash(cls, host: str) -> str:
         return host.strip().rstrip("/")
+
+    @field_validator("vision_models")
+    @classmethod
+    def _providers_known(cls, models: str) -> str:
+        for model in _comma_separated(models):
+            provider, _, name = model.partition(":")
+            if provider not in VISION_PROVIDERS or not name:
+                raise ValueError(
+                    f"a model is written as PROVIDER:NAME, with one of {', '.join(VISION_PROVIDERS)} as provider"
+                )
+        return models
+
+    @field_validator("vision_server_url")
+    @classmethod
+    def _web_address(cls, url: str) -> str:
+        url = url.strip().rstrip("/")
+        parts = urlsplit(url)
+        if url and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("the address of the server starts with http:// or https://")
+        if parts.username or parts.password:
+            raise ValueError("the key stands in vision_server_key, not in the address")
+        return url
+
+    @property
+    def vision_model_names(self) -> tuple[str, ...]:
+        """The multimodal models that may be asked, each once, in the order of the setting."""
+        return tuple(dict.fromkeys(_comma_separated(self.vision_models)))
 
     @property
     def on_databricks(self) -> bool:

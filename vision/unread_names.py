@@ -1,0 +1,166 @@
+"""Which things an answer names although no such text was read on the image.
+
+A model may invent a component. What it marks, lists or writes as a name is looked up among all text read; what is not
+there is reported, so that the page can say "not found on the image". Words that only describe are left alone.
+"""
+
+import re
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+
+from vision.mention import WORD, Mention, compact, emphasised
+from vision.reading import Reading
+
+_DESCRIBING_WORDS = """
+a about above across after all also although an and another any are architecture arrow arrows as at badge badges based
+be because before below besides between black blue bold both bottom box boxes brown but by can caption captions cloud
+clouds code color colors colour colours component components conclusion conclusions confidence connection connections
+container containers contents context contrast could cyan dashed data description design detail details diagram
+diagrams direction directions does dotted down each edge edges eight either end entry environment environments
+evidence example explanation external feature features feedback finally first five flow flows for four from further
+gray green grey group groups has have here how however icon icons if image in input inputs inside interaction
+interactions internal into is it its key label labels last lastly layer layers left legend let like line lines list
+loop loops magenta main meanwhile missing monitoring most name names next nine no nodes none nor not note notes
+nothing number numbered numbers observation observations of on once one only or orange order other others our output
+outputs outside over overall overview part parts path paths per picture pink process processes processing purple
+purpose purposes question questions read reading reads red region regions relation relations relationship
+relationships result results right role roles same scope second section sections see service services seven shape
+shapes shown side since six so solid some stage stages start step steps storage structure such summary system systems
+technical technologies technology ten text that the their them then there therefore these they thing things third this
+those three through thus title to together tools top two type types unclear under unknown unlike unread until up use
+user users uses using violet what when where whereas whether which while white who why will with within without word
+words work workflow workflows works yellow yes you your
+"""
+_DESCRIBING = frozenset(_DESCRIBING_WORDS.split())
+"""Words that describe a diagram and name no part of it, and words of every sentence."""
+
+_FIELD_ABBREVIATIONS = """
+ai api apis cd ci cli cpu csv db etl gpu grpc html http https i id ids io ip json llm ml oauth ocr ok pdf png rest rpc
+sdk sql ssl tcp tls tv udp ui url urls ux vm vms xml yaml
+"""
+_FIELD_WORDS = frozenset(_FIELD_ABBREVIATIONS.split())
+"""Abbreviations for a technique rather than for one product."""
+
+_CATEGORY = frozenset(
+    {"box", "component", "container", "icon", "layer", "node", "region", "service", "services", "stage", "step", "the"}
+)
+"""Words that an answer adds to a name as read: "the checkout service"."""
+
+_HEADING = re.compile(r"^ {0,3}#{1,6}\s+(?P<head>[^\n]+?)[ #]*$", re.MULTILINE)
+_LIST_HEAD = re.compile(r"^[ \t]*(?:[-*+]|\d+[.)])[ \t]+(?P<head>[^\n*`:]{2,60}?)(?=:\s|\s+[–—-]\s)", re.MULTILINE)
+_NOT_CLAIMED = re.compile(r"^```.*?(?:^```|\Z)|^> Background:[^\n]*$", re.MULTILINE | re.DOTALL)
+_CAPITALISED = re.compile(r"[^\W\d_a-zß-öø-ÿ][\w.+#/-]*\w|\b[a-z]+[A-Z]\w*")
+_SENTENCE_START = re.compile(r"(?:^|[.:;!?|>]|^[ \t]*[-*+]|^[ \t]*\d+[.)])[\s*_`\"“'(]*\Z", re.MULTILINE)
+_CLOSE_ENOUGH = 0.86
+"""Likeness (difflib's ratio) from which a name is the text read: the recognition mistakes a letter now and then."""
+_WORDS_OF_A_NAME = 7
+
+
+def not_found(answer: str, reading: Reading) -> list[Mention]:
+    """The things named in an answer in Markdown that were not read, in the order of the answer, without regions.
+
+    A thing is named by bold or code, as the head of a list entry or section, or by capital letters. Code blocks and
+    lines of background knowledge claim nothing about the image.
+    """
+    read = _read_names(reading)
+    claimed = _NOT_CLAIMED.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), answer)
+    found: list[Mention] = []
+    for start, end in _names(claimed):
+        inside_another = any(start < other.end and other.start < end for other in found)
+        if not inside_another and not _is_read(answer[start:end], read):
+            found.append(Mention(start, end, answer[start:end], ()))
+    return sorted(found, key=lambda mention: mention.start)
+
+
+def _names(answer: str) -> Iterator[tuple[int, int]]:
+    """Where an answer names things: marked ones first, then heads, then capitalised words."""
+    marked = emphasised(answer)
+    for start, end in marked:
+        yield from _phrase(answer, start, end)
+    for pattern in (_LIST_HEAD, _HEADING):
+        for match in pattern.finditer(answer):
+            if not _holds_marks(match["head"]):
+                yield from _phrase(answer, *match.span("head"))
+    headings = [match.span() for match in _HEADING.finditer(answer)]
+    for start, end in _capitalised(answer):
+        if not any(left <= start < right for left, right in [*marked, *headings]):
+            yield start, end
+
+
+def _holds_marks(text: str) -> bool:
+    return "**" in text or "`" in text
+
+
+def _phrase(answer: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """A marked phrase without the signs around it, unless it only describes, is a sentence or is a number."""
+    words = list(WORD.finditer(answer, start, end))
+    if not words or len(words) > _WORDS_OF_A_NAME or all(_describes(word.group()) for word in words):
+        return
+    yield words[0].start(), words[-1].end()
+
+
+def _describes(word: str) -> bool:
+    lower = word.lower()
+    return lower in _DESCRIBING or lower in _FIELD_WORDS or lower.isdecimal() or (word == lower and word.endswith("ly"))
+
+
+def _capitalised(answer: str) -> Iterator[tuple[int, int]]:
+    """Runs of words with capital letters. The first word of a sentence counts only if it cannot be an ordinary one."""
+    run: list[re.Match[str]] = []
+    for word in _CAPITALISED.finditer(answer):
+        if run and answer[run[-1].end() : word.start()] not in (" ", "-", "\n"):
+            yield from _run(answer, run)
+            run = []
+        run.append(word)
+    yield from _run(answer, run)
+
+
+def _run(answer: str, run: list[re.Match[str]]) -> Iterator[tuple[int, int]]:
+    while run and all(_describes(part) for part in WORD.findall(run[0].group())):
+        run = run[1:]
+    while run and all(_describes(part) for part in WORD.findall(run[-1].group())):
+        run = run[:-1]
+    if not run:
+        return
+    word = run[0].group()
+    ordinary = word[1:].islower() and bool(_SENTENCE_START.search(answer, max(0, run[0].start() - 80), run[0].start()))
+    if not ordinary or len(run) > 1:
+        yield run[0].start(), run[-1].end()
+
+
+def _read_names(reading: Reading) -> list[str]:
+    """Every text of the reading: names, labels, whole lines."""
+    names = [component.label for component in reading.components]
+    names += [container.label for container in reading.containers]
+    names += [step.label for step in reading.steps]
+    names += [entry.label for entry in reading.legend]
+    names += [connection.label for connection in reading.connections if connection.label]
+    names += [line.text for line in reading.text]
+    return [*dict.fromkeys(names), *(f"step {step.number}" for step in reading.steps)]
+
+
+def _is_read(name: str, read: list[str]) -> bool:
+    """Whether a name is a text read or stands in one, but for case, signs, plural and a letter read wrongly."""
+    words = [word.casefold() for word in WORD.findall(name)]
+    own = [word for word in words if word not in _CATEGORY] or words
+    keys = {"".join(words), "".join(own)}
+    for text in read:
+        key = compact(text)
+        if key in keys or any(_alike(key, wanted) for wanted in keys):
+            return True
+        if _stands_in(own, [word.casefold() for word in WORD.findall(text)]):
+            return True
+    return False
+
+
+def _alike(read: str, wanted: str) -> bool:
+    if min(len(read), len(wanted)) < 5 or abs(len(read) - len(wanted)) > 3:
+        return False
+    return SequenceMatcher(None, read, wanted, autojunk=False).ratio() >= _CLOSE_ENOUGH
+
+
+def _stands_in(words: list[str], text: list[str]) -> bool:
+    """Whether words follow each other in a text, one letter of plural more or less."""
+    singular = [word.removesuffix("s") for word in words]
+    among = [word.removesuffix("s") for word in text]
+    return any(among[at : at + len(singular)] == singular for at in range(len(among) - len(singular) + 1))
