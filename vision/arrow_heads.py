@@ -1,0 +1,128 @@
+"""The heads of arrows: where a line grows wide and then narrow again towards its end."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.line_ink import Mask
+from vision.skeleton import Points
+
+LONGEST = 46
+"""Pixels of the picture along the line in which a head is looked for, counted from the end of the line."""
+AHEAD = 20
+"""Pixels beyond the end of the line: a tip may be lost where an outline was taken away."""
+WIDEST = 24
+"""Pixels to each side of the line: what is wider is another line or an outline."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """A head at the end of a line; `score` from 0 to 1, `length` and `width` in pixels."""
+
+    score: float
+    length: float
+    width: float
+    filled: bool
+
+
+def head_at(ink: Mask, points: Points, line_width: float) -> Head | None:
+    """The head at the first of the points of a line (its centre, from the end inwards), if there is one."""
+    if len(points) < 5:
+        return None
+    centres, across, places = _axis(points)
+    if len(places) < AHEAD + 8:
+        return None
+    near, far = _extents(ink, centres, across)
+    found = [_filled_head(near, places, line_width), _open_head(far, places, line_width)]
+    return max((head for head in found if head), key=lambda head: head.score, default=None)
+
+
+def _axis(points: Points) -> tuple[Points, NDArray[np.float64], NDArray[np.float64]]:
+    """Centres one pixel apart from beyond the end to inside, the direction across, and their distance from the end."""
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+    piece = points[(along >= 3) & (along <= 26)]
+    if len(piece) < 3:
+        piece = points[:12]
+    offsets = piece - piece.mean(axis=0)
+    inwards = np.linalg.svd(offsets, full_matrices=False)[2][0]
+    if inwards @ (piece[-1] - piece[0]) < 0:
+        inwards = -inwards
+    middle = piece.mean(axis=0)
+    reach = min(LONGEST + 14.0, float(along[-1]))
+    places = np.arange(-AHEAD, reach + 1.0)
+    straight = middle + np.outer(places - float((middle - points[0]) @ inwards), inwards)
+    inside = places >= 24
+    straight[inside, 0] = np.interp(places[inside], along, points[:, 0])
+    straight[inside, 1] = np.interp(places[inside], along, points[:, 1])
+    return straight, np.array([-inwards[1], inwards[0]]), places
+
+
+def _extents(ink: Mask, centres: Points, across: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How far ink reaches to both sides of each centre [n, 2]: without a gap, and at the farthest, up to `WIDEST`."""
+    height, width = ink.shape
+    steps = np.arange(0, WIDEST + 1)
+    near, far = np.zeros((len(centres), 2), np.int64), np.zeros((len(centres), 2), np.int64)
+    for side, sign in enumerate((1.0, -1.0)):
+        spots = np.rint(centres[:, None, :] + sign * steps[None, :, None] * across).astype(np.int64)
+        inside = (spots[..., 0] >= 0) & (spots[..., 0] < width) & (spots[..., 1] >= 0) & (spots[..., 1] < height)
+        hit = ink[spots[..., 1].clip(0, height - 1), spots[..., 0].clip(0, width - 1)] & inside
+        bridged = hit.copy()
+        bridged[:, 0] |= hit[:, 1]  # the centre may lie one pixel beside the ink
+        near[:, side] = np.where(bridged.all(axis=1), WIDEST + 1, bridged.argmin(axis=1))
+        far[:, side] = np.where(hit.any(axis=1), WIDEST + 1 - hit[:, ::-1].argmax(axis=1), 0)
+    return near, far
+
+
+def _filled_head(near: NDArray[np.int64], places: NDArray[np.float64], line_width: float) -> Head | None:
+    """A triangle or barbed head: narrow at the tip, widest near its back, then the bare line."""
+    half = line_width / 2
+    sides, wide = near.min(axis=1), near.max(axis=1)
+    bare = half + 1.6
+    usable = (wide <= WIDEST - 2) & (places <= LONGEST)
+    if not usable.any():
+        return None
+    peak = int(np.where(usable, sides, 0).argmax())
+    height = float(sides[peak])
+    if height < half + max(1.8, 0.55 * line_width) or wide[peak] > 1.5 * height + 2:
+        return None
+    back = next((i for i in range(peak + 1, len(sides)) if wide[i] <= bare), None)
+    if back is None:
+        return None
+    front = peak
+    while front > 0 and usable[front - 1] and sides[front - 1] > 0 and sides[front - 1] <= sides[front] + 1:
+        front -= 1
+    length, fall = float(peak - front + 1), float(back - peak)
+    if length < 3 or length < 0.9 * fall or not 0.35 <= length / height <= 5:
+        return None
+    slope = np.linspace(min(half, height / 3), height, peak - front + 1)
+    misfit = float(np.abs(sides[front : peak + 1] - slope).mean()) / height
+    skew = float(np.abs(near[front : back + 1, 0] - near[front : back + 1, 1]).mean()) / height
+    shaft = wide[back : back + 6]
+    steady = float((shaft <= bare + 1).mean()) if len(shaft) else 0.0
+    score = (1 - 1.6 * misfit) * (1 - 0.9 * skew) * min(1.0, length / (1.3 * fall)) * (0.4 + 0.6 * steady)
+    score *= min(1.0, (height - half) / max(2.5, 0.9 * line_width))
+    return Head(float(np.clip(score, 0, 1)), length + fall, 2 * height, True)
+
+
+def _open_head(far: NDArray[np.int64], places: NDArray[np.float64], line_width: float) -> Head | None:
+    """Two barbs: ink on both sides at the same distance, growing from the tip backwards, then the bare line."""
+    half = line_width / 2
+    sides, wide = far.min(axis=1), far.max(axis=1)
+    grown = (sides > half + 1.2) & (wide <= WIDEST - 2) & (np.abs(far[:, 0] - far[:, 1]) <= 3 + line_width / 2)
+    runs = np.flatnonzero(np.diff(np.concatenate([[0], grown.astype(np.int8), [0]])))
+    best: Head | None = None
+    for start, stop in zip(runs[::2], runs[1::2], strict=True):
+        if stop - start < 5 or stop - start > LONGEST or stop > len(sides) - 3:
+            continue
+        mean = far[start:stop].mean(axis=1)
+        slope, base = np.polyfit(np.arange(stop - start), mean, 1)
+        misfit = float(np.abs(np.arange(stop - start) * slope + base - mean).mean())
+        after = wide[stop : stop + 7]
+        bare = float((after <= half + 1.6).mean())
+        if not 0.22 <= slope <= 1.6 or base > half + 6 or bare < 0.5 or mean[-1] < half + 3.5:
+            continue
+        score = float(np.clip(1 - misfit / 3, 0, 1)) * bare * min(1.0, (stop - start) / 7)
+        if best is None or score > best.score:
+            best = Head(score, float(stop - start), 2 * float(mean[-1]), False)
+    return best

@@ -1,0 +1,134 @@
+"""The arrows of a picture: lines traced from end to end, with their heads, colour and style."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.arrow_heads import Head, head_at
+from vision.found import Arrow, Badge, Icon, Line, Picture, Shape
+from vision.line_ink import Mask, boxes_mask, stroke_mask, widest_stroke
+from vision.line_joining import Gaps, joined, loose_end
+from vision.line_network import Port, tidy
+from vision.line_routes import Network, Route, pairs
+from vision.reading import Style
+from vision.skeleton import Points, Strand, strands_of, thin
+
+LEAST_HEAD = 0.45
+"""The least score of a head."""
+SHORTEST = 18
+"""Pixels of the picture: a shorter line is none."""
+_BAND = 5  # pixels to each side of an outline that are taken away with it
+
+
+@dataclass(frozen=True)
+class _Traced:
+    """Strands with what was measured on each: width in pixels, colour (red, green, blue), heads by end."""
+
+    strands: list[Strand]
+    widths: list[float]
+    colors: list[NDArray[np.float64]]
+    heads: dict[Port, Head]
+
+
+def find_arrows(
+    picture: Picture,
+    lines: Sequence[Line],
+    shapes: Sequence[Shape],
+    icons: Sequence[Icon],
+    badges: Sequence[Badge],
+) -> list[Arrow]:
+    """The lines between things, with or without heads; outlines, icons and text are left out."""
+    ink = stroke_mask(picture.pixels) & ~boxes_mask(picture.pixels.shape[:2], [line.box for line in lines], 1)
+    gaps = _gaps(ink.shape, lines, shapes, icons, badges)
+    traced = _trace(picture.pixels, ink, gaps)
+    ends = [
+        loose_end(strand, number, end, traced.widths[number], traced.colors[number])
+        for number, strand in enumerate(traced.strands)
+        for end in (0, 1)
+        if strand.nodes[end] is None and (number, end) not in traced.heads
+    ]
+    network = Network(traced.strands, joined(ends, gaps), traced.colors)
+    loose = {(end.strand, end.end) for end in ends} - set(network.links)
+    found = [_arrow(route, margin, traced) for route, margin, _ in pairs(loose, set(traced.heads), network)]
+    return [arrow for arrow in found if arrow is not None]
+
+
+def _gaps(
+    shape: tuple[int, int], lines: Sequence[Line], shapes: Sequence[Shape], icons: Sequence[Icon], badges: Sequence[Badge]
+) -> Gaps:
+    """What lines pass under or across, and what they cannot pass."""
+    covered = boxes_mask(shape, [line.box for line in lines], 7) | boxes_mask(shape, [b.box for b in badges], 4)
+    return Gaps(covered, _outlines(shape, shapes), boxes_mask(shape, [icon.box for icon in icons]))
+
+
+def _outlines(shape: tuple[int, int], shapes: Sequence[Shape]) -> Mask:
+    """Bands along the outlines of shapes."""
+    mask = np.zeros(shape, dtype=np.uint8)
+    for found in shapes:
+        left, top, right, bottom = found.box
+        centre, half = ((left + right) // 2, (top + bottom) // 2), ((right - left) // 2, (bottom - top) // 2)
+        if found.kind == "ellipse":
+            cv2.ellipse(mask, centre, half, 0, 0, 360, 1, 2 * _BAND + 1)
+        elif found.kind == "cylinder":
+            lid = max(min((bottom - top) // 8, half[0]), 1)
+            cv2.rectangle(mask, (left, top + lid), (right, bottom - lid), 1, 2 * _BAND + 1)
+            cv2.ellipse(mask, (centre[0], top + lid), (half[0], lid), 0, 0, 360, 1, 2 * _BAND + 1)
+            cv2.ellipse(mask, (centre[0], bottom - lid), (half[0], lid), 0, 0, 360, 1, 2 * _BAND + 1)
+        else:
+            cv2.rectangle(mask, (left, top), (right - 1, bottom - 1), 1, 2 * _BAND + 1)
+    return mask > 0
+
+
+def _trace(pixels: NDArray[np.uint8], ink: Mask, gaps: Gaps) -> _Traced:
+    """The strands of all lines, and the heads at their ends."""
+    open_ink = ink & ~gaps.outlines & ~gaps.closed
+    depth = cv2.distanceTransform(open_ink.astype(np.uint8), cv2.DIST_L2, 3)
+    skeleton = thin(open_ink) & (depth <= widest_stroke(pixels) / 3)
+    strands = [s for s in strands_of(skeleton) if s.length >= 3 or None not in s.nodes]
+    typical = float(np.median(2 * depth[skeleton] - 1)) if skeleton.any() else 1.0
+    strands = tidy(strands, typical)
+    widths, colors, heads = [], [], {}
+    for number, strand in enumerate(strands):
+        columns, rows = strand.points.T.astype(int)
+        widths.append(float(np.median(2 * depth[rows, columns] - 1)))
+        colors.append(np.median(pixels[rows, columns].astype(np.float64), axis=0))
+        for end in (0, 1):
+            if strand.length < 8:
+                continue
+            head = head_at(ink, strand.from_end(end), widths[-1])
+            if head is not None and head.score >= LEAST_HEAD:
+                heads[number, end] = head
+                strand.nodes[end] = None
+    return _Traced(strands, widths, colors, heads)
+
+
+def _arrow(route: Route, margin: float, traced: _Traced) -> Arrow | None:
+    """The route as an arrow that sets out at its tail, with how sure it is."""
+    head_at_start, head_at_end = traced.heads.get(route.start), traced.heads.get(route.finish)
+    points = route.points
+    if head_at_start and not head_at_end:
+        points, head_at_start, head_at_end = points[::-1], head_at_end, head_at_start
+    length = float(np.hypot(*np.diff(points, axis=0).T).sum())
+    if length < SHORTEST:
+        return None
+    style: Style = "dashed" if route.dash_gaps >= 3 else "solid"
+    weights = [traced.strands[number].length for number, _ in route.ports]
+    color = np.average([traced.colors[number] for number, _ in route.ports], axis=0, weights=weights)
+    scores = [head.score for head in (head_at_start, head_at_end) if head]
+    sure = min(scores, default=0.3) * max(0.1, 1 - 0.3 * route.cost) * min(1.0, 0.55 + margin)
+    return Arrow(
+        tuple((int(x), int(y)) for x, y in _thinned(points)),
+        head_at_start is not None,
+        head_at_end is not None,
+        "#" + "".join(f"{round(part):02x}" for part in color),
+        style,
+        round(float(np.clip(sure, 0, 1)), 3),
+    )
+
+
+def _thinned(points: Points) -> Points:
+    """Every tenth point and the last one: enough to draw and to measure."""
+    return np.concatenate([points[:-1:10], points[-1:]])

@@ -1,0 +1,103 @@
+"""The network of lines on a picture: strands without spurs, and the junctions they meet at."""
+
+from collections import defaultdict
+
+import numpy as np
+
+from vision.skeleton import Points, Strand
+
+SPUR = 26
+"""Pixels: a shorter branch with a loose end is a barb or a corner of a head, not a line."""
+TWIG = 12
+"""Pixels: a shorter branch beside a line that goes on is a trace of thinning."""
+
+Port = tuple[int, int]
+"""A strand's number and one of its ends (0 or 1)."""
+
+
+def tidy(strands: list[Strand], line_width: float) -> list[Strand]:
+    """The same lines without spurs, with crossings as one junction each, and unbranched strands in one piece."""
+    for _ in range(3):
+        strands = merged(contracted(pruned(strands), 2 * line_width + 3))
+    return strands
+
+
+def ports_at(strands: list[Strand]) -> dict[int, list[Port]]:
+    """The ends of strands at each junction."""
+    at: dict[int, list[Port]] = defaultdict(list)
+    for number, strand in enumerate(strands):
+        for end in (0, 1):
+            node = strand.nodes[end]
+            if node is not None:
+                at[node].append((number, end))
+    return at
+
+
+def heading(points: Points, reach: int = 30) -> Points:
+    """The direction, of length 1, in which points set out from the first one, over `reach` points."""
+    way = points[min(reach, len(points) - 1)] - points[0]
+    return np.asarray(way / (float(np.hypot(*way)) or 1.0))
+
+
+def turn(first: Points, second: Points) -> float:
+    """Degrees between two directions, 0 to 180."""
+    return float(np.degrees(np.arccos(np.clip(first @ second, -1, 1))))
+
+
+def pruned(strands: list[Strand]) -> list[Strand]:
+    """Without spurs; the one that goes straight on as the last bit of a line is kept."""
+    gone: set[int] = set()
+    for ports in ports_at(strands).values():
+        loose = [p for p in ports if strands[p[0]].nodes[1 - p[1]] is None]
+        spurs = [p for p in loose if strands[p[0]].length <= SPUR]
+        others = [p for p in ports if p not in spurs]
+        if len(others) == 0 and len(spurs) > 1:
+            longest = max(spurs, key=lambda p: strands[p[0]].length)
+            others, spurs = [longest], [p for p in spurs if p != longest]
+        if len(others) == 1:
+            inwards = heading(strands[others[0][0]].from_end(others[0][1]))
+            turns = {p: turn(-inwards, heading(strands[p[0]].from_end(p[1]))) for p in spurs}
+            kept = min(turns, key=lambda p: turns[p], default=None)
+            gone |= {p[0] for p in spurs if p != kept or turns[p] > 35}
+        else:
+            gone |= {p[0] for p in spurs if strands[p[0]].length <= TWIG}
+    return [strand for number, strand in enumerate(strands) if number not in gone]
+
+
+def contracted(strands: list[Strand], longest: float) -> list[Strand]:
+    """Junctions that a strand of at most `longest` pixels joins become one junction."""
+    same: dict[int, int] = {}
+
+    def first(node: int) -> int:
+        while node in same:
+            node = same[node]
+        return node
+
+    kept = []
+    for strand in strands:
+        start, end = strand.nodes
+        if start is not None and end is not None and strand.length <= longest:
+            if first(start) != first(end):
+                same[first(start)] = first(end)
+        else:
+            kept.append(strand)
+    return [Strand(s.points, [None if node is None else first(node) for node in s.nodes]) for s in kept]
+
+
+def merged(strands: list[Strand]) -> list[Strand]:
+    """Two strands that meet at a junction of no others become one; a junction of one strand is a loose end."""
+    pieces: dict[int, Strand] = dict(enumerate(strands))
+    at = ports_at(strands)
+    for node, ports in at.items():
+        if len(ports) == 1:
+            number, end = ports[0]
+            pieces[number].nodes[end] = None
+        elif len(ports) == 2 and ports[0][0] != ports[1][0]:
+            (a, a_end), (b, b_end) = ports
+            first, second = pieces[a], pieces.pop(b)
+            beyond = [first.nodes[1 - a_end], second.nodes[1 - b_end]]
+            pieces[a] = Strand(np.concatenate([first.from_end(1 - a_end), second.from_end(b_end)]), beyond)
+            moved = {(a, 1 - a_end): (a, 0), (b, 1 - b_end): (a, 1)}
+            for other in {place for place in beyond if place is not None and place != node}:
+                at[other] = [moved.get(port, port) for port in at[other]]
+    return list(pieces.values())
