@@ -305,6 +305,8 @@ class Settings(BaseSettings):
             raise ValueError("the address of the server starts with http:// or https://")
         if parts.username or parts.password:
             raise ValueError("the key stands in vision_server_key, not in the address")
+        if parts.query or parts.fragment:
+            raise ValueError("the address of the server has no part behind ? or #")
         return url
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from settings import Settings
 from vision.answer import Turn, Usage
 from vision.errors import ModelUnavailable
+from vision.plain_markdown import without_links
 from vision.reading import Reading
 
 EMBEDDED = "embedded"
@@ -34,11 +35,11 @@ def ask(
             f"{answerer!r} is not one of the models that may be asked; they are named in LAKEHELM_VISION_MODELS."
         )
     if answerer == EMBEDDED:
-        return _embedded(reading, question, earlier, cancelled)
+        return without_links(_embedded(reading, question, earlier, cancelled))
     # Imported here: the clients of the providers take seconds to load, and the embedded reader needs none of them.
     from vision.models import ask_model
 
-    return ask_model(settings, answerer, image, reading, question, earlier, cancelled)
+    return without_links(ask_model(settings, answerer, image, reading, question, earlier, cancelled))
 
 
 def _embedded(

@@ -1,0 +1,201 @@
+"""Questions about an image to a multimodal model: streamed, with the reading as grounding, and given up in time.
+
+The image goes to the place that the settings name for the chosen model and nowhere else, encoded anew without metadata.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+import httpx2
+from pydantic_ai import exceptions as failures
+
+from lakehouse.errors import LakehouseError
+from metrics.price_list import NoPrice
+from settings import Settings
+from vision.answer import Turn, Usage
+from vision.errors import ModelUnavailable
+from vision.grounding import as_data, how_to_answer, new_fence
+from vision.images import without_metadata
+from vision.model_errors import unavailable
+from vision.model_prices import cost_of
+from vision.providers import Place, connected, http_client, place_of
+from vision.reading import Reading
+
+if TYPE_CHECKING:
+    from pydantic_ai.messages import ModelMessage, ModelResponseStreamEvent
+    from pydantic_ai.usage import RequestUsage
+
+_LOG = logging.getLogger(__name__)
+_SIDES = (2048, 1400, 1000)
+"""Longest sides in pixels that an image is sent with: the largest that stays below `_MOST_BYTES`."""
+_MOST_BYTES = 4_500_000
+"""The providers take 5 MB an image or more."""
+_EARLIER_TURNS = 6
+_MOST_TOKENS = 8_000
+"""Of an answer, what the model thinks before it included."""
+_MOST_LETTERS = 40_000
+"""A server that does not keep to the tokens is stopped here."""
+_LOOK_SECONDS = 0.1
+"""How often a waiting question looks whether it was cancelled."""
+_FAILURES = (failures.AgentRunError, failures.UserError, httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError)
+"""TimeoutError is an OSError; a stream that is no JSON, or a key that cannot stand in a header, is a ValueError."""
+
+
+def ask_model(
+    settings: Settings,
+    model: str,
+    image: bytes,
+    reading: Reading,
+    question: str,
+    earlier: Sequence[Turn],
+    cancelled: Callable[[], bool],
+) -> Iterator[str | Usage]:
+    """The answer of a model of the settings in Markdown, piece by piece, and last what it took.
+
+    Once `cancelled()` is true, or the iterator is closed, the request is broken off within a fraction of a second and
+    nothing more comes. Raises: ModelUnavailable, also in the middle of an answer; ImageRefused.
+    """
+    place = place_of(settings, model)
+    messages = conversation(image, reading, question, earlier)
+    started = time.monotonic()
+    pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    work = _stream(place, messages, settings.vision_timeout_seconds, pieces.put)
+    future = asyncio.run_coroutine_threadsafe(work, _event_loop())
+    future.add_done_callback(lambda _: pieces.put(None))
+    try:
+        yield from _arriving(pieces, cancelled)
+        if cancelled():
+            return
+        used = future.result()
+    finally:
+        future.cancel()
+    yield _usage(settings, model, time.monotonic() - started, used)
+
+
+def conversation(image: bytes, reading: Reading, question: str, earlier: Sequence[Turn]) -> list["ModelMessage"]:
+    """What is sent: how to answer, then the image and its reading, the last turns, and the question.
+
+    Raises: ImageRefused.
+    """
+    from pydantic_ai.messages import (
+        BinaryContent,
+        ModelMessage,
+        ModelRequest,
+        ModelResponse,
+        SystemPromptPart,
+        TextPart,
+        UserContent,
+        UserPromptPart,
+    )
+
+    fence = new_fence()
+    data, media_type = _sent_image(image)
+    turns = list(earlier)[-_EARLIER_TURNS:]
+    first, *later = [*(turn.question for turn in turns), question]
+    opening: list[UserContent] = [BinaryContent(data, media_type=media_type), as_data(reading, fence), first]
+    messages: list[ModelMessage] = [
+        ModelRequest(parts=[SystemPromptPart(how_to_answer(fence)), UserPromptPart(opening)])
+    ]
+    for turn, following in zip(turns, later, strict=True):
+        messages += [
+            ModelResponse(parts=[TextPart(turn.answer)]),
+            ModelRequest(parts=[UserPromptPart(following)]),
+        ]
+    return messages
+
+
+def _sent_image(image: bytes) -> tuple[bytes, str]:
+    for side in _SIDES:
+        data, media_type = without_metadata(image, side)
+        if len(data) <= _MOST_BYTES:
+            break
+    return data, media_type
+
+
+@cache
+def _event_loop() -> asyncio.AbstractEventLoop:
+    """The one loop that all questions of this process are sent from, in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="questions to models", daemon=True).start()
+    return loop
+
+
+def _arriving(pieces: "queue.SimpleQueue[str | None]", cancelled: Callable[[], bool]) -> Iterator[str]:
+    """What has arrived, all of it at once, until None comes or the question is cancelled."""
+    while not cancelled():
+        try:
+            arrived = [pieces.get(timeout=_LOOK_SECONDS)]
+        except queue.Empty:
+            continue
+        while not pieces.empty():
+            arrived.append(pieces.get())
+        if text := "".join(piece for piece in arrived if piece):
+            yield text
+        if None in arrived:
+            return
+
+
+async def _stream(
+    place: Place, messages: list["ModelMessage"], silence: float, put: Callable[[str], None]
+) -> "RequestUsage":
+    """Send the messages and put each piece of the answer. Raises: ModelUnavailable."""
+    from pydantic_ai.direct import model_request_stream
+    from pydantic_ai.settings import ModelSettings
+
+    letters = 0
+    loop = asyncio.get_running_loop()
+    limits = ModelSettings(max_tokens=_MOST_TOKENS)
+    try:
+        async with asyncio.timeout(silence) as deadline, http_client(place, silence) as client:
+            model = connected(place, client)
+            async with model_request_stream(model, messages, model_settings=limits, instrument=False) as answer:
+                async for event in answer:
+                    deadline.reschedule(loop.time() + silence)
+                    if text := _text_of(event):
+                        letters += len(text)
+                        put(text)
+                    if letters > _MOST_LETTERS:
+                        raise ModelUnavailable(f"{place.model} came to no end and was stopped.")
+            used = answer.usage
+    except _FAILURES as error:
+        # Without its cause: a traceback in a log would show what the provider's error holds.
+        raise unavailable(error, place, silence) from None
+    if not letters:
+        raise ModelUnavailable(f"{place.model} answered with nothing: ask again, or ask another model.")
+    return used
+
+
+def _text_of(event: "ModelResponseStreamEvent") -> str:
+    """The text that an event brings; what a model thinks is left out."""
+    from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
+
+    if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart):
+        return event.part.content
+    if isinstance(event, PartDeltaEvent) and isinstance(event.delta, TextPartDelta):
+        return event.delta.content_delta
+    return ""
+
+
+def _usage(settings: Settings, model: str, seconds: float, used: "RequestUsage") -> Usage:
+    if not used.input_tokens and not used.output_tokens:
+        return Usage(model, seconds)
+    cost = None
+    try:
+        cost = cost_of(settings, model, used.input_tokens, used.output_tokens)
+    except (NoPrice, OSError, UnicodeDecodeError, LakehouseError) as error:
+        # The answer is there and is shown; only what it cost is not known.
+        _LOG.warning("The cost of an answer of %s is not known: %s", model, error)
+    return Usage(
+        model,
+        seconds,
+        used.input_tokens,
+        used.output_tokens,
+        cost.usd if cost else None,
+        cost.source if cost else None,
+    )
