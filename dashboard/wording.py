@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 NOTHING = "–"
@@ -99,6 +100,19 @@ def age(time: datetime | None, now: datetime | None = None) -> str:
         if seconds >= size * 0.75 and count:
             return f"{count} {unit}{'s' if count != 1 else ''} ago"
     return "just now"
+
+
+def told_apart(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
+    """The names as headings, of which each stands once: a name that comes again, or is taken, gets a number."""
+    seen, headings = set(taken), []
+    for name in names:
+        heading, times = name, 1
+        while heading in seen:
+            times += 1
+            heading = f"{name} ({times})"
+        seen.add(heading)
+        headings.append(heading)
+    return headings
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

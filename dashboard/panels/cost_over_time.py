@@ -25,7 +25,7 @@ from dashboard.queries.cost import OTHERS, RequesterSpend, Spend
 from dashboard.queries.cost_days import SpendSpike
 from dashboard.queries.request_filters import RequestFilter
 from dashboard.widgets import choice, chosen_point, clickable_chart, empty, local, table, time_zone, version_names
-from dashboard.wording import NOTHING, duration, number, percent, plain, plural
+from dashboard.wording import NOTHING, duration, number, percent, plain, plural, told_apart
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,7 +161,10 @@ def _steps_table(endpoint: str, steps: tuple[Any, Any], parts: Sequence[Part], *
                 f"[{start.astimezone(ZoneInfo(zone)):{form}}]({address})"
                 for (start, _), address in zip(spans, addresses, strict=True)
             ],
-            **{plain(part.label): [plain(money(usd, decimals)) for usd in part.usd.tolist()] for part in parts},
+            **{
+                plain(heading): [plain(money(usd, decimals)) for usd in part.usd.tolist()]
+                for heading, part in zip(told_apart((part.label for part in parts), ["From"]), parts, strict=True)
+            },
         },
         alt="The numbers of the chart in US dollars, each time with a link to its requests",
     )

@@ -171,6 +171,9 @@ def _beside(about: RequestDetails) -> None:
     found = {(each.of, each.after): each for each in neighbours(about)}
     for of, title in (("requester", "Of the same requester"), ("endpoint", "Of the endpoint")):
         st.markdown(f":gray[{title}]")
+        if of == "requester" and not about.values["requester"]:
+            st.caption("The requester is not known.")
+            continue
         with st.container(horizontal=True, gap="small"):
             for after, word, icon in ((False, "Before", "arrow_back"), (True, "After", "arrow_forward")):
                 each = found.get((of, after))

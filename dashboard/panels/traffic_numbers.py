@@ -11,6 +11,7 @@ from dashboard.chart_times import shown_times, time_of
 from dashboard.downloads import download
 from dashboard.queries.traffic_over_time import OTHERS
 from dashboard.widgets import guarded, time_zone, version_names
+from dashboard.wording import number, told_apart
 
 P = ParamSpec("P")
 
@@ -52,6 +53,9 @@ def numbers(frame: "pd.DataFrame", name: str, *, alt: str, export: bool = True) 
     with opened:
         if opened.open:
             st.dataframe(frame.head(MOST_TABLE_ROWS), hide_index=True, alt=alt)
+            if len(frame) > MOST_TABLE_ROWS:
+                elsewhere = "; the file has all" if export else ""
+                st.caption(f"The first {number(MOST_TABLE_ROWS)} of {number(len(frame))} rows{elsewhere}.")
 
 
 def by_bin(times: "Times", columns: Mapping[str, Any], zone: str = "") -> "pd.DataFrame":
@@ -67,7 +71,9 @@ def part_names(by: str, endpoint: str, keys: Sequence[str]) -> dict[str, str]:
     if by == "version":
         return version_names(endpoint, keys)
     if by == "requester":
-        return {key: "all others" if key == OTHERS else key or "no requester" for key in keys}
+        # Anybody may be called like one of our own words.
+        called = ["all others" if key == OTHERS else key or "no requester" for key in keys]
+        return dict(zip(keys, told_apart(called), strict=True))
     return {key: "no status" if key == "none" else key for key in keys}
 
 

@@ -73,7 +73,8 @@ def request_details(request_id: str, day: str = "") -> RequestDetails | None:
 
 
 def neighbours(about: RequestDetails) -> list[Neighbour]:
-    """The requests before and after one, of the same requester and of the same endpoint, as far as a day away.
+    """The requests before and after one, of the same requester (where it is known) and of the same endpoint, as far as
+    a day away.
 
     Raises: QueryFailed, LakehouseError.
     """
@@ -136,10 +137,11 @@ def _neighbours(snapshot: Snapshot, request_id: str, time: datetime, endpoint: s
                       AND request_time >= $first AND request_time < $last
                     ORDER BY request_time {direction}, databricks_request_id {direction} LIMIT 1)"""  # noqa: S608
 
-    of_requester = "coalesce(requester, '') = $requester"
+    of_requester = "requester = $requester"
     parts = [
         nearest(of, condition, after)
         for of, condition in (("requester", of_requester), ("endpoint", "true"))
+        if requester or of == "endpoint"
         for after in (False, True)
     ]
     first, last = time - _BESIDE, time + _BESIDE
@@ -150,7 +152,7 @@ def _neighbours(snapshot: Snapshot, request_id: str, time: datetime, endpoint: s
         time=time,
         id=request_id,
         endpoint=endpoint,
-        requester=requester,
+        **({"requester": requester} if requester else {}),
         first=first,
         last=last,
     )

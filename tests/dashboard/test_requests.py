@@ -17,6 +17,7 @@ from dashboard.queries.request_counts import count_requests, counts_over_time, r
 from dashboard.queries.request_details import neighbours, request_details
 from dashboard.queries.request_filters import LATER, RequestFilter
 from dashboard.queries.requests import COLUMNS, requesters, requests
+from lakehouse.appends import append
 from settings import Settings
 from tests.dashboard import workspace
 from tests.dashboard.conftest import Month
@@ -277,3 +278,24 @@ def test_a_request_with_another_ones_id_as_its_clients_is_not_taken_for_it(month
     wanted = RequestFilter(START, month.now + timedelta(days=1), request_ids=(victim,))
     assert len(requests(wanted).rows) == 2
     assert ids(requests(replace(wanted, by_client_ids=False)).rows) == [victim]
+
+
+def test_those_whose_requester_is_not_known_are_not_taken_for_one_requester(empty: Settings) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    rows = [
+        {
+            "databricks_request_id": f"nobody-{number}",
+            "request_time": now - timedelta(minutes=number),
+            "request_date": (now - timedelta(minutes=number)).date(),
+            "endpoint_name": "chatbot",
+            "requester": None,
+        }
+        for number in range(3)
+    ]
+    append(empty, "request_metrics", rows)
+    about = request_details("nobody-1")
+    assert about is not None
+    assert {(each.of, each.after): each.request_id for each in neighbours(about)} == {
+        ("endpoint", False): "nobody-2",
+        ("endpoint", True): "nobody-0",
+    }
