@@ -8,14 +8,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vision.mention import WORD, Mention, compact, emphasised
+from vision.mention import BRACKETS, WORD, Mention, compact, emphasised
 from vision.reading import Box, Reading
 from vision.unread_names import not_found
 
 __all__ = ["Mention", "box_of", "mentions", "not_found"]
 
 _STEP = re.compile(r"\bsteps?\s+(?P<number>\d+(?:\.?[a-z])?(?:\.\d+)?)\b", re.IGNORECASE)
-_BRACKETS = re.compile(r"[(\[].*?[)\]]")
 _LONGEST = 16
 """Words that a name may have. A longer text read is a note, and is matched by its whole line only."""
 
@@ -78,7 +77,7 @@ def _names(reading: Reading) -> dict[str, _Name]:
     labels += [(entry.label, f"legend-{place}") for place, entry in enumerate(reading.legend)]
     add(parts + labels)
     add([(line.text, f"text-{place}") for place, line in enumerate(reading.text)])
-    add([(_BRACKETS.sub(" ", label), region) for label, region in parts])
+    add([(BRACKETS.sub(" ", label), region) for label, region in parts])
     return names
 
 

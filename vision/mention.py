@@ -4,7 +4,11 @@ import re
 from dataclasses import dataclass
 
 WORD = re.compile(r"[^\W_]+")
-_EMPHASIS = re.compile(r"\*\*(?P<bold>[^*\n]+)\*\*|__(?P<strong>[^_\n]+)__|(?P<ticks>`+)(?P<code>[^`\n]+)(?P=ticks)")
+BRACKETS = re.compile(r"[(\[].*?[)\]]")
+"""What a name may be shortened by."""
+_EMPHASIS = re.compile(
+    r"\*\*(?P<bold>(?:\\.|[^*\\\n])+)\*\*|__(?P<strong>(?:\\.|[^_\\\n])+)__|(?P<ticks>`+)(?P<code>[^`\n]+)(?P=ticks)"
+)
 
 
 @dataclass(frozen=True)

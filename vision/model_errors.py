@@ -65,10 +65,10 @@ def unavailable(error: Exception, place: Place, silence: float) -> ModelUnavaila
 
 def _sentence(error: Exception, place: Place, silence: float) -> str:
     unreached = isinstance(error, failures.ModelConnectionError) and error.phase in ("connect", "pool")
-    redirected = isinstance(error, failures.ModelHTTPError) and 300 <= error.status_code < 400
+    status = getattr(error.__cause__, "status_code", 0)
     if unreached and not isinstance(error, TimeoutError):
         sentence = _UNREACHED
-    elif redirected:
+    elif 300 <= status < 400:
         sentence = _REDIRECTED
     else:
         sentence = next((words for kind, words in _SENTENCES if isinstance(error, kind)), _OTHERWISE)

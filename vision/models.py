@@ -10,10 +10,27 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
 
 import httpx2
 from pydantic_ai import exceptions as failures
+from pydantic_ai.direct import model_request_stream
+from pydantic_ai.messages import (
+    BinaryContent,
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    ModelResponseStreamEvent,
+    PartDeltaEvent,
+    PartStartEvent,
+    SystemPromptPart,
+    TextPart,
+    TextPartDelta,
+    UserContent,
+    UserPromptPart,
+)
+from pydantic_ai.models import Model
+from pydantic_ai.settings import ModelSettings
+from pydantic_ai.usage import RequestUsage
 
 from lakehouse.errors import LakehouseError
 from metrics.price_list import NoPrice
@@ -27,10 +44,6 @@ from vision.model_prices import cost_of
 from vision.providers import Place, connected, http_client, place_of
 from vision.reading import Reading
 
-if TYPE_CHECKING:
-    from pydantic_ai.messages import ModelMessage, ModelResponseStreamEvent
-    from pydantic_ai.usage import RequestUsage
-
 _LOG = logging.getLogger(__name__)
 _SIDES = (2048, 1400, 1000)
 """Longest sides in pixels that an image is sent with: the largest that stays below `_MOST_BYTES`."""
@@ -41,6 +54,7 @@ _MOST_TOKENS = 8_000
 """Of an answer, what the model thinks before it included."""
 _MOST_LETTERS = 40_000
 """A server that does not keep to the tokens is stopped here."""
+_CUT_OFF = "\n\n> The model's limit for one answer was reached here."
 _LOOK_SECONDS = 0.1
 """How often a waiting question looks whether it was cancelled."""
 _FAILURES = (failures.AgentRunError, failures.UserError, httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError)
@@ -65,7 +79,9 @@ def ask_model(
     messages = conversation(image, reading, question, earlier)
     started = time.monotonic()
     pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    work = _stream(place, messages, settings.vision_timeout_seconds, pieces.put)
+    client = http_client(place, settings.vision_timeout_seconds)
+    # The provider's client is loaded here, as that takes seconds and would hold up the answers of everybody else.
+    work = _stream(connected(place, client), client, place, messages, settings.vision_timeout_seconds, pieces.put)
     future = asyncio.run_coroutine_threadsafe(work, _event_loop())
     future.add_done_callback(lambda _: pieces.put(None))
     try:
@@ -78,22 +94,11 @@ def ask_model(
     yield _usage(settings, model, time.monotonic() - started, used)
 
 
-def conversation(image: bytes, reading: Reading, question: str, earlier: Sequence[Turn]) -> list["ModelMessage"]:
+def conversation(image: bytes, reading: Reading, question: str, earlier: Sequence[Turn]) -> list[ModelMessage]:
     """What is sent: how to answer, then the image and its reading, the last turns, and the question.
 
     Raises: ImageRefused.
     """
-    from pydantic_ai.messages import (
-        BinaryContent,
-        ModelMessage,
-        ModelRequest,
-        ModelResponse,
-        SystemPromptPart,
-        TextPart,
-        UserContent,
-        UserPromptPart,
-    )
-
     fence = new_fence()
     data, media_type = _sent_image(image)
     turns = list(earlier)[-_EARLIER_TURNS:]
@@ -142,18 +147,19 @@ def _arriving(pieces: "queue.SimpleQueue[str | None]", cancelled: Callable[[], b
 
 
 async def _stream(
-    place: Place, messages: list["ModelMessage"], silence: float, put: Callable[[str], None]
-) -> "RequestUsage":
-    """Send the messages and put each piece of the answer. Raises: ModelUnavailable."""
-    from pydantic_ai.direct import model_request_stream
-    from pydantic_ai.settings import ModelSettings
-
+    model: Model,
+    client: httpx2.AsyncClient,
+    place: Place,
+    messages: list[ModelMessage],
+    silence: float,
+    put: Callable[[str], None],
+) -> RequestUsage:
+    """Send the messages and put each piece of the answer; closes the client. Raises: ModelUnavailable."""
     letters = 0
     loop = asyncio.get_running_loop()
     limits = ModelSettings(max_tokens=_MOST_TOKENS)
     try:
-        async with asyncio.timeout(silence) as deadline, http_client(place, silence) as client:
-            model = connected(place, client)
+        async with client, asyncio.timeout(silence) as deadline:
             async with model_request_stream(model, messages, model_settings=limits, instrument=False) as answer:
                 async for event in answer:
                     deadline.reschedule(loop.time() + silence)
@@ -162,6 +168,8 @@ async def _stream(
                         put(text)
                     if letters > _MOST_LETTERS:
                         raise ModelUnavailable(f"{place.model} came to no end and was stopped.")
+            if answer.get().finish_reason == "length":
+                put(_CUT_OFF)
             used = answer.usage
     except _FAILURES as error:
         # Without its cause: a traceback in a log would show what the provider's error holds.
@@ -171,10 +179,8 @@ async def _stream(
     return used
 
 
-def _text_of(event: "ModelResponseStreamEvent") -> str:
+def _text_of(event: ModelResponseStreamEvent) -> str:
     """The text that an event brings; what a model thinks is left out."""
-    from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
-
     if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart):
         return event.part.content
     if isinstance(event, PartDeltaEvent) and isinstance(event.delta, TextPartDelta):
@@ -182,7 +188,7 @@ def _text_of(event: "ModelResponseStreamEvent") -> str:
     return ""
 
 
-def _usage(settings: Settings, model: str, seconds: float, used: "RequestUsage") -> Usage:
+def _usage(settings: Settings, model: str, seconds: float, used: RequestUsage) -> Usage:
     if not used.input_tokens and not used.output_tokens:
         return Usage(model, seconds)
     cost = None

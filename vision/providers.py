@@ -63,6 +63,8 @@ def place_of(settings: Settings, model: str) -> Place:
     if not address:
         raise ModelUnavailable(f"There is no address for {model}: set LAKEHELM_{address_setting}.")
     key = SecretStr(key.get_secret_value().strip())
+    if not all("!" <= sign <= "~" for sign in key.get_secret_value()):
+        raise ModelUnavailable(f"LAKEHELM_{key_setting} holds signs that no key has, such as a space: set it again.")
     if not key.get_secret_value() and provider != "server":
         raise ModelUnavailable(f"There is no key for {model}: set LAKEHELM_{key_setting}.")
     return Place(

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
-from vision.mention import WORD, Mention, compact, emphasised
+from vision.mention import BRACKETS, WORD, Mention, compact, emphasised
 from vision.reading import Reading
 
 _DESCRIBING_WORDS = """
@@ -136,6 +136,7 @@ def _read_names(reading: Reading) -> list[str]:
     names += [entry.label for entry in reading.legend]
     names += [connection.label for connection in reading.connections if connection.label]
     names += [line.text for line in reading.text]
+    names += [BRACKETS.sub(" ", name) for name in names if BRACKETS.search(name)]
     return [*dict.fromkeys(names), *(f"step {step.number}" for step in reading.steps)]
 
 

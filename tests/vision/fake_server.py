@@ -31,6 +31,7 @@ BEHAVIOURS = {
     "endless": "never comes to an end",
     "cut": "hangs up in the middle of the answer",
     "empty": "answers with nothing",
+    "wordy": "the answer of looker, which its limit of tokens then ends",
     "garbage": "sends what is no answer of this protocol",
     "busy": "429, always",
     "busy-once": "429, then the answer of looker",
@@ -175,7 +176,7 @@ class Handler(BaseHTTPRequestHandler):
             if seen.model == "slow":
                 self.fake.ended.wait(self.fake.pause)
             self.event(seen, {"content": word})
-        self.event(seen, {}, finish="stop")
+        self.event(seen, {}, finish="length" if seen.model == "wordy" else "stop")
         if seen.model != "uncounted":
             self.event(seen, None, usage={"prompt_tokens": 1200, "completion_tokens": 40, "total_tokens": 1240})
         self.chunk("data: [DONE]\n\n")
