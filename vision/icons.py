@@ -1,0 +1,89 @@
+"""Icons of a diagram: compact drawings that are neither text nor boxes nor lines."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.boxes import area, around, gap_across, gap_down, grown, height, share_within, width
+from vision.found import Badge, Icon, Line, Picture, Shape
+from vision.reading import Box
+
+_INK = 24
+"""Levels of 255 (of the channel where it is largest) by which a drawing differs from what it stands on."""
+_SMALLEST, _LARGEST = 20, 300  # pixels of a side of an icon
+_STROKES_APART = 11  # pixels between the strokes of one icon that are filled
+_LINE = 15  # pixels: what is thinner after that is a line or the head of an arrow
+_BORDER = 5  # pixels at both sides of a shape's box in which its border may lie
+_PAGE = 8  # the background is looked for in a picture so many times smaller
+
+
+def find_icons(picture: Picture, lines: Sequence[Line], shapes: Sequence[Shape], badges: Sequence[Badge]) -> list[Icon]:
+    """The icons of a picture, from top to bottom. One inside a shape counts; a shape that holds text does not."""
+    ink = _ink(picture.pixels, shapes)
+    for box in [line.box for line in lines] + [grown(badge.box, 3) for badge in badges]:
+        _erase(ink, box)
+    for shape in shapes:
+        _erase_border(ink, shape.box)
+    closed = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((_STROKES_APART, _STROKES_APART), np.uint8))
+    blobs = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((_LINE, _LINE), np.uint8))
+    _, _, statistics, _ = cv2.connectedComponentsWithStats(blobs, connectivity=8)
+    boxes = [(left, top, left + across, top + down) for left, top, across, down, _ in statistics[1:].tolist()]
+    found = [box for box in _merged(boxes) if _is_icon(box, lines)]
+    return [Icon(box) for box in sorted(found, key=lambda box: (box[1], box[0]))]
+
+
+def _ink(pixels: NDArray[np.uint8], shapes: Sequence[Shape]) -> NDArray[np.uint8]:
+    """[height, width], 1 where something is drawn on the page or on the inside of a shape."""
+    down, across = pixels.shape[:2]
+    small = cv2.resize(pixels, (max(1, across // _PAGE), max(1, down // _PAGE)), interpolation=cv2.INTER_AREA)
+    page = cv2.resize(cv2.medianBlur(small, 31), (across, down), interpolation=cv2.INTER_LINEAR)
+    for shape in sorted(shapes, key=lambda each: -area(each.box)):
+        left, top, right, bottom = shape.box
+        left, top = max(0, left), max(0, top)
+        inside = pixels[top:bottom, left:right]
+        if inside.size == 0:
+            continue
+        sample = inside[:: 1 + inside.shape[0] // 60, :: 1 + inside.shape[1] // 60].reshape(-1, 3)
+        page[top:bottom, left:right] = np.median(sample, axis=0)
+    difference = np.max(cv2.absdiff(pixels, page), axis=2)
+    ink: NDArray[np.uint8] = (difference >= _INK).astype(np.uint8)
+    return ink
+
+
+def _erase(ink: NDArray[np.uint8], box: Box) -> None:
+    left, top, right, bottom = box
+    ink[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = 0
+
+
+def _erase_border(ink: NDArray[np.uint8], box: Box) -> None:
+    left, top, right, bottom = box
+    for side in (
+        (left - _BORDER, top - _BORDER, left + _BORDER, bottom + _BORDER),
+        (right - _BORDER, top - _BORDER, right + _BORDER, bottom + _BORDER),
+        (left - _BORDER, top - _BORDER, right + _BORDER, top + _BORDER),
+        (left - _BORDER, bottom - _BORDER, right + _BORDER, bottom + _BORDER),
+    ):
+        _erase(ink, side)
+
+
+def _merged(boxes: Sequence[Box]) -> list[Box]:
+    """Boxes that touch or overlap as one."""
+    merged: list[Box] = []
+    for box in boxes:
+        while True:
+            near = [other for other in merged if gap_across(box, other) <= 4 and gap_down(box, other) <= 4]
+            if not near:
+                break
+            merged = [other for other in merged if other not in near]
+            box = around([box, *near])
+        merged.append(box)
+    return merged
+
+
+def _is_icon(box: Box, lines: Sequence[Line]) -> bool:
+    across, down = width(box), height(box)
+    if min(across, down) < _SMALLEST or max(across, down) > _LARGEST or not 0.3 < across / down < 3.3:
+        return False
+    return not any(share_within(line.box, box) > 0.8 and area(line.box) > 0.25 * area(box) for line in lines)

@@ -1,0 +1,84 @@
+"""Lines of text that are one name or one phrase: what stands on one row, and rows that follow each other closely."""
+
+import re
+from collections.abc import Sequence
+
+from vision.boxes import area, around, gap_across, gap_down, height, middle, share_within, width
+from vision.found import Icon, Label, Line, Shape
+from vision.reading import Box
+
+_LIST_ITEM = re.compile(r"^\s*[•●▪◦○·–\-—»]\s*")
+
+
+def group_lines(lines: Sequence[Line], shapes: Sequence[Shape], icons: Sequence[Icon]) -> list[Label]:
+    """The lines as labels, from top to bottom. Lines in different shapes are never one label."""
+    homes = [innermost(line.box, shapes) for line in lines]
+    groups: list[list[Line]] = []
+    for home in range(-1, len(shapes)):
+        own = [line for line, its in zip(lines, homes, strict=True) if its == home]
+        groups += _stacked(_rows(own, icons), icons)
+    labels = [_label(group) for group in groups]
+    return sorted((label for label in labels if label.text), key=lambda label: (label.box[1], label.box[0]))
+
+
+def innermost(box: Box, shapes: Sequence[Shape]) -> int:
+    """The index of the smallest shape that a box lies in, -1 for none."""
+    around_it = [index for index, shape in enumerate(shapes) if share_within(box, shape.box) > 0.8]
+    return min(around_it, key=lambda index: area(shapes[index].box), default=-1)
+
+
+def _label(lines: Sequence[Line]) -> Label:
+    text = " ".join(line.text.strip() for line in lines)
+    return Label(_LIST_ITEM.sub("", text).strip(), around(line.box for line in lines), tuple(lines))
+
+
+def _rows(lines: Sequence[Line], icons: Sequence[Icon]) -> list[list[Line]]:
+    """Lines that stand side by side, closer than words would be apart, as one row."""
+    rows: list[list[Line]] = []
+    for line in sorted(lines, key=lambda each: each.box[0]):
+        for row in rows:
+            last = row[-1].box
+            size = min(height(last), height(line.box))
+            level = -gap_down(last, line.box) > 0.6 * size and max(height(last), height(line.box)) < 1.5 * size
+            if level and -0.5 * size < gap_across(last, line.box) < 0.5 * size:
+                row.append(line)
+                break
+        else:
+            rows.append([line])
+    return rows
+
+
+def _stacked(rows: Sequence[list[Line]], icons: Sequence[Icon]) -> list[list[Line]]:
+    """Rows one under the other that are one text."""
+    groups: list[list[list[Line]]] = []
+    for row in sorted(rows, key=lambda each: around(line.box for line in each)[1]):
+        box = around(line.box for line in row)
+        above = [group for group in groups if _continues(group, row, box)]
+        if above:
+            max(above, key=lambda group: _bottom(group)).append(row)
+        else:
+            groups.append([row])
+    return [[line for row in group for line in row] for group in groups]
+
+
+def _bottom(group: Sequence[Sequence[Line]]) -> int:
+    return max(line.box[3] for line in group[-1])
+
+
+def _continues(group: Sequence[Sequence[Line]], row: Sequence[Line], box: Box) -> bool:
+    """Whether a row is the next of a text: close under its last row, of its size, and aligned with it."""
+    last = around(line.box for line in group[-1])
+    size = min(_letters(group[-1]), _letters(row))
+    if max(_letters(group[-1]), _letters(row)) > 1.45 * size or _LIST_ITEM.match(row[0].text):
+        return False
+    if not -0.6 * size < gap_down(last, box) < 0.55 * size or box[1] <= last[1]:
+        return False
+    if gap_across(last, box) > -0.5 * min(width(last), width(box)):
+        return False
+    centred = abs(middle(last)[0] - middle(box)[0]) < max(0.6 * size, 0.08 * max(width(last), width(box)))
+    return centred or abs(last[0] - box[0]) < 0.9 * size or abs(last[2] - box[2]) < 0.5 * size
+
+
+def _letters(row: Sequence[Line]) -> float:
+    """The height of a row's letters in pixels."""
+    return sum(height(line.box) for line in row) / len(row)

@@ -1,0 +1,175 @@
+"""The named parts of a diagram: boxes and icons with their names, and the regions that hold them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from vision.boxes import area, around, height, share_within
+from vision.captions import is_below, match_captions
+from vision.found import Icon, Label, Part, Parts, Shape
+from vision.reading import Box
+from vision.titles import best_title
+
+_WORD = re.compile(r"[^\W_]")
+_NEAR = 12  # pixels by which the sides of a region and of its title bar may differ
+
+
+@dataclass
+class _Region:
+    """A shape with what lies in it and in none of the shapes in it. `parent` and `children` are indexes of regions."""
+
+    box: Box
+    parent: int | None = None
+    children: list[int] = field(default_factory=list)
+    labels: list[Label] = field(default_factory=list)
+    icons: list[Icon] = field(default_factory=list)
+    title: Label | None = None
+    bar_of: int | None = None
+    """The region whose title bar this one is."""
+
+
+def name_parts(labels: Sequence[Label], shapes: Sequence[Shape], icons: Sequence[Icon]) -> Parts:
+    """Components, containers and what is in what; loose are the labels that name nothing.
+
+    A container is a region with a title that holds other named things; its parts point to it with `within`.
+    """
+    regions = _regions(labels, shapes, icons)
+    _find_title_bars(regions)
+    components: list[Part] = []
+    containers: list[Part] = []
+    used: list[Label] = []
+    for index, region in enumerate(regions):
+        if region.bar_of is not None:
+            continue
+        if _holds_parts(index, regions):
+            title = region.title or best_title(region.box, region.labels, region.icons)
+            if title:
+                region.title = title
+                used.append(title)
+                containers.append(Part(f"k{len(containers) + 1}", title.text, region.box))
+        elif region.labels:
+            name = _name_of_box(region)
+            used.append(name)
+            components.append(Part("", name.text, region.box))
+    for region in [*regions, _outside(labels, shapes, icons)]:
+        if region.labels and region.bar_of is None and (region not in regions or _is_open(region, regions)):
+            for label, box in _captioned(region, used, components):
+                used.append(label)
+                components.append(Part("", label.text, box))
+    used += [label for region in regions if region.bar_of is not None for label in region.labels]
+    loose = tuple(label for label in labels if not any(label is other for other in used))
+    return _placed(components, containers, loose)
+
+
+def _regions(labels: Sequence[Label], shapes: Sequence[Shape], icons: Sequence[Icon]) -> list[_Region]:
+    """The shapes, largest first, each with its own labels and icons."""
+    regions = [_Region(shape.box) for shape in sorted(shapes, key=lambda shape: -area(shape.box))]
+    for index, region in enumerate(regions):
+        region.parent = _innermost(region.box, regions[:index])
+        if region.parent is not None:
+            regions[region.parent].children.append(index)
+    for label in labels:
+        home = _innermost(label.box, regions)
+        if home is not None and _WORD.search(label.text):
+            regions[home].labels.append(label)
+    for icon in icons:
+        home = _innermost(icon.box, regions)
+        if home is not None:
+            regions[home].icons.append(icon)
+    return regions
+
+
+def _outside(labels: Sequence[Label], shapes: Sequence[Shape], icons: Sequence[Icon]) -> _Region:
+    """What lies in no shape."""
+    regions = [_Region(shape.box) for shape in shapes]
+    page = _Region((0, 0, 0, 0))
+    page.labels = [each for each in labels if _innermost(each.box, regions) is None and _WORD.search(each.text)]
+    page.icons = [each for each in icons if _innermost(each.box, regions) is None]
+    return page
+
+
+def _innermost(box: Box, regions: Sequence[_Region]) -> int | None:
+    holding = [index for index, region in enumerate(regions) if share_within(box, region.box) > 0.8]
+    return min(holding, key=lambda index: area(regions[index].box), default=None)
+
+
+def _find_title_bars(regions: list[_Region]) -> None:
+    """Flat boxes as wide as a region at its upper end become its title, and part of it."""
+    for index, bar in enumerate(regions):
+        if bar.children or len(bar.labels) != 1:
+            continue
+        for number, region in enumerate(regions):
+            if number == index or region.title or (not region.children and len(region.labels) < 2):
+                continue
+            same_width = abs(bar.box[0] - region.box[0]) < _NEAR and abs(bar.box[2] - region.box[2]) < _NEAR
+            at_top = abs(bar.box[3] - region.box[1]) < _NEAR or abs(bar.box[1] - region.box[1]) < _NEAR
+            if same_width and at_top and height(bar.box) < 0.4 * height(region.box):
+                region.title, bar.bar_of = bar.labels[0], number
+                region.box = around([region.box, bar.box])
+                if index in region.children:
+                    region.children.remove(index)
+                break
+
+
+def _holds_parts(index: int, regions: Sequence[_Region]) -> bool:
+    """Whether a region holds named things, rather than being one."""
+    region = regions[index]
+    if any(_is_named(child, regions) for child in region.children):
+        return True
+    if region.title:
+        return True
+    return _is_open(region, regions)
+
+
+def _is_named(index: int, regions: Sequence[_Region]) -> bool:
+    region = regions[index]
+    return bool(region.labels) or any(_is_named(child, regions) for child in region.children)
+
+
+def _is_open(region: _Region, regions: Sequence[_Region]) -> bool:
+    """Whether the labels in a region may be captions of icons in it, rather than texts of one box."""
+    if region.children or region.title:
+        return True
+    captions = match_captions(region.labels, region.icons)
+    below = [label for label in captions if is_below(region.labels[label], region.icons[captions[label]].box)]
+    if len(below) >= 2:
+        return True
+    if len(region.labels) < 2 or not below:
+        return False
+    caption = region.labels[below[0]]
+    others = [label for label in region.labels if label is not caption]
+    largest = max(height(label.lines[0].box) for label in others)
+    return height(caption.lines[0].box) > 0.8 * largest and height(region.box) > 6 * largest
+
+
+def _name_of_box(region: _Region) -> Label:
+    """The name of a box: its first text, unless another one is clearly larger."""
+    largest = max(height(label.lines[0].box) for label in region.labels)
+    return next(label for label in region.labels if height(label.lines[0].box) > 0.7 * largest)
+
+
+def _captioned(region: _Region, used: Sequence[Label], components: list[Part]) -> list[tuple[Label, Box]]:
+    """The labels of a region that name an icon, with the box of both."""
+    free = [label for label in region.labels if not any(label is other for other in used)]
+    matched = match_captions(free, region.icons)
+    return [(free[number], around([free[number].box, region.icons[icon].box])) for number, icon in matched.items()]
+
+
+def _placed(components: Sequence[Part], containers: Sequence[Part], loose: tuple[Label, ...]) -> Parts:
+    """Parts with their ids, in reading order, and with the container that each lies in."""
+    in_order = sorted(components, key=lambda part: (part.box[1] // 40, part.box[0]))
+    nested = [replace(each, within=_container_of(each, containers)) for each in containers]
+    named = [
+        replace(part, id=f"c{number}", within=_container_of(part, containers))
+        for number, part in enumerate(in_order, start=1)
+    ]
+    return Parts(tuple(named), tuple(nested), loose)
+
+
+def _container_of(part: Part, containers: Sequence[Part]) -> str | None:
+    holding = [
+        each
+        for each in containers
+        if each.id != part.id and area(each.box) > area(part.box) and share_within(part.box, each.box) > 0.8
+    ]
+    return min(holding, key=lambda each: area(each.box)).id if holding else None
