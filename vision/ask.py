@@ -35,7 +35,7 @@ def ask(
             f"{answerer!r} is not one of the models that may be asked; they are named in LAKEHELM_VISION_MODELS."
         )
     if answerer == EMBEDDED:
-        return without_links(_embedded(reading, question, earlier, cancelled))
+        return _embedded(reading, question, earlier, cancelled)
     # Imported here: the clients of the providers take seconds to load, and the embedded reader needs none of them.
     from vision.models import ask_model
 

@@ -10,7 +10,7 @@ import secrets
 import unicodedata
 from typing import Any
 
-from vision.reading import Reading, Text
+from vision.reading import Box, Reading, Text
 
 MOST_ENTRIES = 250
 """Entries of one kind that are given. A diagram with more is not read better for a longer list."""
@@ -48,9 +48,10 @@ _ORDERS = re.compile(
             r"youarenow|fromnowonyou|youmust(?:now|only|always|never|say|answer|reply|respond|output|follow)",
             r"(?:actas|pretend)(?:if|to|tobe|you)|roleplayas",
             r"newinstructions?(?:foryou|fortheassistant|fromthe)|(?:important)?instructionsfor(?:the)?(?:ai|assistant|model|llm)",
-            r"(?:reveal|print|show|repeat|output|leak|send|tell)(?:me|us)?(?:the|your|all)*"
+            r"(?:reveal|leak|print|repeat|showme|showus|tellme|tellus|sendme|sendus|output)(?:the|your|all)*"
             r"(?:system)?(?:prompt|instructions|apikey|password|secretkey|secrets|credentials)",
-            r"(?:reply|respond|answer|output|say|write)(?:only|just|exactly|nothingbut|withonly|with(?:the)?(?:word|text))",
+            r"(?:show|tell|send)your(?:system)?(?:prompt|instructions|apikey|password|secret|credentials)",
+            r"(?:reply|respond|answer|say)(?:only|just|exactly|nothingbut|withonly|with(?:the)?(?:word|text))",
             r"insteadof(?:answering|explaining|thequestion)|(?:ai|llm|language)(?:model|assistant)s?(?:must|should|shall|please)",
             r"dear(?:ai|assistant|model|chatbot|llm|gpt|claude|gemini)|attention(?:ai|llm|assistant|model)",
             r"ignorier(?:e|t|en)(?:sie)?(?:alle|die|diese|deine|ihre|vorherigen|bisherigen)+.{0,12}(?:anweisung|vorgabe|regel)",
@@ -101,13 +102,15 @@ def as_data(reading: Reading, fence: str) -> str:
 def instructions_on_image(reading: Reading) -> list[Text]:
     """The lines of text that read like orders to a model, in the order of the reading.
 
-    A sentence may run over up to three lines; then each of them is given. What is missed here is still data to the
+    A sentence may run over up to three lines, one below the other; then each of them is given. What is missed here is still data to the
     model; what is found is shown to the person who asks.
     """
     lines = [_letters(line.text) for line in reading.text]
     found: set[int] = set()
     for first in range(len(lines)):
         for last in range(first, min(first + _LINES_OF_AN_ORDER, len(lines))):
+            if last > first and not _goes_on(reading.text[last - 1].box, reading.text[last].box):
+                break
             if found.isdisjoint(range(first, last + 1)) and _ORDERS.search("".join(lines[first : last + 1])):
                 # The shortest run that ends here may begin later.
                 while first < last and _ORDERS.search("".join(lines[first + 1 : last + 1])):
@@ -115,6 +118,14 @@ def instructions_on_image(reading: Reading) -> list[Text]:
                 found.update(range(first, last + 1))
                 break
     return [reading.text[place] for place in sorted(found)]
+
+
+def _goes_on(upper: Box, lower: Box) -> bool:
+    """Whether a line may go on in another one: it stands right below, or beside it."""
+    height = max(upper[3] - upper[1], lower[3] - lower[1])
+    below = lower[1] - upper[3] <= 1.5 * height and lower[0] <= upper[2] and upper[0] <= lower[2]
+    beside = abs(lower[1] - upper[1]) <= 0.5 * height and 0 <= lower[0] - upper[2] <= 2 * height
+    return (below and lower[1] >= upper[1]) or beside
 
 
 def _part(label: str, inside: str | None) -> dict[str, str]:
