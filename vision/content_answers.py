@@ -1,0 +1,286 @@
+"""Answers about what there is: what is inside what, where a part is, whether there is one, how many, and which."""
+
+import re
+from collections.abc import Sequence
+
+from vision.emphasis import all_named, named
+from vision.flow_answers import NO_ARROW, told
+from vision.flow_questions import flow_of
+from vision.glossary import is_kind_of, technologies_in
+from vision.graph import Diagram, shortest_way
+from vision.names import Named, partly_named
+from vision.question_words import FUNCTION_WORDS, GENERIC, NUMBERS, SERVICE_NOUNS
+from vision.questions import Question
+from vision.step_answers import in_order
+from vision.things import Thing, best_kind, things_of
+from vision.wording import FORM, SYNONYM, alike, counted, stem, words_of
+
+NOT_READ = "No such text was read on the image."
+_LONGEST_LIST = 24
+_OUTER_TEXT = """
+container containers environment environments stage stages phase phases group groups layer layers zone zones region
+regions area areas section sections cluster clusters boundary boundaries
+"""
+_OUTER_NOUNS = frozenset(_OUTER_TEXT.split())
+_WORD_OF = {number: word for word, number in reversed(NUMBERS.items()) if not word.endswith(("th", "st", "nd", "rd"))}
+
+
+def inside_answer(question: Question, diagram: Diagram) -> str:
+    """What a container holds; of a kind, if the question asks for one."""
+    sentences: list[str] = []
+    containers = [part for one in question.named for part in one.parts if diagram.is_container(part)]
+    for container in containers:
+        direct, everything = diagram.members(container), diagram.within(container)
+        wanted = _of_kind(question.asked, everything, diagram)
+        if wanted:
+            sentences.append(f"In {named(diagram.label(container))}: {all_named(diagram.labels(wanted))}.")
+            continue
+        if not direct:
+            continue
+        text = f"In {named(diagram.label(container))}: {all_named(diagram.labels(direct))}"
+        nested = [part for part in direct if diagram.is_container(part) and diagram.members(part)]
+        text += "".join(
+            f"; in {named(diagram.label(part))}: {all_named(diagram.labels(diagram.members(part)))}" for part in nested
+        )
+        sentences.append(f"{text}.")
+    if sentences:
+        return " ".join(sentences)
+    names = all_named(dict.fromkeys(diagram.labels(containers)))
+    return f"Nothing could be read inside {names}." if containers else NOT_READ
+
+
+def _of_kind(asked: Sequence[str], parts: Sequence[str], diagram: Diagram) -> list[str]:
+    """Of parts those in whose names the noun stands that is asked for; none where that says no kind."""
+    telling = [word for word in asked if word not in GENERIC and word not in SERVICE_NOUNS]
+    if not telling:
+        return []
+    return [
+        part
+        for part in parts
+        if any(alike(telling[-1], own) >= SYNONYM for own in words_of(diagram.label(part)))
+        or is_kind_of(diagram.label(part), " ".join(telling))
+    ]
+
+
+def container_answer(question: Question, diagram: Diagram) -> str | None:
+    """In which container a part is; None if the question names none."""
+    parts = [part for one in question.named for part in one.parts]
+    if not parts:
+        return None
+    sentences = []
+    for part in parts:
+        around = diagram.around(part)
+        if around:
+            outer = " in ".join(named(diagram.label(container)) for container in around)
+            sentences.append(f"{named(diagram.label(part))} is in {outer}.")
+    if sentences:
+        return " ".join(dict.fromkeys(sentences))
+    name = all_named(dict.fromkeys(diagram.labels(parts)))
+    return f"{name} was read {_side(parts[0], diagram)} of the image, in no container."
+
+
+def _side(part: str, diagram: Diagram) -> str:
+    left, top, right, bottom = diagram.parts[part].box
+    across = (left + right) / 2 / max(1, diagram.reading.width)
+    down = (top + bottom) / 2 / max(1, diagram.reading.height)
+    rows = "top" if down < 0.36 else "bottom" if down > 0.64 else ""
+    columns = "left" if across < 0.36 else "right" if across > 0.64 else ""
+    return f"at the {' '.join(side for side in (rows, columns) if side) or 'centre'}"
+
+
+def presence_answer(question: Question, diagram: Diagram) -> str:
+    """Whether something was read, or whether two parts are related as the question says."""
+    parts = [one for one in question.named if one.parts]
+    if len(parts) >= 2:
+        return _related(question, parts, diagram)
+    subject = _of_subject(question)
+    if subject and subject.coverage >= 0.99 and not question.unknown:
+        if question.verb is not None and subject.parts and question.verb >= subject.end:
+            return _described_yes(subject, diagram)
+        return f"Yes: {_where_named(subject.things, diagram)}"
+    wanted = _wanted_phrase(question)
+    kinds = [thing for thing in things_of(diagram) if is_kind_of(thing.label, wanted)]
+    if kinds:
+        return f"Yes: {_where_named(best_kind(kinds), diagram)}"
+    if subject and subject.coverage < 0.99 and not question.unknown:
+        near = all_named(dict.fromkeys(thing.label for thing in subject.things))
+        return f"No: exactly such a text was not read on the image. Near to it: {near}."
+    return f"No. {NOT_READ}"
+
+
+def _described_yes(subject: Named, diagram: Diagram) -> str:
+    return f"Yes: {_where_named(subject.things, diagram)}"
+
+
+def _of_subject(question: Question) -> Named | None:
+    return max(question.named, key=lambda one: one.coverage, default=None)
+
+
+def _wanted_phrase(question: Question) -> str:
+    """The noun phrase of a question that asks whether there is something."""
+    words = [
+        word.text for at, word in enumerate(question.words) if word.text not in FUNCTION_WORDS and at != question.verb
+    ]
+    return " ".join(words)
+
+
+def _where_named(things: Sequence[Thing], diagram: Diagram) -> str:
+    """Names with where they stand."""
+    parts = [part for thing in things for part in thing.parts]
+    if not parts:
+        return f"{all_named(dict.fromkeys(thing.label for thing in things))}."
+    texts = []
+    for part in parts:
+        around = diagram.around(part)
+        outer = f" in {named(diagram.label(around[0]))}" if around else ""
+        texts.append(f"{named(diagram.label(part))}{outer}")
+    return f"{', '.join(dict.fromkeys(texts))}."
+
+
+def _related(question: Question, parts: Sequence[Named], diagram: Diagram) -> str:
+    """Yes or no: whether one part is in another, or whether an arrow leads from one to the other."""
+    some, others = parts[0].parts, parts[1].parts
+    asks_inside = re.search(
+        r"\b(?:in|inside|within|part of|belongs? to|contains?|includes?|have|has)\b", question.pattern
+    )
+    if asks_inside and any(diagram.is_container(part) for part in (*some, *others)):
+        holds = [(inner, outer) for inner in some for outer in others if outer in diagram.around(inner)]
+        holds += [(inner, outer) for inner in others for outer in some if outer in diagram.around(inner)]
+        if holds:
+            return f"Yes: {named(diagram.label(holds[0][0]))} is in {named(diagram.label(holds[0][1]))}."
+        if question.verb is None:
+            return f"No: {container_answer(question, diagram)}"
+    flow = flow_of(question, diagram)
+    from_some = {part for one in some for part in diagram.family(one)}
+    from_others = {part for one in others for part in diagram.family(one)}
+    forth = [one for one in diagram.arrows if one.source in from_some and one.target in from_others]
+    back = [one for one in diagram.arrows if one.source in from_others and one.target in from_some]
+    wanted, opposite = (back, forth) if flow and flow.direction == "in" else (forth, back)
+    if wanted or (flow and (flow.direction == "both" or flow.sense in ("read", "use")) and opposite):
+        return f"Yes. {told(wanted or opposite, diagram)}"
+    if opposite:
+        return f"No such arrow was read. {told(opposite, diagram)}"
+    way = shortest_way(diagram, some, others)
+    if way:
+        names = " → ".join(named(name) for name in diagram.labels(way))
+        return f"No, not directly; along the arrows read: {names}."
+    between = f"{all_named(dict.fromkeys(diagram.labels(some)))} and {all_named(dict.fromkeys(diagram.labels(others)))}"
+    return f"No arrow between {between} could be read with confidence."
+
+
+def count_answer(question: Question, diagram: Diagram) -> str:
+    """How many there are of what is asked for, with their names."""
+    reading = diagram.reading
+    asked = question.asked
+    noun = asked[-1] if asked else ""
+    inner = [part for one in question.named for part in one.parts if diagram.is_container(part)]
+    if noun.startswith("step"):
+        numbers = [step.number for step in in_order(reading.steps)]
+        return f"{_number(len(numbers))} numbered steps were read{': ' + ', '.join(numbers) if numbers else ''}."
+    if noun.startswith(("arrow", "connection", "line")) and not question.named:
+        stated = len(diagram.arrows) + len(diagram.joined)
+        return f"{_number(stated)} could be read with confidence, {len(diagram.unsure)} more without it."
+    pool = [part for container in inner for part in diagram.within(container)] or list(diagram.parts)
+    wanted = _of_kind(asked, pool, diagram)
+    if not wanted and not inner:
+        things = [thing for one in question.named for thing in one.things if thing.parts]
+        wanted = [part for thing in things for part in thing.parts]
+    telling = [word for word in asked if word not in GENERIC and word not in SERVICE_NOUNS]
+    if not wanted and noun in _OUTER_NOUNS:
+        wanted = [part for part in pool if diagram.is_container(part)]
+    elif not wanted and not telling:
+        wanted = [
+            part for part in (diagram.members(inner[0]) if inner else pool) if inner or not diagram.is_container(part)
+        ]
+    if not wanted:
+        written = [
+            line.text
+            for line in reading.text
+            if telling and any(alike(telling[-1], own) >= FORM for own in words_of(line.text))
+        ]
+        return (
+            f"{all_named(dict.fromkeys(written))} was read."
+            if written
+            else f"None: {NOT_READ[0].lower()}{NOT_READ[1:]}"
+        )
+    return f"{_number(len(wanted))}: {shortened(diagram.labels(wanted))}."
+
+
+def _number(number: int) -> str:
+    word = _WORD_OF.get(str(number))
+    return f"{number} ({word})" if word else str(number)
+
+
+def shortened(labels: Sequence[str]) -> str:
+    """Names in one enumeration, as many as a short answer takes."""
+    if len(labels) <= _LONGEST_LIST:
+        return all_named(labels)
+    return f"{', '.join(named(label) for label in labels[:_LONGEST_LIST])} and {len(labels) - _LONGEST_LIST} more"
+
+
+def list_answer(question: Question, diagram: Diagram) -> str:
+    """All parts of the kind that is asked for."""
+    asked = question.asked
+    telling = [word for word in asked if word not in GENERIC and word not in SERVICE_NOUNS]
+    reading = diagram.reading
+    if any(stem(word) == stem("technology") or word in {"tool", "tools", "products"} for word in asked):
+        found = [name for part in diagram.parts for name, _ in technologies_in(diagram.label(part))]
+        found += [name for line in reading.text for name, _ in technologies_in(line.text)]
+        if found:
+            return f"{shortened(list({name.casefold(): name for name in reversed(found)}.values()))}."
+    if telling:
+        wanted = _of_kind(asked, list(diagram.parts), diagram) or [
+            part for thing in partly_named(telling, things_of(diagram))[0] for part in thing.parts
+        ]
+        if wanted:
+            return f"{shortened(list(dict.fromkeys(diagram.labels(wanted))))}."
+        written = [thing.label for thing in partly_named(telling, things_of(diagram))[0]]
+        return f"{all_named(written)}." if written else NOT_READ
+    containers = [part for part in diagram.parts if diagram.is_container(part)]
+    if containers and asked and asked[-1] in _OUTER_NOUNS:
+        return f"{shortened(diagram.labels(containers))}."
+    if asked or re.search(r"\b(?:list|all|everything|name)\b", question.pattern):
+        labels = [component.label for component in reading.components]
+        return f"{counted(len(labels), 'component')}: {shortened(labels)}." if labels else NOT_READ
+    return NOT_READ
+
+
+def described(things: Sequence[Thing], diagram: Diagram) -> str:
+    """What was read about things that a question names: where they are, what they hold, their arrows, their step."""
+    sentences: list[str] = []
+    parts = [part for thing in things for part in thing.parts]
+    for part in parts[:3]:
+        around, members = diagram.around(part), diagram.members(part) if diagram.is_container(part) else []
+        text = named(diagram.label(part))
+        text += f", in {named(diagram.label(around[0]))}" if around else ""
+        text += f", holds {shortened(diagram.labels(members))}" if members else ""
+        steps = [step.number for step in diagram.reading.steps if step.component == part]
+        text += f", step {steps[0]}" if steps else ""
+        arrows = [one for one in diagram.arrows if part in (one.source, one.target)]
+        sentences.append(f"{text}.")
+        if arrows:
+            sentences.append(told(arrows[:4], diagram))
+        elif not members:
+            sentences.append(f"{NO_ARROW[0].upper()}{NO_ARROW[1:]} at it.")
+    if len(parts) > 3:
+        sentences.append(f"{len(parts) - 3} more bear such a name.")
+    for thing in things:
+        sentences += _label_told(thing, diagram)
+    return " ".join(dict.fromkeys(sentences))
+
+
+def _label_told(thing: Thing, diagram: Diagram) -> list[str]:
+    """What a text is that names no part: the label of an arrow, of a step, of the legend, or just text."""
+    reading = diagram.reading
+    if thing.kind == "connection":
+        stated = [reading.connections[at] for at in thing.places if reading.connections[at].stated]
+        known = [one for one in stated if one.source in diagram.parts and one.target in diagram.parts]
+        return [told(known, diagram)] if known else [f"{named(thing.label)} stands at a line; {NO_ARROW} there."]
+    if thing.kind == "legend":
+        return [f"{named(thing.label)} stands in the legend."]
+    if thing.kind == "step":
+        numbers = [reading.steps[at].number for at in thing.places]
+        return [f"{named(thing.label)} is step {' and '.join(numbers)}."]
+    if thing.kind == "text":
+        return [f"{named(thing.label)} was read on the image."]
+    return []

@@ -1,0 +1,302 @@
+"""Answers about arrows: what feeds, calls, reads or writes what, and by which way one part reaches another."""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from vision.emphasis import all_named, named
+from vision.flow_questions import Flow, flow_of
+from vision.graph import Diagram, shortest_way
+from vision.meanings import legend_entry, means
+from vision.question_words import FUNCTION_WORDS, GENERIC, STORES, WEAK
+from vision.questions import Question
+from vision.reading import Connection
+from vision.wording import SYNONYM, alike, counted, has_word, words_of
+
+NO_ARROW = "no arrow could be read with confidence"
+
+
+def flow_answer(question: Question, diagram: Diagram) -> str | None:
+    """The answer to a question about arrows; None if it names no part."""
+    flow = flow_of(question, diagram)
+    if flow is None:
+        return None
+    arrows = chosen_arrows(question, flow, diagram)
+    if arrows:
+        return " ".join([told(arrows, diagram), *_unsure_note(flow, diagram, arrows)])
+    joined = [one for one in diagram.joined if _touches(one, flow.parts, diagram, "both")]
+    if joined:
+        return told(joined, diagram)
+    if flow.sense == "store":
+        outer = [(part, diagram.around(part)[0]) for part in flow.parts if diagram.around(part)]
+        if outer:
+            return " ".join(_stands_in(diagram, part, container) for part, container in dict.fromkeys(outer))
+    return _nothing_read(flow, diagram)
+
+
+def _stands_in(diagram: Diagram, part: str, container: str) -> str:
+    return f"{named(diagram.label(part))} stands in {named(diagram.label(container))}; {NO_ARROW} from it."
+
+
+def chosen_arrows(question: Question, flow: Flow, diagram: Diagram) -> list[Connection]:
+    """The stated arrows that a question is about."""
+    arrows = _by_sense(flow, diagram)
+    if flow.other:
+        family = _family(flow.other, diagram)
+        between = [one for one in arrows if one.source in family or one.target in family]
+        both_ways = [one for one in diagram.arrows if _joins(one, _family(flow.parts, diagram), family)]
+        arrows = between or both_ways
+    for places in flow.places:
+        arrows = _at_place(arrows, flow, places, diagram)
+    return _of_asked_kind(question, flow, _with_words(question, arrows), diagram)
+
+
+def told(arrows: Sequence[Connection], diagram: Diagram) -> str:
+    """Arrows in sentences, those with the same source or the same target together."""
+    sentences: list[str] = []
+    for group in _groups(arrows):
+        first = group[0]
+        sources = list(dict.fromkeys(one.source for one in group))
+        targets = list(dict.fromkeys(one.target for one in group))
+        what = "An arrow leads" if len(group) == 1 else "Arrows lead"
+        between = f"from {all_named(diagram.labels(sources))} to {all_named(diagram.labels(targets))}"
+        if not first.directed:
+            what = "A line without a readable head leads" if len(group) == 1 else "Lines without readable heads lead"
+        sentences.append(f"{what} {between}{_meaning(first, diagram)}.")
+    return " ".join(sentences)
+
+
+def _groups(arrows: Sequence[Connection]) -> list[list[Connection]]:
+    """Arrows of one label, colour and style that start or end at the same part; the larger groups first."""
+    left = list(dict.fromkeys(arrows))
+    groups: list[list[Connection]] = []
+    while left:
+        choices: list[list[Connection]] = []
+        for one in left:
+            same = [other for other in left if _means_the_same(one, other)]
+            choices.append([other for other in same if other.source == one.source])
+            choices.append([other for other in same if other.target == one.target])
+        best = max(choices, key=len)
+        groups.append(best)
+        left = [one for one in left if one not in best]
+    return groups
+
+
+def _means_the_same(one: Connection, other: Connection) -> bool:
+    return (one.label, one.color, one.style, one.directed) == (other.label, other.color, other.style, other.directed)
+
+
+def _meaning(arrow: Connection, diagram: Diagram) -> str:
+    """The label of an arrow, and what the legend says of its colour."""
+    texts: list[str] = []
+    if arrow.label:
+        texts.append(f"labelled {named(arrow.label)}")
+    entry = legend_entry(arrow, diagram.reading.legend)
+    if entry:
+        texts.append(f"in the legend {named(entry.label)}")
+    return f" ({', '.join(texts)})" if texts else ""
+
+
+def _family(parts: Iterable[str], diagram: Diagram) -> set[str]:
+    """Parts with everything in them."""
+    return {inner for part in parts for inner in diagram.family(part)}
+
+
+def _joins(arrow: Connection, some: set[str], others: set[str]) -> bool:
+    return (arrow.source in some and arrow.target in others) or (arrow.source in others and arrow.target in some)
+
+
+def _touches(arrow: Connection, parts: Sequence[str], diagram: Diagram, direction: str) -> bool:
+    """Whether an arrow starts ("out") or ends ("in") at one of some parts, or crosses the border of a container."""
+    for part in parts:
+        family = diagram.family(part)
+        starts, ends = arrow.source in family, arrow.target in family
+        if starts and ends and part not in (arrow.source, arrow.target):
+            continue
+        if (starts and direction != "in") or (ends and direction != "out"):
+            return True
+    return False
+
+
+def _around(flow: Flow, diagram: Diagram, direction: str) -> list[Connection]:
+    return [one for one in diagram.arrows if _touches(one, flow.parts, diagram, direction)]
+
+
+def _by_sense(flow: Flow, diagram: Diagram) -> list[Connection]:
+    """The arrows in the direction that is asked for.
+
+    Some pictures draw arrows from the caller to what is called, others along the data. For what is read or written an
+    arrow counts first that says so itself or by the legend, then one to or from a part that keeps data.
+    """
+    direction = flow.direction
+    arrows = _around(flow, diagram, direction)
+    if direction == "both" or flow.sense == "any":
+        return arrows
+    opposite = _around(flow, diagram, "in" if direction == "out" else "out")
+    choices = [[one for one in arrows if means(one, diagram, flow.sense)]]
+    if flow.sense == "use":
+        choices.append([one for one in opposite if means(one, diagram, "read")])
+    subject_keeps_data = any(_keeps_data(part, diagram) for part in flow.parts)
+    if flow.sense in ("write", "store"):
+        choices.append([one for one in arrows if _keeps_data(one.target, diagram)])
+    elif not subject_keeps_data and flow.sense == "read":
+        choices.append([one for one in arrows if _keeps_data(_far_end(one, flow, diagram), diagram)])
+        choices.append([one for one in opposite if _keeps_data(_far_end(one, flow, diagram), diagram)])
+    choices += [arrows, opposite if flow.sense in ("read", "use") else []]
+    return next((choice for choice in choices if choice), [])
+
+
+def _far_end(arrow: Connection, flow: Flow, diagram: Diagram) -> str:
+    return arrow.source if arrow.target in _family(flow.parts, diagram) else arrow.target
+
+
+def _keeps_data(part: str, diagram: Diagram) -> bool:
+    return any(has_word(diagram.label(part), word) for word in STORES)
+
+
+def _at_place(arrows: list[Connection], flow: Flow, places: Sequence[str], diagram: Diagram) -> list[Connection]:
+    """Of arrows those whose other end is in a container; where none is, those whose own end is."""
+    for place in places:
+        if not diagram.is_container(place):
+            continue
+        family = diagram.family(place)
+        far = [one for one in arrows if _far_end(one, flow, diagram) in family]
+        near = [one for one in arrows if one.source in family or one.target in family]
+        if far or near:
+            return far or near
+    return arrows
+
+
+def _with_words(question: Question, arrows: list[Connection]) -> list[Connection]:
+    """Of arrows those in whose label a word of the question stands ("triggers": `CI trigger`), if there are any."""
+    inside = {at for one in question.named for at in range(one.start, one.end) if one.parts}
+    words = [
+        word.text
+        for at, word in enumerate(question.words)
+        if at not in inside and word.text not in FUNCTION_WORDS | GENERIC
+    ]
+    telling = [word for word in words if word not in WEAK] or words
+    labelled = [one for one in arrows if one.label and any(has_word(one.label, word) for word in telling)]
+    return labelled or arrows
+
+
+def _of_asked_kind(question: Question, flow: Flow, arrows: list[Connection], diagram: Diagram) -> list[Connection]:
+    """Of arrows those whose other end is what is asked for ("which tables …"), if any is."""
+    telling = [word for word in question.asked if word not in GENERIC | WEAK]
+    if not telling:
+        return arrows
+    fitting = [
+        one
+        for one in arrows
+        if any(alike(telling[-1], own) >= SYNONYM for own in words_of(diagram.label(_far_end(one, flow, diagram))))
+    ]
+    return fitting or arrows
+
+
+def _unsure_note(flow: Flow, diagram: Diagram, arrows: Sequence[Connection]) -> list[str]:
+    """One sentence on lines at the same parts that could not be read with confidence."""
+    if flow.direction == "both" or flow.other or flow.places:
+        return []
+    told_of = {(one.source, one.target) for one in arrows}
+    unsure = {
+        (one.source, one.target)
+        for one in diagram.unsure
+        if one.source in diagram.parts
+        and one.target in diagram.parts
+        and _touches(one, flow.parts, diagram, flow.direction if one.directed else "both")
+    } - told_of
+    if not unsure:
+        return []
+    return [f"{counted(len(unsure), 'further line')} there could not be read with confidence."]
+
+
+def _nothing_read(flow: Flow, diagram: Diagram) -> str:
+    names = all_named(dict.fromkeys(diagram.labels(flow.parts)))
+    where = {"in": f"to {names}", "out": f"from {names}", "both": f"to or from {names}"}[flow.direction]
+    if flow.other:
+        where = f"between {names} and {all_named(dict.fromkeys(diagram.labels(flow.other)))}"
+    opposite = {"in": "out", "out": "in"}.get(flow.direction)
+    sentence = f"{NO_ARROW} {where}."
+    others = _around(flow, diagram, opposite) if opposite and not flow.other else []
+    also = f" What was read: {told(others, diagram)[0].lower()}{told(others, diagram)[1:]}" if others else ""
+    return sentence[0].upper() + sentence[1:] + also
+
+
+def path_answer(question: Question, diagram: Diagram) -> str | None:
+    """By which way something gets from one part to another; None if no part is named."""
+    starts, ends = _ends_of_path(question, diagram)
+    if not ends and not starts:
+        return None
+    if starts and ends:
+        way = shortest_way(diagram, starts, ends) or []
+        back = [] if way else shortest_way(diagram, ends, starts) or []
+        if not way and "connected" not in question.pattern and "between" not in question.pattern:
+            back = []
+        if way or back:
+            return _way_told(way or back, diagram)
+        return _pieces(starts, ends, diagram)
+    if ends:
+        return _way_into(ends, diagram)
+    return flow_answer(question, diagram)
+
+
+def _ends_of_path(question: Question, diagram: Diagram) -> tuple[list[str], list[str]]:
+    """Where a way starts and where it ends. What moves ("trace data") starts where the arrow with that label does."""
+    starts: list[str] = []
+    ends: list[str] = []
+    for place, one in enumerate(question.named):
+        before = question.words[one.start - 1].text if one.start else ""
+        if before in {"the", "a", "an"} and one.start > 1:
+            before = question.words[one.start - 2].text
+        is_end = before in {"to", "into", "reach", "in", "at", "and", "with"} or (
+            place > 0 and place == len(question.named) - 1 and before != "from"
+        )
+        labelled = [
+            diagram.reading.connections[at] for thing in one.things if thing.kind == "connection" for at in thing.places
+        ]
+        if labelled and not one.parts:
+            starts += [arrow.source for arrow in labelled if arrow.stated]
+        elif is_end or (len(question.named) == 1 and before in {"reach", "to", "into"}):
+            ends += one.parts
+        else:
+            starts += one.parts
+    return starts, ends
+
+
+def _way_told(way: list[str], diagram: Diagram) -> str:
+    """A way as one line in which an arrow stands for each arrow read; a way may go on from a part of a container."""
+    pairs = {(one.source, one.target): one for one in diagram.arrows}
+    text = named(diagram.label(way[0]))
+    for before, part in pairwise(way):
+        arrow = pairs.get((before, part))
+        name = named(diagram.label(part))
+        if arrow:
+            text += f" → {name}{_meaning(arrow, diagram)}"
+        else:
+            text += f", in it {name}" if before in diagram.around(part) else f", part of {name}"
+    return f"Along the arrows read: {text}."
+
+
+def _way_into(ends: Sequence[str], diagram: Diagram) -> str:
+    """The longest way back from a part along arrows."""
+    way = [ends[0]]
+    while True:
+        family = diagram.family(way[0])
+        before = [one.source for one in diagram.arrows if one.target in family and one.source not in {*way, *family}]
+        if not before:
+            break
+        way.insert(0, before[0])
+    if len(way) == 1:
+        return f"{NO_ARROW[0].upper()}{NO_ARROW[1:]} to {named(diagram.label(ends[0]))}."
+    names = " → ".join(named(diagram.label(part)) for part in way)
+    return f"Along the arrows read: {names}."
+
+
+def _pieces(starts: Sequence[str], ends: Sequence[str], diagram: Diagram) -> str:
+    """What could be read of a way that has a gap."""
+    first = [one for one in diagram.arrows if one.source in _family(starts, diagram)]
+    last = [one for one in diagram.arrows if one.target in _family(ends, diagram)]
+    names = (
+        f"from {all_named(dict.fromkeys(diagram.labels(starts)))} to {all_named(dict.fromkeys(diagram.labels(ends)))}"
+    )
+    pieces = told(list(dict.fromkeys([*first, *last]))[:4], diagram) if first or last else ""
+    return f"No complete way {names} could be read with confidence. {pieces}".strip()

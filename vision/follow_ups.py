@@ -1,0 +1,88 @@
+"""A question that leans on the one before it, said so that it stands alone: "and the next step?", "what feeds it?"."""
+
+import re
+from collections.abc import Sequence
+
+from vision.answer import Turn
+from vision.graph import Diagram
+from vision.mention import emphasised
+from vision.questions import Question, understand
+from vision.step_answers import in_order
+from vision.wording import enumerated
+
+_SINGULAR = re.compile(r"\b(?:it|that one|this one|that|there)\b(?!\s+(?:is|are|a|an|any|no)\b)", re.IGNORECASE)
+_PLURAL = re.compile(r"\b(?:they|them|those|these)\b", re.IGNORECASE)
+_OF_PICTURE = re.compile(
+    r"\b(?:this|that|these|the)\s+(?:\w+\s+)?(?:diagram|image|picture|architecture|drawing|system)\b"
+)
+_WHAT_ABOUT = re.compile(
+    r"^\W*(?:and|but|so|ok|okay)?\W*(?:what|how) about\b|^\W*and\b(?! (?:what|which|who|where|how|is|are|does|do)\b)",
+    re.IGNORECASE,
+)
+_NEXT = re.compile(r"\b(?:next|following|after that|then)\b", re.IGNORECASE)
+_BEFORE = re.compile(r"\b(?:previous|before that|before it|prior)\b", re.IGNORECASE)
+
+
+def standing_alone(question: str, earlier: Sequence[Turn], diagram: Diagram) -> str:
+    """The question with what it leaves out taken from the earlier turns; unchanged if it needs nothing from them."""
+    if not earlier:
+        return question
+    before = understand(standing_alone(earlier[-1].question, earlier[:-1], diagram), diagram)
+    step = _step_beside(question, before, earlier[-1], diagram)
+    if step is not None:
+        return f"What happens in step {step}?"
+    own = understand(question, diagram)
+    if _WHAT_ABOUT.search(question) and own.named and before.named:
+        return _with_other_name(before, own)
+    if own.named and not _PLURAL.search(question):
+        return _with_pronoun(question, before, earlier[-1], diagram) if _needs(question) else question
+    return _with_pronoun(question, before, earlier[-1], diagram)
+
+
+def _needs(question: str) -> bool:
+    return bool(re.search(r"\b(?:it|them)\b", question, re.IGNORECASE))
+
+
+def _step_beside(question: str, before: Question, turn: Turn, diagram: Diagram) -> str | None:
+    """The number of the step after or before the one that was spoken of."""
+    numbers = [step.number for step in in_order(diagram.reading.steps)]
+    spoken = before.number if before.number in numbers else None
+    if spoken is None:
+        told = re.match(r"Step (\S+?):", turn.answer)
+        spoken = told.group(1) if told and told.group(1) in numbers else None
+    if spoken is None:
+        return None
+    other = re.search(r"\b(?:and|about|step)\s+(?:step\s+)?(\d+(?:\.\w+)*)\W*$", question)
+    if other and other.group(1) in numbers:
+        return other.group(1)
+    at = numbers.index(spoken)
+    if re.search(r"\bstep\s+\d", question) or len(question.split()) > 9:
+        return None
+    if _NEXT.search(question) and at + 1 < len(numbers):
+        return numbers[at + 1]
+    return numbers[at - 1] if _BEFORE.search(question) and at > 0 else None
+
+
+def _with_other_name(before: Question, own: Question) -> str:
+    """The earlier question about another name."""
+    replaced = before.named[0]
+    words = [word.written for word in before.words]
+    name = '"' + enumerated([thing.label for thing in own.named[0].things]) + '"'
+    return " ".join([*words[: replaced.start], name, *words[replaced.end :]])
+
+
+def _with_pronoun(question: str, before: Question, turn: Turn, diagram: Diagram) -> str:
+    """The question with "it" replaced by what the earlier question named, "they" by what its answer named."""
+    if _OF_PICTURE.search(question.lower()):
+        return question
+    asked_for = [thing.label for one in before.named for thing in one.things if thing.parts]
+    known = {diagram.label(part).casefold(): diagram.label(part) for part in diagram.parts}
+    told = [turn.answer[start:end].replace("\\", "") for start, end in emphasised(turn.answer)]
+    told = [known[name.casefold()] for name in dict.fromkeys(told) if name.casefold() in known]
+    others = [name for name in told if name not in asked_for]
+    if _PLURAL.search(question) and (others or asked_for):
+        return _PLURAL.sub(enumerated([f'"{name}"' for name in (others or asked_for)]), question, count=1)
+    if _SINGULAR.search(question) and (asked_for or told):
+        subject = asked_for[0] if asked_for else told[0]
+        return _SINGULAR.sub(f'"{subject}"', question, count=1)
+    return question

@@ -1,0 +1,148 @@
+"""Which things of a diagram a question names: by their whole name, by a part of it, or by an abbreviation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from vision.question_words import FUNCTION_WORDS, GENERIC, SERVICE_NOUNS, VERBS, WEAK
+from vision.things import Thing, best_kind, name_key, short_names
+from vision.wording import ABBREVIATION, SYNONYM, alike, initials, stem, words_of
+
+_MOST_WORDS = 12
+_TYPING_MISTAKES = 0.88
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of a question: in lower case, as written, and whether it looks like a name (quoted, capital letter)."""
+
+    text: str
+    written: str
+    is_name: bool
+
+
+@dataclass(frozen=True)
+class Named:
+    """Words `start` to `end` (exclusive) of a question, and what they name. `coverage`: the part of them that fits."""
+
+    start: int
+    end: int
+    things: tuple[Thing, ...]
+    coverage: float
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The ids of all parts that are named."""
+        return tuple(part for thing in self.things for part in thing.parts)
+
+
+def whole_names(words: Sequence[Word], things: Sequence[Thing]) -> list[Named]:
+    """Where a question has whole names, the longest first; none overlaps another."""
+    keys = _keys(things)
+    found: list[Named] = []
+    taken: set[int] = set()
+    for length in range(min(_MOST_WORDS, len(words)), 0, -1):
+        for start in range(len(words) - length + 1):
+            window = words[start : start + length]
+            if taken & set(range(start, start + length)) or not _may_be_name(words, start, length):
+                continue
+            named = keys.get(name_key(" ".join(word.text for word in window))) or _nearly(window, keys)
+            if named:
+                found.append(Named(start, start + length, tuple(best_kind(named)), 1.0))
+                taken |= set(range(start, start + length))
+    return sorted(found, key=lambda one: one.start)
+
+
+def partly_named(words: Sequence[str], things: Sequence[Thing]) -> tuple[list[Thing], float]:
+    """The things that some content words name best, and which part of the words fits (0 to 1).
+
+    Nothing is named by words that mean any part ("component") or what moves between parts ("data").
+    """
+    telling = [word for word in words if word not in GENERIC and word not in SERVICE_NOUNS] or []
+    strong = [word for word in telling if word not in WEAK]
+    if not strong:
+        return [], 0.0
+    scored: list[tuple[float, float, Thing]] = []
+    for thing in things:
+        fits = [_best_fit(word, thing.words) for word in telling]
+        if not any(fits) or not any(fit for word, fit in zip(telling, fits, strict=True) if word in strong):
+            continue
+        extra = [word for word in words if word not in telling and _best_fit(word, thing.words) >= SYNONYM]
+        covered = sum(fits) / len(telling)
+        head_fits = fits[-1] > 0 or (telling[-1] in WEAK and sum(fit > 0 for fit in fits) >= len(fits) - 1)
+        if head_fits and covered >= 0.5:
+            own = [word for word in thing.words if not word.isdigit() and word not in FUNCTION_WORDS]
+            matched = {word for word in own if any(alike(word, told) for told in [*telling, *extra])}
+            scored.append((covered, len(matched) / max(1, len(own)), thing))
+    if not scored:
+        return [], 0.0
+    best = max(covered for covered, _, _ in scored)
+    fitting = [(share, thing) for covered, share, thing in scored if covered >= best - 0.04]
+    chosen = best_kind(thing for _, thing in fitting)
+    most = max(share for share, thing in fitting if thing in chosen)
+    return [thing for share, thing in fitting if thing in chosen and share >= most - 0.01], best
+
+
+def _keys(things: Sequence[Thing]) -> dict[str, list[Thing]]:
+    """The spellings by which a whole name is known."""
+    keys: dict[str, list[Thing]] = {}
+    for thing in things:
+        spellings = [name_key(name) for name in short_names(thing.label)]
+        if len(thing.words) > 1 and thing.kind == "part":
+            spellings.append(initials(thing.words))
+        for spelling in dict.fromkeys(spellings):
+            keys.setdefault(spelling, []).append(thing)
+    return keys
+
+
+def _nearly(window: Sequence[Word], keys: dict[str, list[Thing]]) -> list[Thing]:
+    """Names that the words are but for typing or recognition mistakes, or whose first letters spell the name."""
+    key = name_key(" ".join(word.text for word in window))
+    if len(window) > 1:
+        spelled = keys.get(initials([word.text for word in window]))
+        if spelled and len(window) == len(name_key(spelled[0].label)):
+            return spelled
+    if len(key) < 6:
+        return []
+    for spelling, named in keys.items():
+        if abs(len(spelling) - len(key)) <= 2 and spelling[0] == key[0]:
+            same_figures = [sign for sign in key if sign.isdigit()] == [sign for sign in spelling if sign.isdigit()]
+            if same_figures and SequenceMatcher(None, key, spelling, autojunk=False).ratio() >= _TYPING_MISTAKES:
+                return named
+    return []
+
+
+def _may_be_name(words: Sequence[Word], start: int, length: int) -> bool:
+    """Whether words may be a name: not between function words only, and a verb only if it looks like a name."""
+    window = words[start : start + length]
+    if length > 1:
+        edges = (window[0], window[-1])
+        return not any(word.text in FUNCTION_WORDS and not word.is_name for word in edges)
+    word = window[0]
+    if word.text in FUNCTION_WORDS or stem(word.text) in VERBS or word.text in GENERIC or word.text in WEAK:
+        before = words[start - 1].text if start else ""
+        return word.is_name or (before in {"the", "a", "an"} and word.text not in FUNCTION_WORDS | GENERIC)
+    return True
+
+
+def _best_fit(word: str, names: Sequence[str]) -> float:
+    """How well a word fits one of the words of a name, or the first letters of some that follow each other."""
+    best = max((alike(word, own) for own in names), default=0.0)
+    if best < SYNONYM and 2 <= len(word) <= 5 and word in _runs_of_initials(names, len(word)):
+        return SYNONYM
+    if best < ABBREVIATION and len(word) > 3 and any(word in own and len(own) - len(word) < len(word) for own in names):
+        return ABBREVIATION
+    return best
+
+
+def _runs_of_initials(names: Sequence[str], length: int) -> set[str]:
+    return {initials(names[at : at + length]) for at in range(len(names) - length + 1)}
+
+
+def parts_with_word(word: str, things: Sequence[Thing]) -> list[Thing]:
+    """The parts in whose names a word stands, in this or another form."""
+    return [
+        thing
+        for thing in things
+        if thing.kind == "part" and any(alike(word, own) >= SYNONYM for own in words_of(thing.label))
+    ]

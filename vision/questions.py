@@ -1,0 +1,211 @@
+"""What is asked about a diagram: the kind of question, the parts that it names, and its other words."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from vision.graph import Diagram
+from vision.names import Named, Word, partly_named, whole_names
+from vision.question_kinds import Kind, kind_of, numbers_as_signs
+from vision.question_words import (
+    AUXILIARIES,
+    BEING,
+    DETERMINERS,
+    FUNCTION_WORDS,
+    NUMBERS,
+    PARTICIPLES,
+    VERBS,
+)
+from vision.things import Thing, things_of
+from vision.wording import stem
+
+_TOKEN = re.compile(r"\"[^\"]*\"|“[^”]*”|[^\W_]+(?:\.[^\W_]+)*")
+_CONTRACTED = re.compile(r"\b(what|who|where|how|that|there|it)['’]s\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question as understood. `pattern` is its words with `@` for each name and `#` for each number."""
+
+    text: str
+    kind: Kind
+    words: tuple[Word, ...]
+    pattern: str
+    named: tuple[Named, ...]
+    verb: int | None
+    """Which word is the main verb."""
+    asked: tuple[str, ...]
+    """The noun behind "which" or "what": the kind of thing that is asked for."""
+    unknown: tuple[str, ...]
+    """Phrases that name nothing that was read."""
+    number: str | None
+    """The number of a step."""
+
+
+def understand(text: str, diagram: Diagram) -> Question:
+    """A question that stands alone, in the light of what was read."""
+    things = things_of(diagram)
+    words = split_words(text)
+    whole = whole_names(words, things)
+    verb = _main_verb(words, whole)
+    asked_span = _asked(words, whole, verb)
+    named, unknown = _partly(words, whole, verb, asked_span, things)
+    pattern = _pattern(words, named)
+    number = _step_number(words, diagram)
+    asked = tuple(words[at].text for at in asked_span)
+    kind = kind_of(numbers_as_signs(pattern), named, asked, verb is not None, diagram)
+    return Question(text, kind, tuple(words), pattern, tuple(named), verb, asked, tuple(unknown), number)
+
+
+def split_words(text: str) -> list[Word]:
+    """The words of a question. What stands in quotes or begins with a capital letter may be a name."""
+    text = _CONTRACTED.sub(r"\1 is", text).replace("n't", " not").replace("n’t", " not")
+    words: list[Word] = []
+    for token in _TOKEN.finditer(text):
+        written = token.group()
+        if written[0] in '"“':
+            words += [Word(one.casefold(), one, True) for one in re.findall(r"[^\W_]+", written)]
+        else:
+            is_capital = (written[0].isupper() and bool(words)) or (len(written) > 1 and written.isupper())
+            words.append(Word(written.casefold(), written, is_capital))
+    return words
+
+
+def _main_verb(words: Sequence[Word], whole: Sequence[Named]) -> int | None:
+    """Which word is the verb: after `does` one in its base form, after `is` a participle, else the first."""
+    in_names = {at for one in whole for at in range(one.start, one.end)}
+    helper = next(
+        (at for at, word in enumerate(words) if word.text in AUXILIARIES | BEING and at not in in_names), None
+    )
+    candidates = [
+        at
+        for at, word in enumerate(words)
+        if at not in in_names and stem(word.text) in VERBS and not (at and words[at - 1].text in DETERMINERS) and at > 0
+    ]
+    if not candidates:
+        return 0 if words and stem(words[0].text) in VERBS and 0 not in in_names else None
+    if helper is not None and words[helper].text in AUXILIARIES:
+        return _after_helper(words, candidates, helper, in_names)
+    if helper is not None and helper < candidates[0] + 1:
+        participles = [
+            at for at in candidates if words[at].text.endswith(("ed", "ing")) or words[at].text in PARTICIPLES
+        ]
+        return participles[0] if participles else None
+    return candidates[0]
+
+
+def _after_helper(words: Sequence[Word], candidates: Sequence[int], helper: int, in_names: set[int]) -> int | None:
+    """After `does` the verb follows its subject: the first candidate behind a name, else the last one in base form."""
+    behind = [at for at in candidates if at > helper]
+    after_name = [at for at in behind if at - 1 in in_names]
+    bases = [at for at in behind if not words[at].text.endswith(("s", "ed", "ing")) or words[at].text == "access"]
+    before_object = [
+        at for at in bases if at + 1 == len(words) or words[at + 1].text in FUNCTION_WORDS or at + 1 in in_names
+    ]
+    for choice in (after_name, before_object, bases, behind):
+        if choice:
+            return choice[0]
+    return None
+
+
+def _asked(words: Sequence[Word], whole: Sequence[Named], verb: int | None) -> list[int]:
+    """Places of the noun behind "which", "what" or "how many"."""
+    in_names = {at for one in whole for at in range(one.start, one.end)}
+    for at, word in enumerate(words):
+        many = word.text == "many" and at and words[at - 1].text == "how"
+        if word.text in {"which", "what", "whose", "list", "name"} or many:
+            found: list[int] = []
+            for place in range(at + 1, len(words)):
+                is_noun = words[place].text not in FUNCTION_WORDS and place not in in_names and place != verb
+                if not is_noun and not (words[place].text in {"of", "the", "all"} and not found):
+                    break
+                found += [place] if is_noun else []
+            return found
+    return []
+
+
+def _partly(
+    words: Sequence[Word], whole: Sequence[Named], verb: int | None, asked: Sequence[int], things: Sequence[Thing]
+) -> tuple[list[Named], list[str]]:
+    """All names of a question, also those in other words than read, and the phrases that name nothing."""
+    named, unknown = list(whole), []
+    for chunk in _chunks(words, whole, verb, asked):
+        pieces = [chunk]
+        chosen, coverage = partly_named([words[at].text for at in chunk], things)
+        if coverage < 1 and any(later - at > 1 for at, later in pairwise(chunk)):
+            pieces = _split(chunk)
+        for piece in pieces:
+            texts = [words[at].text for at in piece]
+            chosen, coverage = partly_named(texts, things)
+            if chosen:
+                named.append(Named(piece[0], piece[-1] + 1, tuple(chosen), coverage))
+            else:
+                unknown.append(" ".join(words[at].written for at in piece))
+    return sorted(named, key=lambda one: one.start), unknown
+
+
+def _chunks(words: Sequence[Word], whole: Sequence[Named], verb: int | None, asked: Sequence[int]) -> list[list[int]]:
+    """Runs of words that may name something; "and" may stand within one."""
+    in_names = {at for one in whole for at in range(one.start, one.end)}
+    chunks: list[list[int]] = []
+    last = -9
+    for at, word in enumerate(words):
+        is_content = (
+            at not in in_names
+            and at != verb
+            and at not in asked
+            and (word.text not in FUNCTION_WORDS or (word.is_name and word.written.isupper() and len(word.text) > 1))
+            and not word.text.isdigit()
+            and word.text not in NUMBERS
+        )
+        if not is_content:
+            continue
+        over_and = at - last == 2 and words[at - 1].text in {"and", "or"}
+        if at - last == 1 or over_and:
+            chunks[-1].append(at)
+        else:
+            chunks.append([at])
+        last = at
+    return chunks
+
+
+def _split(chunk: Sequence[int]) -> list[list[int]]:
+    """A chunk where "and" stands in it."""
+    pieces = [[chunk[0]]]
+    for before, at in pairwise(chunk):
+        if at - before > 1:
+            pieces.append([at])
+        else:
+            pieces[-1].append(at)
+    return pieces
+
+
+def _pattern(words: Sequence[Word], named: Sequence[Named]) -> str:
+    """The words with `@` for each name and `#` for each number, without articles."""
+    starts = {one.start for one in named}
+    inside = {at for one in named for at in range(one.start, one.end)}
+    parts: list[str] = []
+    for at, word in enumerate(words):
+        if at in starts:
+            parts.append("@")
+        elif at in inside or word.text in {"the", "a", "an"}:
+            continue
+        elif re.fullmatch(r"\d+(?:\.\w+)*(?:st|nd|rd|th|[a-z])?", word.text):
+            parts.append("#")
+        else:
+            parts.append(word.text)
+    return " ".join(parts)
+
+
+def _step_number(words: Sequence[Word], diagram: Diagram) -> str | None:
+    """The number in a question, also in words, that may be that of a step."""
+    known = {step.number for step in diagram.reading.steps}
+    for at, word in enumerate(words):
+        plain = re.sub(r"(?<=\d)(?:st|nd|rd|th)$", "", word.text)
+        if plain in known or re.fullmatch(r"\d+(?:\.\w+)*[a-z]?", plain):
+            return plain
+        beside = {words[place].text for place in (at - 1, at + 1) if 0 <= place < len(words)}
+        if word.text in NUMBERS and beside & {"step", "badge", "circle", "number"} and word.text != "first":
+            return NUMBERS[word.text]
+    return None

@@ -1,0 +1,120 @@
+"""Answers about numbered steps: what happens in one, which there are, which a part has."""
+
+import re
+from collections.abc import Sequence
+
+from vision.emphasis import all_named, named
+from vision.flow_answers import told
+from vision.graph import Diagram
+from vision.questions import Question
+from vision.reading import Connection, Step
+from vision.wording import enumerated, words_of
+
+_NUMBERED_TEXT = re.compile(r"^\W*(?:step|stage|phase)?\s*(\d+(?:\.\w+)*)\s*[.:)\]–—-]*\s*(?=\D)(.*)$", re.IGNORECASE)
+
+
+def in_order(steps: Sequence[Step]) -> list[Step]:
+    """Steps by their numbers: 2 before 10, `3` before `3.a`."""
+    return sorted(steps, key=lambda step: order_of(step.number))
+
+
+def order_of(number: str) -> tuple[tuple[int, str], ...]:
+    """What the number of a step is sorted by."""
+    return tuple((int(part) if part.isdigit() else -1, part) for part in re.findall(r"\d+|[^\W\d_]+", number))
+
+
+def step_answer(question: Question, diagram: Diagram) -> str:
+    """What stands at a step, and what arrows say about it."""
+    steps = in_order(diagram.reading.steps)
+    step = _wanted(question, steps)
+    if step is not None:
+        return step_told(step, diagram)
+    if question.number is not None:
+        written = [line.text for line in diagram.reading.text if _number_of(line.text) == question.number]
+        if written:
+            return " ".join(f"{named(text)}." for text in dict.fromkeys(written))
+    if not steps:
+        return "No numbered step was read on the image."
+    read = f"The steps read are {enumerated([one.number for one in steps])}."
+    if question.number is not None:
+        return f"No step {question.number} was read on the image. {read}"
+    return read
+
+
+def step_told(step: Step, diagram: Diagram) -> str:
+    """One step: its text, where it stands, and the stated arrows of its part."""
+    arrows = arrows_of(step, diagram)
+    at_arrow = [one for one in arrows if one.label and words_of(one.label) == words_of(step.label)]
+    text = f"Step {step.number}: {named(step.label)}"
+    part = step.component if step.component in diagram.parts else None
+    around = diagram.around(part) if part else []
+    if part and words_of(diagram.label(part)) != words_of(step.label) and not at_arrow:
+        text += f", at {named(diagram.label(part))}"
+    if around:
+        text += f", in {named(diagram.label(around[0]))}"
+    return f"{text}. {told(at_arrow or arrows, diagram)}".strip()
+
+
+def arrows_of(step: Step, diagram: Diagram) -> list[Connection]:
+    """The stated arrows that a step is about: those labelled as it is, else those of its part."""
+    labelled = [
+        one for one in (*diagram.arrows, *diagram.joined) if one.label and words_of(one.label) == words_of(step.label)
+    ]
+    if labelled or step.component not in diagram.parts:
+        return labelled
+    return [one for one in diagram.arrows if step.component in (one.source, one.target)]
+
+
+def steps_answer(question: Question, diagram: Diagram) -> str:
+    """The steps of a part or of a container, or all."""
+    steps = in_order(diagram.reading.steps)
+    if not steps:
+        written = [line.text for line in diagram.reading.text if re.match(r"\W*step\s*\d", line.text, re.IGNORECASE)]
+        if written:
+            return f"{all_named(dict.fromkeys(written))}."
+        return "No numbered step was read on the image."
+    wanted = {part for one in question.named for named_part in one.parts for part in diagram.family(named_part)}
+    labels = [thing.label for one in question.named for thing in one.things]
+    if question.named:
+        own = [step for step in steps if step.component in wanted or step.label in labels]
+        if not own:
+            own = [step for step in steps if _stands_within(step, wanted, diagram)]
+        if own:
+            return _listed(own)
+        return f"No step was read at {all_named(dict.fromkeys(labels))}."
+    return _listed(steps)
+
+
+def _listed(steps: Sequence[Step]) -> str:
+    return "\n".join(f"- Step {step.number}: {named(step.label)}" for step in steps)
+
+
+def _stands_within(step: Step, parts: set[str], diagram: Diagram) -> bool:
+    across, down = (step.box[0] + step.box[2]) / 2, (step.box[1] + step.box[3]) / 2
+    boxes = [diagram.parts[part].box for part in parts if diagram.is_container(part)]
+    return any(left <= across <= right and top <= down <= bottom for left, top, right, bottom in boxes)
+
+
+def _wanted(question: Question, steps: Sequence[Step]) -> Step | None:
+    """The step that is asked for by its number, as first or last, or by its place after or before another."""
+    if not steps:
+        return None
+    numbers = [step.number for step in steps]
+    pattern = question.pattern
+    if question.number in numbers:
+        at = numbers.index(question.number)
+        if re.search(r"\b(?:after|follow\w*|next)\b", pattern):
+            return steps[at + 1] if at + 1 < len(steps) else None
+        if re.search(r"\b(?:before|preced\w*|previous)\b", pattern):
+            return steps[at - 1] if at else None
+        return steps[at]
+    if question.number is not None:
+        return None
+    if re.search(r"\bfirst\b", pattern):
+        return steps[0]
+    return steps[-1] if re.search(r"\b(?:last|final)\b", pattern) else None
+
+
+def _number_of(text: str) -> str | None:
+    match = _NUMBERED_TEXT.match(text)
+    return match.group(1).lower() if match else None
