@@ -3,11 +3,14 @@
 Source: PP-OCRv6 (PaddlePaddle), as packed with `rapidocr`, run by OpenVINO.
 """
 
+import math
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from threading import Lock
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,9 +18,13 @@ from vision.found import Line, Picture
 from vision.reading import Box
 
 LEAST_CONFIDENCE = 0.5
-"""Lines that the recognition is less sure of are noise: pieces of icons and of line crossings."""
+"""Lines that the recognition is less sure of are noise: pieces of icons and of crossings."""
+SHORT_CONFIDENCE = 0.7
+"""The same for one or two characters: any small sign resembles some letter."""
 
-_LONGEST_SIDE = 2400  # pixels; pictures are smaller, so that nothing is scaled a second time
+_LINE_HEIGHT = 48  # pixels; the recognition reads lines of this height
+_WIDTH_STEP = 32  # pixels; lines of one width are recognised together, and the engine prepares itself once a width
+_FOREIGN = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af]")
 _one_at_a_time = Lock()  # the engine keeps the state of one request
 
 
@@ -29,36 +36,72 @@ def _engine() -> Any:
     return RapidOCR(
         params={
             "Global.log_level": "error",
-            "Global.use_cls": False,  # nothing on a diagram stands upside down
-            "Global.text_score": LEAST_CONFIDENCE,
-            "Global.max_side_len": _LONGEST_SIDE,
+            "Global.use_vertical_padding": False,
             "Det.engine_type": EngineType.OPENVINO,
+            "Det.limit_type": "max",  # pictures have the right size already
+            "Det.limit_side_len": 2400,
             "Cls.engine_type": EngineType.OPENVINO,
             "Rec.engine_type": EngineType.OPENVINO,
+            "Rec.rec_img_shape": [3, _LINE_HEIGHT, _LINE_HEIGHT],
         }
     )
 
 
 def read_lines(picture: Picture) -> list[Line]:
     """The lines of text on a picture, from top to bottom, with boxes in its pixels."""
-    with _one_at_a_time:
-        found = _engine()(picture.pixels[:, :, ::-1].copy())
-    if found.boxes is None:
-        return []
-    return [
-        Line(text.strip(), _around(corners, picture), float(score))
-        for corners, text, score in zip(found.boxes, found.txts, found.scores, strict=True)
-        if text.strip()
+    corners, crops = _detect(picture.pixels)
+    found = [
+        Line(text, _around(place, picture), confidence)
+        for place, (text, confidence) in zip(corners, recognise(crops), strict=True)
     ]
+    foreign = sum(bool(_FOREIGN.search(line.text)) for line in found if len(line.text) > 2)
+    return [line for line in found if _is_text(line, foreign > len(found) / 4)]
 
 
 def recognise(crops: Sequence[NDArray[np.uint8]]) -> list[tuple[str, float]]:
     """The text of small pictures [height, width, 3] (red, green, blue) that hold one line each, with its confidence."""
-    if not crops:
-        return []
+    prepared = [_prepared(crop) for crop in crops]
+    read: list[tuple[str, float]] = [("", 0.0)] * len(prepared)
+    for width in sorted({line.shape[1] for line in prepared}):
+        places = [place for place, line in enumerate(prepared) if line.shape[1] == width]
+        with _one_at_a_time:
+            found = _engine().recognize_txt([prepared[place] for place in places])
+        for place, text, score in zip(places, found.txts, found.scores, strict=True):
+            read[place] = (text.strip(), float(score))
+    return read
+
+
+def _detect(pixels: NDArray[np.uint8]) -> tuple[list[NDArray[np.float32]], list[NDArray[np.uint8]]]:
+    """The corners [4, 2] of the lines on a picture, and each cut out and laid flat."""
+    from rapidocr.main import RapidOCRError
+
     with _one_at_a_time:
-        found = _engine().recognize_txt([crop[:, :, ::-1].copy() for crop in crops])
-    return [(text.strip(), float(score)) for text, score in zip(found.txts, found.scores, strict=True)]
+        try:
+            crops, found = _engine().detect_and_crop(np.ascontiguousarray(pixels[:, :, ::-1]), {})
+        except RapidOCRError:  # how it says that there is no text
+            return [], []
+    return list(found.boxes), [crop[:, :, ::-1] for crop in crops]
+
+
+def _prepared(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A line in the height that the recognition reads, blue first, filled on the right to a multiple of a width."""
+    height, width = crop.shape[:2]
+    scaled = max(1, math.ceil(_LINE_HEIGHT * width / height))
+    way = cv2.INTER_CUBIC if height < _LINE_HEIGHT else cv2.INTER_AREA
+    line = cv2.resize(np.ascontiguousarray(crop[:, :, ::-1]), (scaled, _LINE_HEIGHT), interpolation=way)
+    ends = np.concatenate((line[:, 0], line[:, -1]))
+    ground = np.median(ends, axis=0).tolist()
+    filled = cv2.copyMakeBorder(line, 0, 0, 0, -scaled % _WIDTH_STEP, cv2.BORDER_CONSTANT, value=ground)
+    return np.asarray(filled, dtype=np.uint8)
+
+
+def _is_text(line: Line, foreign_is_usual: bool) -> bool:
+    """Whether a line is more than a sign that resembles a letter."""
+    if not any(character.isalnum() for character in line.text):
+        return False
+    if len(line.text) <= 2 and _FOREIGN.search(line.text) and not foreign_is_usual:
+        return False
+    return line.confidence >= (SHORT_CONFIDENCE if len(line.text) <= 2 else LEAST_CONFIDENCE)
 
 
 def _around(corners: NDArray[np.float32], picture: Picture) -> Box:
