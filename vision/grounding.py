@@ -102,8 +102,8 @@ def as_data(reading: Reading, fence: str) -> str:
 def instructions_on_image(reading: Reading) -> list[Text]:
     """The lines of text that read like orders to a model, in the order of the reading.
 
-    A sentence may run over up to three lines, one below the other; then each of them is given. What is missed here is still data to the
-    model; what is found is shown to the person who asks.
+    A sentence may run over up to three lines, one below the other; then each of them is given. What is missed here is
+    still data to the model; what is found is shown to the person who asks.
     """
     lines = [_letters(line.text) for line in reading.text]
     found: set[int] = set()

@@ -1,5 +1,7 @@
 """Evidence: which words of an answer were read, where, and which names were not."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -150,7 +152,7 @@ _WORDS = st.sampled_from(
 def test_every_mention_is_the_text_at_its_place_and_none_overlap(answer: str) -> None:
     for found in (mentions(answer, READING), not_found(answer, READING)):
         assert [answer[mention.start : mention.end] for mention in found] == [mention.text for mention in found]
-        assert all(first.end <= second.start for first, second in zip(found, found[1:], strict=False))
+        assert all(first.end <= second.start for first, second in pairwise(found))
 
 
 @given(st.text(max_size=200))

@@ -1,4 +1,4 @@
-"""What a model is told: the reading as data that nothing on the image can break out of, and orders that are reported."""
+"""What a model is told: the reading as data that no text can break out of, and orders that are reported."""
 
 import json
 
