@@ -186,26 +186,32 @@ def _worst(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) ->
     given: dict[str, Any] = {"span": (start, end), "start": start, "end": end, "endpoint": endpoint}
     # Only our own texts are put together: columns of fixed lists. The smallest of the largest values is found first,
     # by which the files are then read for the few rows that matter only.
-    largest = ", ".join(f"list_min(max({column}, {WORST})) AS {column}" for _, column in WORST_BY.values())
+    columns = {key: column for key, (_, column) in WORST_BY.items()}
+    largest = ", ".join(f"list_min(max({column}, {WORST})) AS {key}" for key, column in columns.items())
     least = select(snapshot, f"SELECT {largest} FROM this WHERE {where}", **given).iloc[0]  # noqa: S608
-    found: dict[str, list[dict[str, Any]]] = {}
-    for key, (_, column) in WORST_BY.items():
-        lowest = _plain(least[column])
-        rows = [] if lowest is None else _largest(snapshot, where, column, float(lowest), given)
-        found[key] = [row for row in rows if key != "errors" or row["status_code"] >= _FAILED]
-    return found
-
-
-def _largest(snapshot: Snapshot, where: str, column: str, lowest: float, given: dict[str, Any]) -> list[dict[str, Any]]:
+    lowest = {key: _plain(least[key]) for key in columns}
+    reached = " OR ".join(f"{column} >= ${key}" for key, column in columns.items())
+    ranks = ", ".join(
+        f"""row_number() OVER (ORDER BY {column} DESC NULLS LAST, request_time DESC, databricks_request_id)
+            AS {key}_rank"""
+        for key, column in columns.items()
+    )
+    listed = " OR ".join(f"{key}_rank <= {WORST}" for key in columns)
     rows = select(
         snapshot,
-        f"""SELECT {", ".join(_WORST_COLUMNS)} FROM this WHERE {where} AND {column} >= $lowest
-            ORDER BY {column} DESC, request_time DESC, databricks_request_id LIMIT $most""",  # noqa: S608
-        lowest=lowest,
-        most=WORST,
+        f"""SELECT {", ".join(_WORST_COLUMNS)}, {ranks} FROM this WHERE {where} AND ({reached})
+            QUALIFY {listed}""",  # noqa: S608
+        **lowest,
         **given,
     ).to_dict("records")
-    return [{str(name): _plain(value) for name, value in row.items()} for row in rows]
+    return {key: _ranked(rows, key, column) for key, column in columns.items()}
+
+
+def _ranked(rows: list[dict[Any, Any]], key: str, column: str) -> list[dict[str, Any]]:
+    """Of the rows those that are listed by one measure, the largest first; by errors only what failed."""
+    ranked = sorted((row for row in rows if row[f"{key}_rank"] <= WORST), key=lambda row: row[f"{key}_rank"])
+    plain = [{name: _plain(row[name]) for name in _WORST_COLUMNS} for row in ranked]
+    return [row for row in plain if row[column] is not None and (key != "errors" or row[column] >= _FAILED)]
 
 
 def _plain(value: Any) -> Any:
