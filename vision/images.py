@@ -23,6 +23,8 @@ MOST_BYTES = 200_000_000
 """200 MB, as people count them."""
 MOST_PIXELS = 50_000_000
 """An image of this size takes about 400 MB while it is opened."""
+MOST_SCANS = 100
+"""Passes over the pixels that a progressive JPEG may ask for: programs write about ten."""
 LEAST_SIDE = 16
 """Pixels: a smaller image cannot hold a readable text."""
 SHORT, LONG = 1600, 2200
@@ -43,6 +45,7 @@ _OTHER_KINDS = (
     (b"ftypavif", 4, "an AVIF"),
     (b"PK\x03\x04", 0, "a ZIP or Office"),
 )
+_ORIENTATION = 0x0112  # the number of an EXIF field
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, OverflowError, struct.error, zlib.error)
 
 
@@ -53,9 +56,9 @@ def check_image(data: bytes) -> tuple[MediaType, int, int]:
     """
     image = _opened(data)
     width, height = image.size
-    if image.getexif().get(0x0112, 1) in (5, 6, 7, 8):  # the orientations that turn it on its side
-        width, height = height, width
-    return ("image/png" if data.startswith(_PNG) else "image/jpeg"), width, height
+    if isinstance(image, PngImageFile):
+        return "image/png", width, height
+    return ("image/jpeg", height, width) if _is_on_its_side(image) else ("image/jpeg", width, height)
 
 
 def open_picture(data: bytes) -> Picture:
@@ -98,6 +101,10 @@ def _opened(data: bytes) -> Image.Image:
         image = (PngImageFile if kind == "PNG" else JpegImageFile)(io.BytesIO(data))
     except _BROKEN as error:
         raise ImageRefused(f"The {kind} image is damaged: export or save it again and upload the new file.") from error
+    if kind == "JPEG" and data.count(b"\xff\xda") > MOST_SCANS:
+        raise ImageRefused(
+            f"The JPEG is built of more than {MOST_SCANS} passes: save it again and upload the new file."
+        )
     width, height = image.size
     if width * height > MOST_PIXELS:
         raise ImageRefused(
@@ -130,6 +137,13 @@ def _kind(data: bytes) -> Literal["PNG", "JPEG"]:
     raise ImageRefused("This file is not an image that can be read: upload a PNG or JPEG.")
 
 
+def _is_on_its_side(image: Image.Image) -> bool:
+    try:
+        return image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+    except _BROKEN as error:
+        raise ImageRefused("The image's EXIF data are damaged: save it again without them and upload it.") from error
+
+
 def _decoded(data: bytes, enough: tuple[int, int] | None = None) -> Image.Image:
     """The pixels of an image, upright, in mode L, LA, RGB or RGBA.
 
@@ -140,7 +154,8 @@ def _decoded(data: bytes, enough: tuple[int, int] | None = None) -> Image.Image:
         if enough is not None:
             image.draft(image.mode, enough)
         image.load()
-        upright = ImageOps.exif_transpose(image)
+        # Cameras turn JPEGs; in a PNG an orientation would stand behind the pixels, and means nothing to most programs.
+        upright = image if isinstance(image, PngImageFile) else ImageOps.exif_transpose(image)
     except _BROKEN as error:
         raise ImageRefused("The image is cut off or damaged: export or save it again and upload it.") from error
     if upright.mode.startswith("I"):  # 16 bits of grey
