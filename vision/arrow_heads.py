@@ -30,29 +30,54 @@ def head_at(ink: Mask, points: Points, line_width: float) -> Head | None:
     """The head at the first of the points of a line (its centre, from the end inwards), if there is one."""
     if len(points) < 5:
         return None
-    centres, across, places = _axis(points)
-    if len(places) < AHEAD + 8:
-        return None
-    near, far = _extents(ink, centres, across)
-    found = [_filled_head(near, places, line_width), _open_head(far, places, line_width)]
-    return max((head for head in found if head), key=lambda head: head.score, default=None)
+    best: Head | None = None
+    for first, last in ((3, 26), (12, 34)):
+        for degrees in (0, -8, 8, -16, 16, -24, 24):
+            axis = _axis(points, first, last, degrees)
+            if axis is None:
+                break
+            centres, across, places = axis
+            near, far = _extents(ink, centres, across)
+            if degrees == 0 and near.min(axis=1)[: AHEAD + 30].max() < line_width / 2 + 1.2 and best is None:
+                spread = far.min(axis=1)[: AHEAD + 30].max()
+                if spread < line_width / 2 + 1.2:
+                    break
+            for head in (_filled_head(near, far, places, line_width), _open_head(far, places, line_width)):
+                if head is not None and (best is None or head.score > best.score):
+                    best = head
+            if best is not None and best.score > 0.8:
+                return best
+    return best
 
 
-def _axis(points: Points) -> tuple[Points, NDArray[np.float64], NDArray[np.float64]]:
-    """Centres one pixel apart from beyond the end to inside, the direction across, and their distance from the end."""
+def _axis(
+    points: Points, first: int, last: int, degrees: float
+) -> tuple[Points, NDArray[np.float64], NDArray[np.float64]] | None:
+    """Centres one pixel apart from beyond the end to inside, the direction across, and their distance from the end.
+
+    The direction is that of the points from `first` to `last` pixels from the end, turned by some degrees: the centre
+    line of a head may lead to one of its corners. None where the line is too short.
+    """
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
-    piece = points[(along >= 3) & (along <= 26)]
-    if len(piece) < 3:
+    piece = points[(along >= first) & (along <= last)]
+    if len(piece) < 4:
+        if first > 3:
+            return None
         piece = points[:12]
-    offsets = piece - piece.mean(axis=0)
-    inwards = np.linalg.svd(offsets, full_matrices=False)[2][0]
+    middle = piece.mean(axis=0)
+    inwards = np.linalg.svd(piece - middle, full_matrices=False)[2][0]
     if inwards @ (piece[-1] - piece[0]) < 0:
         inwards = -inwards
-    middle = piece.mean(axis=0)
+    sine, cosine = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
+    inwards = np.array([cosine * inwards[0] - sine * inwards[1], sine * inwards[0] + cosine * inwards[1]])
+    pivot = piece[-1] if first == 3 else piece[0]
     reach = min(LONGEST + 14.0, float(along[-1]))
+    if reach < 6:
+        return None
     places = np.arange(-AHEAD, reach + 1.0)
-    straight = middle + np.outer(places - float((middle - points[0]) @ inwards), inwards)
-    inside = places >= 24
+    away = float(along[np.abs(points - pivot).sum(axis=1).argmin()])
+    straight = pivot + np.outer(places - away, inwards)
+    inside = places >= max(away, 14)
     straight[inside, 0] = np.interp(places[inside], along, points[:, 0])
     straight[inside, 1] = np.interp(places[inside], along, points[:, 1])
     return straight, np.array([-inwards[1], inwards[0]]), places
@@ -74,7 +99,9 @@ def _extents(ink: Mask, centres: Points, across: NDArray[np.float64]) -> tuple[N
     return near, far
 
 
-def _filled_head(near: NDArray[np.int64], places: NDArray[np.float64], line_width: float) -> Head | None:
+def _filled_head(
+    near: NDArray[np.int64], far: NDArray[np.int64], places: NDArray[np.float64], line_width: float
+) -> Head | None:
     """A triangle or barbed head: narrow at the tip, widest near its back, then the bare line."""
     half = line_width / 2
     sides, wide = near.min(axis=1), near.max(axis=1)
@@ -90,8 +117,14 @@ def _filled_head(near: NDArray[np.int64], places: NDArray[np.float64], line_widt
     if back is None:
         return None
     front = peak
-    while front > 0 and usable[front - 1] and sides[front - 1] > 0 and sides[front - 1] <= sides[front] + 1:
+    while front > 0 and usable[front - 1] and 0 < sides[front - 1] <= sides[front] + 1 and sides[front] > half - 1:
         front -= 1
+    beyond = wide[max(front - 14, 0) : max(front - 3, 0)]
+    if len(beyond) and float(((beyond > 0) & (beyond <= bare)).mean()) > 0.7:
+        return None  # the line goes on: a bead on it, no head
+    behind = far[back + 1 : back + 8].max(axis=1)
+    if len(behind) and float(((behind > bare + 1) & (behind <= height + 8)).mean()) > 0.4:
+        return None  # two lines that part: no head
     length, fall = float(peak - front + 1), float(back - peak)
     if length < 3 or length < 0.9 * fall or not 0.35 <= length / height <= 5:
         return None

@@ -11,7 +11,7 @@ from vision.arrow_heads import Head, head_at
 from vision.found import Arrow, Badge, Icon, Line, Picture, Shape
 from vision.line_ink import Mask, boxes_mask, stroke_mask, widest_stroke
 from vision.line_joining import Gaps, joined, loose_end
-from vision.line_network import Port, tidy
+from vision.line_network import Port, goes_straight_on, ports_at, tidy
 from vision.line_routes import Network, Route, pairs
 from vision.reading import Style
 from vision.skeleton import Points, Strand, strands_of, thin
@@ -41,6 +41,7 @@ def find_arrows(
     badges: Sequence[Badge],
 ) -> list[Arrow]:
     """The lines between things, with or without heads; outlines, icons and text are left out."""
+    lines = [line for line in lines if _is_words(line)]
     ink = stroke_mask(picture.pixels) & ~boxes_mask(picture.pixels.shape[:2], [line.box for line in lines], 1)
     gaps = _gaps(ink.shape, lines, shapes, icons, badges)
     traced = _trace(picture.pixels, ink, gaps)
@@ -56,8 +57,18 @@ def find_arrows(
     return [arrow for arrow in found if arrow is not None]
 
 
+def _is_words(line: Line) -> bool:
+    """Whether a line is text: heads of arrows are now and then read as a star or a letter."""
+    letters = sum(sign.isalnum() for sign in line.text)
+    return letters >= 2 or (letters == 1 and line.confidence >= 0.9)
+
+
 def _gaps(
-    shape: tuple[int, int], lines: Sequence[Line], shapes: Sequence[Shape], icons: Sequence[Icon], badges: Sequence[Badge]
+    shape: tuple[int, int],
+    lines: Sequence[Line],
+    shapes: Sequence[Shape],
+    icons: Sequence[Icon],
+    badges: Sequence[Badge],
 ) -> Gaps:
     """What lines pass under or across, and what they cannot pass."""
     covered = boxes_mask(shape, [line.box for line in lines], 7) | boxes_mask(shape, [b.box for b in badges], 4)
@@ -89,19 +100,23 @@ def _trace(pixels: NDArray[np.uint8], ink: Mask, gaps: Gaps) -> _Traced:
     skeleton = thin(open_ink) & (depth <= widest_stroke(pixels) / 3)
     strands = [s for s in strands_of(skeleton) if s.length >= 3 or None not in s.nodes]
     typical = float(np.median(2 * depth[skeleton] - 1)) if skeleton.any() else 1.0
-    strands = tidy(strands, typical)
-    widths, colors, heads = [], [], {}
+    strands = tidy(strands, typical, gaps.outlines | gaps.closed)
+    widths, colors = [], []
+    heads: dict[Port, Head] = {}
     for number, strand in enumerate(strands):
         columns, rows = strand.points.T.astype(int)
         widths.append(float(np.median(2 * depth[rows, columns] - 1)))
         colors.append(np.median(pixels[rows, columns].astype(np.float64), axis=0))
+    at = ports_at(strands)
+    for number, strand in enumerate(strands):
         for end in (0, 1):
-            if strand.length < 8:
+            if strand.length < 8 or goes_straight_on((number, end), strands, at):
                 continue
-            head = head_at(ink, strand.from_end(end), widths[-1])
+            head = head_at(ink, strand.from_end(end), widths[number])
             if head is not None and head.score >= LEAST_HEAD:
                 heads[number, end] = head
-                strand.nodes[end] = None
+    for number, end in heads:
+        strands[number].nodes[end] = None
     return _Traced(strands, widths, colors, heads)
 
 

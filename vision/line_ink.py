@@ -11,8 +11,10 @@ from vision.reading import Box
 Mask = NDArray[np.bool_]
 Pixels = NDArray[np.uint8]
 
-LEAST_CONTRAST = 26
+LEAST_CONTRAST = 32
 """Of 255, in one channel: paper grain, grid paper and JPEG's rings are below it, pale lines above."""
+CLEAR_CONTRAST = 48
+"""A stroke reaches it somewhere along its length."""
 SHARE_OF_CONTRAST = 0.4
 """Of the strongest contrast next to a pixel: cuts off the soft rim that scaling gives a line."""
 
@@ -39,7 +41,11 @@ def stroke_mask(picture: Pixels) -> Mask:
     """The pixels of lines, outlines, heads and whatever else is narrow [height, width]."""
     contrast = stroke_contrast(picture)
     around = cv2.dilate(contrast, np.ones((7, 7), np.uint8))
-    return np.asarray((contrast >= LEAST_CONTRAST) & (contrast >= SHARE_OF_CONTRAST * around), dtype=np.bool_)
+    mask = (contrast >= LEAST_CONTRAST) & (contrast >= SHARE_OF_CONTRAST * around)
+    count, pieces = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    clear = np.zeros(count, dtype=np.bool_)
+    clear[pieces[mask & (contrast >= CLEAR_CONTRAST)]] = True
+    return np.asarray(clear[pieces] & mask, dtype=np.bool_)
 
 
 def boxes_mask(shape: tuple[int, int], boxes: Iterable[Box], margin: int = 0) -> Mask:

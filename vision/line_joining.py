@@ -42,8 +42,8 @@ class LooseEnd:
 
 
 def loose_end(strand: Strand, index: int, end: int, width: float, color: NDArray[np.float64]) -> LooseEnd:
-    """The start (0) or the end (1) of a strand, with the direction of its last twenty pixels."""
-    points = strand.from_end(end)[:20]
+    """The start (0) or the end (1) of a strand, with the direction of its last twelve pixels."""
+    points = strand.from_end(end)[:12]
     outwards = points[0] - points[-1]
     if len(points) >= 3:
         main = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)[2][0]
@@ -59,14 +59,11 @@ def joined(ends: list[LooseEnd], gaps: Gaps) -> dict[tuple[int, int], tuple[int,
     """
     if len(ends) < 2:
         return {}
-    places = np.array([end.place for end in ends])
     offers = []
-    for first in range(len(ends)):
-        apart = np.hypot(*(places[first + 1 :] - places[first]).T)
-        for second in np.flatnonzero(apart <= LONGEST_GAP) + first + 1:
-            cost = _cost(ends[first], ends[int(second)], gaps)
-            if cost is not None:
-                offers.append((cost, first, int(second)))
+    for first, second in _near_pairs(ends):
+        cost = _cost(ends[first], ends[second], gaps)
+        if cost is not None:
+            offers.append((cost, first, second))
     links: dict[tuple[int, int], tuple[int, int, bool]] = {}
     for _, first, second in sorted(offers):
         a, b = ends[first], ends[second]
@@ -76,6 +73,20 @@ def joined(ends: list[LooseEnd], gaps: Gaps) -> dict[tuple[int, int], tuple[int,
         dashes = _is_dash_gap(a, b, gaps)
         links[here], links[there] = (*there, dashes), (*here, dashes)
     return links
+
+
+def _near_pairs(ends: list[LooseEnd]) -> list[tuple[int, int]]:
+    """The pairs of ends that face each other, or are as near as dashes."""
+    places = np.array([end.place for end in ends])
+    outwards = np.array([end.outwards for end in ends])
+    pairs = []
+    for first in range(len(ends) - 1):
+        way = places[first + 1 :] - places[first]
+        apart = np.hypot(*way.T) + 1e-6
+        facing = (way @ outwards[first] > 0.8 * apart) & ((way * outwards[first + 1 :]).sum(axis=1) < -0.8 * apart)
+        fits = ((apart <= LONGEST_GAP) & facing) | (apart <= 18)
+        pairs += [(first, int(second) + first + 1) for second in np.flatnonzero(fits)]
+    return pairs
 
 
 def _between(a: LooseEnd, b: LooseEnd, mask: Mask) -> NDArray[np.bool_]:

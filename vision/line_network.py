@@ -4,6 +4,7 @@ from collections import defaultdict
 
 import numpy as np
 
+from vision.line_ink import Mask
 from vision.skeleton import Points, Strand
 
 SPUR = 26
@@ -15,11 +16,30 @@ Port = tuple[int, int]
 """A strand's number and one of its ends (0 or 1)."""
 
 
-def tidy(strands: list[Strand], line_width: float) -> list[Strand]:
-    """The same lines without spurs, with crossings as one junction each, and unbranched strands in one piece."""
+def tidy(strands: list[Strand], line_width: float, borders: Mask) -> list[Strand]:
+    """The same lines without spurs, with crossings as one junction each, and unbranched strands in one piece.
+
+    What ends at one of the `borders` (outlines and icons) is no spur: it may be the root of several lines.
+    """
     for _ in range(3):
-        strands = merged(contracted(pruned(strands), 2 * line_width + 3))
-    return strands
+        strands = merged(contracted(pruned(strands, borders), 2 * line_width + 3))
+    return rooted(strands, borders)
+
+
+def _touches(place: Points, borders: Mask, reach: int) -> bool:
+    column, row = (int(part) for part in place)
+    return bool(borders[max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1].any())
+
+
+def rooted(strands: list[Strand], borders: Mask) -> list[Strand]:
+    """With a short strand from each junction at a border to it, so that the lines that meet there have an end."""
+    roots = []
+    for node, ports in ports_at(strands).items():
+        if not any(strands[n].nodes[1 - e] is None and strands[n].length <= SPUR for n, e in ports):
+            centre = np.mean([strands[n].from_end(e)[0] for n, e in ports], axis=0)
+            if _touches(centre, borders, 9):
+                roots.append(Strand(np.array([centre, centre]), [node, None]))
+    return strands + roots
 
 
 def ports_at(strands: list[Strand]) -> dict[int, list[Port]]:
@@ -44,12 +64,22 @@ def turn(first: Points, second: Points) -> float:
     return float(np.degrees(np.arccos(np.clip(first @ second, -1, 1))))
 
 
-def pruned(strands: list[Strand]) -> list[Strand]:
+def goes_straight_on(port: Port, strands: list[Strand], at: dict[int, list[Port]]) -> bool:
+    """Whether another line of some length leads on from the junction at this end."""
+    node = strands[port[0]].nodes[port[1]]
+    if node is None:
+        return False
+    back = -heading(strands[port[0]].from_end(port[1]))
+    others = [(n, e) for n, e in at[node] if (n, e) != port and strands[n].length > SPUR]
+    return any(turn(back, heading(strands[n].from_end(e))) < 40 for n, e in others)
+
+
+def pruned(strands: list[Strand], borders: Mask) -> list[Strand]:
     """Without spurs; the one that goes straight on as the last bit of a line is kept."""
     gone: set[int] = set()
     for ports in ports_at(strands).values():
-        loose = [p for p in ports if strands[p[0]].nodes[1 - p[1]] is None]
-        spurs = [p for p in loose if strands[p[0]].length <= SPUR]
+        loose = [p for p in ports if strands[p[0]].nodes[1 - p[1]] is None and strands[p[0]].length <= SPUR]
+        spurs = [p for p in loose if not _touches(strands[p[0]].from_end(1 - p[1])[0], borders, 3)]
         others = [p for p in ports if p not in spurs]
         if len(others) == 0 and len(spurs) > 1:
             longest = max(spurs, key=lambda p: strands[p[0]].length)

@@ -92,8 +92,9 @@ def _onwards(route: Route, network: Network, at: Mapping[int, Sequence[Port]]) -
         cost = _turn_cost(degrees, len(others))
         if np.abs(network.colors[number] - network.colors[port[0]]).max() > 60:
             cost += 1.5
-        further.append(Route((*route.ports, port), route.cost + cost, np.concatenate([route.points, points]),
-                             route.dash_gaps))
+        further.append(
+            Route((*route.ports, port), route.cost + cost, np.concatenate([route.points, points]), route.dash_gaps)
+        )
     return further
 
 
@@ -119,7 +120,9 @@ def pairs(tails: set[Port], heads: set[Port], network: Network) -> list[tuple[Ro
         for start in sorted(sources):
             if start in used:
                 continue
-            found = [route for port, route in routes_from(start, network, at).items() if port in every and port != start]
+            found = [
+                route for port, route in routes_from(start, network, at).items() if port in every and port != start
+            ]
             ranked = sorted(((_rank(route, start in heads, heads), route) for route in found), key=lambda pair: pair[0])
             if not ranked or ranked[0][1].finish not in goals | heads:
                 continue
