@@ -45,8 +45,8 @@ from vision.providers import Place, connected, http_client, place_of
 from vision.reading import Reading
 
 _LOG = logging.getLogger(__name__)
-_SIDES = (2048, 1400, 1000)
-"""Longest sides in pixels that an image is sent with: the largest that stays below `_MOST_BYTES`."""
+_LONGEST_SIDE = 2048
+"""Pixels: larger images are reduced by the providers anyway."""
 _MOST_BYTES = 4_500_000
 """The providers take 5 MB an image or more."""
 _EARLIER_TURNS = 6
@@ -116,10 +116,13 @@ def conversation(image: bytes, reading: Reading, question: str, earlier: Sequenc
 
 
 def _sent_image(image: bytes) -> tuple[bytes, str]:
-    for side in _SIDES:
+    """The image encoded anew, as large as the providers take it, and its media type."""
+    side = _LONGEST_SIDE
+    data, media_type = without_metadata(image, side)
+    while len(data) > _MOST_BYTES:
+        # Bytes grow with the area; a little less, as small noise is harder to pack.
+        side = int(0.9 * side * (_MOST_BYTES / len(data)) ** 0.5)
         data, media_type = without_metadata(image, side)
-        if len(data) <= _MOST_BYTES:
-            break
     return data, media_type
 
 
