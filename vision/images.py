@@ -102,9 +102,7 @@ def _opened(data: bytes) -> Image.Image:
     except _BROKEN as error:
         raise ImageRefused(f"The {kind} image is damaged: export or save it again and upload the new file.") from error
     if kind == "JPEG" and data.count(b"\xff\xda") > MOST_SCANS:
-        raise ImageRefused(
-            f"The JPEG is built of more than {MOST_SCANS} passes: save it again and upload the new file."
-        )
+        raise ImageRefused(f"The JPEG has more than {MOST_SCANS} passes: save it again and upload the new file.")
     width, height = image.size
     if width * height > MOST_PIXELS:
         raise ImageRefused(
