@@ -20,6 +20,7 @@ from benchmarks._diagram_layout import measure, place
 from benchmarks._diagram_lines import draw_connections
 from benchmarks._diagram_marks import draw_badges, draw_surroundings, give_meanings
 from benchmarks._diagram_plans import Plan, random_plan
+from benchmarks._diagram_questions import questions_about
 from benchmarks._diagram_sheet import Sheet
 from benchmarks._diagram_styles import Theme, random_theme
 from benchmarks._diagram_things import draw_things
@@ -46,7 +47,9 @@ def drawn(seed: int) -> tuple[Image.Image, dict[str, Any]]:
     draw_connections(sheet)
     draw_badges(sheet)
     draw_surroundings(sheet, meanings)
-    return sheet.canvas.finish(), {"id": f"drawn_{seed:04d}", **truth_of(sheet)}
+    truth = truth_of(sheet)
+    truth["questions"] = questions_about(truth, rng)
+    return sheet.canvas.finish(), {"id": f"drawn_{seed:04d}", **truth}
 
 
 def truth_of(sheet: Sheet) -> dict[str, Any]:
