@@ -9,20 +9,20 @@ from numpy.typing import NDArray
 from vision.reading import Box
 
 _SHORTEST = 40  # pixels of a straight line that can be the side of a box
-_NEAR = 8  # pixels by which the ends of two sides may miss each other, as at a rounded corner
+_NEAR = 5  # pixels by which the ends of two sides may miss each other, as at a rounded corner
 _DRAWN = 0.93  # least share of each side that is drawn
 
 Mask = NDArray[np.bool_]
 
 
 def find_frames(edges: Mask) -> list[Box]:
-    """Rectangles with four straight sides that end at their corners. `edges` [height, width]: where there is an edge."""
+    """Rectangles with four straight sides that end at their corners. `edges` [height, width]: where an edge is."""
     upright = _segments(edges, np.ones((_SHORTEST, 1), np.uint8))
     level = _drawn_along(edges)
     found = []
     for first, one in enumerate(upright):
         for other in upright[first + 1 :]:
-            if abs(one[1] - other[1]) > 2 * _NEAR or abs(one[3] - other[3]) > 2 * _NEAR:
+            if abs(one[1] - other[1]) > _NEAR or abs(one[3] - other[3]) > _NEAR:
                 continue
             box = (one[0], min(one[1], other[1]), other[2], max(one[3], other[3]))
             if box[2] - box[0] >= _SHORTEST and _closed(level, box):
@@ -33,7 +33,7 @@ def find_frames(edges: Mask) -> list[Box]:
 def _segments(edges: Mask, kernel: NDArray[np.uint8]) -> Sequence[Box]:
     """Straight lines along a kernel, from left to right."""
     straight = cv2.morphologyEx(edges.astype(np.uint8), cv2.MORPH_OPEN, kernel)
-    count, _, statistics, _ = cv2.connectedComponentsWithStats(straight, connectivity=8)
+    _, _, statistics, _ = cv2.connectedComponentsWithStats(straight, connectivity=8)
     boxes = []
     for left, top, across, down, _ in statistics[1:].tolist():
         if across <= 14:
@@ -49,7 +49,7 @@ def _drawn_along(edges: Mask) -> NDArray[np.int32]:
 
 def _closed(level: NDArray[np.int32], box: Box) -> bool:
     left, top, right, bottom = box
-    inset = min(_NEAR * 2, (right - left) // 4)
+    inset = min(16, (right - left) // 4)
 
     def drawn(row: int) -> bool:
         rows = level[max(0, row - _NEAR) : row + _NEAR]

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.boxes import area, around, gap_across, gap_down, grown, height, share_within, width
+from vision.boxes import area, around, gap_across, gap_down, grown, height, overlap, share_within, width
 from vision.found import Badge, Icon, Line, Picture, Shape
 from vision.reading import Box
 
@@ -16,7 +16,7 @@ _SMALLEST, _LARGEST = 20, 300  # pixels of a side of an icon
 _STROKES_APART = 11  # pixels between the strokes of one icon that are filled
 _LINE = 15  # pixels: what is thinner after that is a line or the head of an arrow
 _BORDER = 5  # pixels at both sides of a shape's box in which its border may lie
-_PAGE = 8  # the background is looked for in a picture so many times smaller
+_PAGE = 16  # the background is looked for in a picture so many times smaller
 
 
 def find_icons(picture: Picture, lines: Sequence[Line], shapes: Sequence[Shape], badges: Sequence[Badge]) -> list[Icon]:
@@ -30,26 +30,43 @@ def find_icons(picture: Picture, lines: Sequence[Line], shapes: Sequence[Shape],
     blobs = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((_LINE, _LINE), np.uint8))
     _, _, statistics, _ = cv2.connectedComponentsWithStats(blobs, connectivity=8)
     boxes = [(left, top, left + across, top + down) for left, top, across, down, _ in statistics[1:].tolist()]
-    found = [box for box in _merged(boxes) if _is_icon(box, lines)]
+    found = [box for box in _merged(boxes) if _is_icon(box, lines) and not _is_shape(box, shapes)]
     return [Icon(box) for box in sorted(found, key=lambda box: (box[1], box[0]))]
 
 
 def _ink(pixels: NDArray[np.uint8], shapes: Sequence[Shape]) -> NDArray[np.uint8]:
     """[height, width], 1 where something is drawn on the page or on the inside of a shape."""
-    down, across = pixels.shape[:2]
-    small = cv2.resize(pixels, (max(1, across // _PAGE), max(1, down // _PAGE)), interpolation=cv2.INTER_AREA)
-    page = cv2.resize(cv2.medianBlur(small, 31), (across, down), interpolation=cv2.INTER_LINEAR)
+    ground = _page(pixels)
     for shape in sorted(shapes, key=lambda each: -area(each.box)):
         left, top, right, bottom = shape.box
-        left, top = max(0, left), max(0, top)
-        inside = pixels[top:bottom, left:right]
-        if inside.size == 0:
-            continue
-        sample = inside[:: 1 + inside.shape[0] // 60, :: 1 + inside.shape[1] // 60].reshape(-1, 3)
-        page[top:bottom, left:right] = np.median(sample, axis=0)
-    difference = np.max(cv2.absdiff(pixels, page), axis=2)
+        inside = _inner_rim(pixels, shape.box)
+        if len(inside):
+            ground[max(0, top) : bottom, max(0, left) : right] = np.median(inside, axis=0)
+    difference = np.max(cv2.absdiff(pixels, ground), axis=2)
     ink: NDArray[np.uint8] = (difference >= _INK).astype(np.uint8)
     return ink
+
+
+def _page(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The background without what is drawn on it: one colour where the picture's rim has one, else as it changes."""
+    down, across = pixels.shape[:2]
+    rim = np.concatenate([pixels[:4].reshape(-1, 3), pixels[-4:].reshape(-1, 3), pixels[:, :4].reshape(-1, 3)])
+    color = np.median(rim, axis=0)
+    if (np.abs(rim - color).max(axis=1) < _INK / 2).mean() > 0.8:
+        return np.full_like(pixels, color.astype(np.uint8))
+    small = cv2.resize(pixels, (max(1, across // _PAGE), max(1, down // _PAGE)), interpolation=cv2.INTER_AREA)
+    return cv2.resize(cv2.medianBlur(small, 31), (across, down), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
+
+
+def _inner_rim(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+    """[n, 3], the pixels of a shape close to its border, where no icon stands."""
+    left, top, right, bottom = box
+    inside = pixels[max(0, top) : bottom, max(0, left) : right]
+    down, across = inside.shape[:2]
+    if min(down, across) < 30:
+        return inside.reshape(-1, 3)
+    strips = inside[6:12, 12:-12], inside[-12:-6, 12:-12], inside[12:-12, 6:12], inside[12:-12, -12:-6]
+    return np.concatenate([strip.reshape(-1, 3) for strip in strips])
 
 
 def _erase(ink: NDArray[np.uint8], box: Box) -> None:
@@ -87,3 +104,8 @@ def _is_icon(box: Box, lines: Sequence[Line]) -> bool:
     if min(across, down) < _SMALLEST or max(across, down) > _LARGEST or not 0.3 < across / down < 3.3:
         return False
     return not any(share_within(line.box, box) > 0.8 and area(line.box) > 0.25 * area(box) for line in lines)
+
+
+def _is_shape(box: Box, shapes: Sequence[Shape]) -> bool:
+    """Whether what was found is only the inside of a shape whose colour changes."""
+    return any(overlap(box, shape.box) > 0.6 for shape in shapes)

@@ -16,7 +16,7 @@ def group_lines(lines: Sequence[Line], shapes: Sequence[Shape], icons: Sequence[
     groups: list[list[Line]] = []
     for home in range(-1, len(shapes)):
         own = [line for line, its in zip(lines, homes, strict=True) if its == home]
-        groups += _stacked(_rows(own, icons), icons)
+        groups += _stacked(_rows(own), icons, 1.3 if home < 0 else 1.5)
     labels = [_label(group) for group in groups]
     return sorted((label for label in labels if label.text), key=lambda label: (label.box[1], label.box[0]))
 
@@ -24,7 +24,14 @@ def group_lines(lines: Sequence[Line], shapes: Sequence[Shape], icons: Sequence[
 def innermost(box: Box, shapes: Sequence[Shape]) -> int:
     """The index of the smallest shape that a box lies in, -1 for none."""
     around_it = [index for index, shape in enumerate(shapes) if share_within(box, shape.box) > 0.8]
-    return min(around_it, key=lambda index: area(shapes[index].box), default=-1)
+    seen = [index for index in around_it if not any(_is_behind(shapes[index], shapes[other]) for other in around_it)]
+    return min(seen, key=lambda index: area(shapes[index].box), default=-1)
+
+
+def _is_behind(one: Shape, other: Shape) -> bool:
+    """Whether a shape of which only a part shows is half hidden by a rectangle."""
+    nested = share_within(one.box, other.box) > 0.8 or share_within(other.box, one.box) > 0.8
+    return one.kind == "other" and other.kind == "rectangle" and not nested
 
 
 def _label(lines: Sequence[Line]) -> Label:
@@ -32,7 +39,7 @@ def _label(lines: Sequence[Line]) -> Label:
     return Label(_LIST_ITEM.sub("", text).strip(), around(line.box for line in lines), tuple(lines))
 
 
-def _rows(lines: Sequence[Line], icons: Sequence[Icon]) -> list[list[Line]]:
+def _rows(lines: Sequence[Line]) -> list[list[Line]]:
     """Lines that stand side by side, closer than words would be apart, as one row."""
     rows: list[list[Line]] = []
     for line in sorted(lines, key=lambda each: each.box[0]):
@@ -48,12 +55,12 @@ def _rows(lines: Sequence[Line], icons: Sequence[Icon]) -> list[list[Line]]:
     return rows
 
 
-def _stacked(rows: Sequence[list[Line]], icons: Sequence[Icon]) -> list[list[Line]]:
-    """Rows one under the other that are one text."""
+def _stacked(rows: Sequence[list[Line]], icons: Sequence[Icon], ratio: float) -> list[list[Line]]:
+    """Rows one under the other that are one text; their heights differ by `ratio` at most."""
     groups: list[list[list[Line]]] = []
     for row in sorted(rows, key=lambda each: around(line.box for line in each)[1]):
         box = around(line.box for line in row)
-        above = [group for group in groups if _continues(group, row, box)]
+        above = [group for group in groups if _continues(group, row, box, ratio) and not _parted(group, box, icons)]
         if above:
             max(above, key=lambda group: _bottom(group)).append(row)
         else:
@@ -65,11 +72,11 @@ def _bottom(group: Sequence[Sequence[Line]]) -> int:
     return max(line.box[3] for line in group[-1])
 
 
-def _continues(group: Sequence[Sequence[Line]], row: Sequence[Line], box: Box) -> bool:
+def _continues(group: Sequence[Sequence[Line]], row: Sequence[Line], box: Box, ratio: float) -> bool:
     """Whether a row is the next of a text: close under its last row, of its size, and aligned with it."""
     last = around(line.box for line in group[-1])
     size = min(_letters(group[-1]), _letters(row))
-    if max(_letters(group[-1]), _letters(row)) > 1.45 * size or _LIST_ITEM.match(row[0].text):
+    if max(_letters(group[-1]), _letters(row)) > ratio * size or _LIST_ITEM.match(row[0].text):
         return False
     if not -0.6 * size < gap_down(last, box) < 0.55 * size or box[1] <= last[1]:
         return False
@@ -77,6 +84,12 @@ def _continues(group: Sequence[Sequence[Line]], row: Sequence[Line], box: Box) -
         return False
     centred = abs(middle(last)[0] - middle(box)[0]) < max(0.6 * size, 0.08 * max(width(last), width(box)))
     return centred or abs(last[0] - box[0]) < 0.9 * size or abs(last[2] - box[2]) < 0.5 * size
+
+
+def _parted(group: Sequence[Sequence[Line]], box: Box, icons: Sequence[Icon]) -> bool:
+    """Whether only one of two rows is part of an icon."""
+    last = around(line.box for line in group[-1])
+    return any((share_within(last, icon.box) > 0.4) != (share_within(box, icon.box) > 0.4) for icon in icons)
 
 
 def _letters(row: Sequence[Line]) -> float:

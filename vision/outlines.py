@@ -1,4 +1,4 @@
-"""The border of a box on a picture: its colour, whether it is dashed, what lies outside, and whether it ends at corners."""
+"""The border of a box on a picture: its colour, whether it is dashed, what lies outside it, where its lines end."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,8 @@ def read_outline(pixels: NDArray[np.uint8], box: Box, fill: tuple[int, int, int]
     for side in range(4):
         strip = _outwards(pixels, box, side)
         if strip.shape[0] < _SEARCHED:  # at the edge of the picture
-            moved.append(0), like.append(False)
+            moved.append(0)
+            like.append(False)
             continue
         difference = np.abs(strip - inside).max(axis=2)  # [outwards, along]
         near = difference[:_SEARCHED]

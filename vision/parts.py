@@ -4,28 +4,32 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from vision.boxes import area, around, height, share_within
+from vision.boxes import area, around, height, middle, share_within, width
 from vision.captions import is_below, match_captions
 from vision.found import Icon, Label, Part, Parts, Shape
+from vision.labels import innermost
 from vision.reading import Box
 from vision.titles import best_title
 
 _WORD = re.compile(r"[^\W_]")
+_LARGEST_ICON = 300  # pixels of a side
 _NEAR = 12  # pixels by which the sides of a region and of its title bar may differ
 
 
 @dataclass
 class _Region:
-    """A shape with what lies in it and in none of the shapes in it. `parent` and `children` are indexes of regions."""
+    """A shape with what lies in it and in none of the shapes in it; `children` are indexes of regions."""
 
+    shape: Shape
     box: Box
-    parent: int | None = None
     children: list[int] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
     icons: list[Icon] = field(default_factory=list)
     title: Label | None = None
     bar_of: int | None = None
     """The region whose title bar this one is."""
+    is_icon: bool = False
+    """Whether it is a picture with some letters in it, and has its name below."""
 
 
 def name_parts(labels: Sequence[Label], shapes: Sequence[Shape], icons: Sequence[Icon]) -> Parts:
@@ -33,64 +37,73 @@ def name_parts(labels: Sequence[Label], shapes: Sequence[Shape], icons: Sequence
 
     A container is a region with a title that holds other named things; its parts point to it with `within`.
     """
-    regions = _regions(labels, shapes, icons)
+    named = [label for label in labels if len(_WORD.findall(label.text)) >= 2]
+    regions, page = _regions(named or labels, shapes, icons)
+    _find_captioned_shapes(regions, page)
     _find_title_bars(regions)
     components: list[Part] = []
     containers: list[Part] = []
-    used: list[Label] = []
+    used: list[Label] = [label for region in regions if region.bar_of is not None for label in region.labels]
     for index, region in enumerate(regions):
-        if region.bar_of is not None:
+        if region.bar_of is not None or region.is_icon:
             continue
         if _holds_parts(index, regions):
-            title = region.title or best_title(region.box, region.labels, region.icons)
-            if title:
-                region.title = title
-                used.append(title)
-                containers.append(Part(f"k{len(containers) + 1}", title.text, region.box))
+            region.title = region.title or best_title(region.box, region.labels, region.icons)
+            if region.title:
+                used.append(region.title)
+                containers.append(Part(f"k{len(containers) + 1}", region.title.text, region.box))
         elif region.labels:
             name = _name_of_box(region)
             used.append(name)
             components.append(Part("", name.text, region.box))
-    for region in [*regions, _outside(labels, shapes, icons)]:
-        if region.labels and region.bar_of is None and (region not in regions or _is_open(region, regions)):
-            for label, box in _captioned(region, used, components):
+    for region in [*regions, page]:
+        if region is page or (region.bar_of is None and not region.is_icon and _is_open(region)):
+            for label, box in _captioned(region, used):
                 used.append(label)
                 components.append(Part("", label.text, box))
-    used += [label for region in regions if region.bar_of is not None for label in region.labels]
-    loose = tuple(label for label in labels if not any(label is other for other in used))
+    loose = tuple(label for label in named if not any(label is other for other in used))
     return _placed(components, containers, loose)
 
 
-def _regions(labels: Sequence[Label], shapes: Sequence[Shape], icons: Sequence[Icon]) -> list[_Region]:
-    """The shapes, largest first, each with its own labels and icons."""
-    regions = [_Region(shape.box) for shape in sorted(shapes, key=lambda shape: -area(shape.box))]
-    for index, region in enumerate(regions):
-        region.parent = _innermost(region.box, regions[:index])
-        if region.parent is not None:
-            regions[region.parent].children.append(index)
+def _regions(labels: Sequence[Label], shapes: Sequence[Shape], icons: Sequence[Icon]) -> tuple[list[_Region], _Region]:
+    """The shapes, largest first, each with its own labels and icons; and the page, with what lies in no shape."""
+    shapes = sorted(shapes, key=lambda shape: -area(shape.box))
+    regions = [_Region(shape, shape.box) for shape in shapes]
+    page = _Region(Shape("other", (0, 0, 0, 0), None, None, "solid"), (0, 0, 0, 0))
+    homes = [*regions, page]  # index -1 is the page
+    for index, shape in enumerate(shapes):
+        homes[innermost(shape.box, shapes[:index])].children.append(index)
     for label in labels:
-        home = _innermost(label.box, regions)
-        if home is not None and _WORD.search(label.text):
-            regions[home].labels.append(label)
+        homes[innermost(label.box, shapes)].labels.append(label)
     for icon in icons:
-        home = _innermost(icon.box, regions)
-        if home is not None:
-            regions[home].icons.append(icon)
-    return regions
+        homes[innermost(icon.box, shapes)].icons.append(icon)
+    return regions, page
 
 
-def _outside(labels: Sequence[Label], shapes: Sequence[Shape], icons: Sequence[Icon]) -> _Region:
-    """What lies in no shape."""
-    regions = [_Region(shape.box) for shape in shapes]
-    page = _Region((0, 0, 0, 0))
-    page.labels = [each for each in labels if _innermost(each.box, regions) is None and _WORD.search(each.text)]
-    page.icons = [each for each in icons if _innermost(each.box, regions) is None]
-    return page
+def _find_captioned_shapes(regions: Sequence[_Region], page: _Region) -> None:
+    """Small shapes with some letters in them and a name right below are icons of what surrounds them."""
+    for home in [*regions, page]:
+        for index in list(home.children):
+            region = regions[index]
+            if _is_picture(region) and any(_is_its_name(label, region) for label in home.labels):
+                region.is_icon = True
+                home.children.remove(index)
+                home.icons = [icon for icon in home.icons if share_within(icon.box, region.box) < 0.5]
+                home.icons.append(Icon(region.box))
 
 
-def _innermost(box: Box, regions: Sequence[_Region]) -> int | None:
-    holding = [index for index, region in enumerate(regions) if share_within(box, region.box) > 0.8]
-    return min(holding, key=lambda index: area(regions[index].box), default=None)
+def _is_picture(region: _Region) -> bool:
+    across, down = width(region.box), height(region.box)
+    if region.children or max(across, down) > _LARGEST_ICON or not 0.6 < across / down < 1.6:
+        return False
+    return sum(area(label.box) for label in region.labels) < 0.16 * across * down
+
+
+def _is_its_name(label: Label, region: _Region) -> bool:
+    """Whether a label is centred closely below a shape."""
+    off = abs(middle(label.box)[0] - middle(region.box)[0])
+    size = height(label.lines[0].box)
+    return -0.6 * size < label.box[1] - region.box[3] < 0.9 * size and off < 0.1 * width(region.box)
 
 
 def _find_title_bars(regions: list[_Region]) -> None:
@@ -114,11 +127,7 @@ def _find_title_bars(regions: list[_Region]) -> None:
 def _holds_parts(index: int, regions: Sequence[_Region]) -> bool:
     """Whether a region holds named things, rather than being one."""
     region = regions[index]
-    if any(_is_named(child, regions) for child in region.children):
-        return True
-    if region.title:
-        return True
-    return _is_open(region, regions)
+    return bool(region.title) or any(_is_named(child, regions) for child in region.children) or _is_open(region)
 
 
 def _is_named(index: int, regions: Sequence[_Region]) -> bool:
@@ -126,7 +135,7 @@ def _is_named(index: int, regions: Sequence[_Region]) -> bool:
     return bool(region.labels) or any(_is_named(child, regions) for child in region.children)
 
 
-def _is_open(region: _Region, regions: Sequence[_Region]) -> bool:
+def _is_open(region: _Region) -> bool:
     """Whether the labels in a region may be captions of icons in it, rather than texts of one box."""
     if region.children or region.title:
         return True
@@ -148,7 +157,7 @@ def _name_of_box(region: _Region) -> Label:
     return next(label for label in region.labels if height(label.lines[0].box) > 0.7 * largest)
 
 
-def _captioned(region: _Region, used: Sequence[Label], components: list[Part]) -> list[tuple[Label, Box]]:
+def _captioned(region: _Region, used: Sequence[Label]) -> list[tuple[Label, Box]]:
     """The labels of a region that name an icon, with the box of both."""
     free = [label for label in region.labels if not any(label is other for other in used)]
     matched = match_captions(free, region.icons)

@@ -162,10 +162,11 @@ def _without_loops(
 ) -> list[_Candidate]:
     """Without the areas that arrows and the borders of other boxes happen to enclose.
 
-    A side of such an area is part of a longer line. That is true of boxes in a row which share borders, too, but the row
-    ends somewhere with a box of which it is not true.
+    A side of such an area is part of a longer line. That is true of boxes in a row which share borders, too, but the
+    row ends somewhere with a box of which it is not true.
     """
-    sure, unsure = [], []
+    sure: list[_Candidate] = []
+    unsure: list[_Candidate] = []
     for candidate in candidates:
         if candidate.kind == "other":
             if not _is_loop_of_lines(candidate, pixels):
@@ -190,7 +191,7 @@ def _holds(candidate: _Candidate, others: Sequence[_Candidate]) -> bool:
 
 
 def _is_loop_of_lines(candidate: _Candidate, pixels: NDArray[np.uint8]) -> bool:
-    """Whether an area of no regular form is not a thing: neither of its own colour, nor compact, nor a box half hidden."""
+    """Whether an area of no regular form is no thing: not of its own colour, nor compact, nor a box half hidden."""
     surface = candidate.surface
     if surface is None or not _like_around(surface, pixels):
         return False

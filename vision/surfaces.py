@@ -33,8 +33,8 @@ Color = tuple[int, int, int]
 class Surface:
     """A connected even area. `reaches`: the share (0 to 1) of the left, top, right, bottom side of its box it touches.
 
-    `filled` [height, width] is the area with its holes (texts, icons) filled, `fill` its median colour (red, green, blue),
-    `reach` the gaps that were closed around it, `whole` whether it was found in one piece.
+    `filled` [height, width] is the area with its holes (texts, icons) filled, `fill` its median colour (red, green,
+    blue), `reach` the gaps that were closed around it, `whole` whether it was found in one piece.
     """
 
     box: Box
@@ -66,7 +66,7 @@ def find_surfaces(
     strength = edge_strength(pixels)
     for contrast in contrasts:
         edges = (strength >= contrast).astype(np.uint8)
-        without_text = _without_text(edges, lines)
+        without_text = _without_text(edges, lines) if any(reaches) else edges
         for reach in reaches:
             if not reach:
                 yield from _connected(pixels, edges, reach, wanted)
@@ -94,14 +94,17 @@ def _without_text(edges: NDArray[np.uint8], lines: Sequence[Line]) -> NDArray[np
 def _connected(
     pixels: NDArray[np.uint8], edges: NDArray[np.uint8], reach: int, wanted: Callable[[Box], bool]
 ) -> Iterator[Surface]:
-    count, labels, statistics, _ = cv2.connectedComponentsWithStats(1 - edges, connectivity=4)
-    for number in range(1, count):
-        left, top, across, down, covered = (int(value) for value in statistics[number])
-        box = (left, top, left + across, top + down)
-        if covered < 0.08 * across * down or not _possible(box, edges.shape, reach) or not wanted(box):
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(1 - edges, connectivity=4)
+    across, down, covered = statistics[:, 2], statistics[:, 3], statistics[:, 4]
+    large = (across >= SMALLEST[0]) & (down >= SMALLEST[1]) & (covered >= 0.08 * across * down)
+    for number in np.flatnonzero(large):
+        if number == 0:
             continue
-        own = labels[top : top + down, left : left + across] == number
-        yield _surface(box, own, _median_color(pixels, box, own), reach, whole=True)
+        left, top, width, height = (int(value) for value in statistics[number, :4])
+        box = (left, top, left + width, top + height)
+        if _possible(box, edges.shape, reach) and wanted(box):
+            own = labels[top : top + height, left : left + width] == number
+            yield _surface(box, own, _median_color(pixels, box, own), reach, whole=True)
 
 
 def _possible(box: Box, shape: tuple[int, ...], reach: int) -> bool:

@@ -27,7 +27,7 @@ def _score(label: Label, box: Box, icons: Sequence[Icon], usual: float) -> float
     score += 2.0 * (size / usual - 1)
     if label.box[0] - box[0] < 2 * size or abs(middle(label.box)[0] - middle(box)[0]) < 0.06 * width(box):
         score += 0.4
-    if any(is_below(label, icon.box) for icon in icons):
+    if any(is_below(label, icon.box) and width(label.box) < 2.2 * width(icon.box) for icon in icons):
         score -= 0.8
     return score
 
