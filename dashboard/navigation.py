@@ -29,6 +29,14 @@ _SHOWN = {
         ("cost", "Cost", "payments", "What the answers cost, by version, requester and day."),
         ("requests", "Requests", "list_alt", "Find single requests and open one with its conversation."),
     ),
+    "Architecture": (
+        (
+            "ask_image",
+            "Ask an image",
+            "schema",
+            "Ask about an architecture diagram, and hold it against what runs here.",
+        ),
+    ),
     "Record": (
         ("ledger", "Ledger", "history_edu", "Who changed what, when and why."),
         ("incident", "Incident", "summarize", "A stretch of time in one report, for a post-mortem."),
@@ -62,5 +70,5 @@ def current_page() -> "StreamlitPage | None":
     }
     comer = entrance.who_comes()
     # Whoever is turned away stays at the address that they asked for, but is shown no page and no link to one.
-    page = st.navigation(pages, position="sidebar" if isinstance(comer, Actor) else "hidden")
+    page = st.navigation(pages, position="sidebar" if isinstance(comer, Actor) else "hidden", expanded=True)
     return page if entrance.let_in(comer) else None

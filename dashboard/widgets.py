@@ -19,6 +19,7 @@ from lakehouse.errors import LakehouseError
 from registry.errors import RegistryError
 from serving.errors import ServingError
 from settings import get_settings
+from vision.errors import VisionError
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -66,7 +67,7 @@ def guarded(what: str) -> Iterator[None]:
     """Show a failure as one sentence in its place, so that the rest of the page still stands."""
     try:
         yield
-    except (DashboardError, LakehouseError, RegistryError, ServingError) as error:
+    except (DashboardError, LakehouseError, RegistryError, ServingError, VisionError) as error:
         _log.warning("%s: %s", what, error)
         st.error(sentence(error), icon=":material/error:")
     # A mistake of ours in one panel must not take the others away from somebody who is on call.

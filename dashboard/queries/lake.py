@@ -36,8 +36,8 @@ _RECHECK_SECONDS = 1.0
 Span = tuple[datetime, datetime]
 """From a time (included) to a time (not included), UTC."""
 
-_NOT_KEPT = ("inference_table", "evaluated_answers")
-"""Tables with people's words: only what is asked for comes into memory."""
+_NOT_KEPT = ("inference_table", "evaluated_answers", "images", "image_readings", "image_questions")
+"""Tables with people's words and images: only what is asked for comes into memory."""
 _TIME_COLUMNS = ("window_start", "request_time", "time", "started_at")
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 

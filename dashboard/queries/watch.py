@@ -14,13 +14,14 @@ from dashboard.errors import DashboardError
 from lakehouse.errors import LakehouseError
 from registry.errors import RegistryError
 from serving.errors import ServingError
+from vision.errors import VisionError
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _KEEP_LOOKING_SECONDS = 60.0
 """How long a watch goes on after the last page that looked."""
-EXPECTED = (DashboardError, LakehouseError, RegistryError, ServingError)
+EXPECTED = (DashboardError, LakehouseError, RegistryError, ServingError, VisionError)
 """Failures whose message is a sentence for a person."""
 
 
