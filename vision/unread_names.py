@@ -12,24 +12,25 @@ from vision.mention import BRACKETS, WORD, Mention, compact, emphasised
 from vision.reading import Reading
 
 _DESCRIBING_WORDS = """
-a about above across after all also although an and another any are architecture arrow arrows as at badge badges based
-be because before below besides between black blue bold both bottom box boxes brown but by can caption captions cloud
-clouds code color colors colour colours component components conclusion conclusions confidence connection connections
-container containers contents context contrast could cyan dashed data description design detail details diagram
-diagrams direction directions does dotted down each edge edges eight either end entry environment environments
-evidence example explanation external feature features feedback finally first five flow flows for four from further
-gray green grey group groups has have here how however icon icons if image in input inputs inside interaction
-interactions internal into is it its key label labels last lastly layer layers left legend let like line lines list
-loop loops magenta main meanwhile missing monitoring most name names next nine no nodes none nor not note notes
-nothing number numbered numbers observation observations of on once one only or orange order other others our output
-outputs outside over overall overview part parts path paths per picture pink process processes processing purple
-purpose purposes question questions read reading reads red region regions relation relations relationship
-relationships result results right role roles same scope second section sections see service services seven shape
-shapes shown side since six so solid some stage stages start step steps storage structure such summary system systems
+a about above across after all also although an and another any architecture are area areas arrow arrows as assumption
+assumptions at backend badge badges based be because before below besides between black blue bold both bottom box
+boxes brown but by can caption captions caveat caveats cloud clouds code color colors colour colours component
+components conclusion conclusions confidence connection connections container containers contents context contrast
+core could cyan dashed data description design detail details diagram diagrams direction directions does dotted down
+each edge edges eight either end entry environment environments every evidence example explanation external facing
+feature features feedback finally first five flow flows for four from further gray green grey group groups has have
+here how however icon icons if image important in input inputs inside interaction interactions internal into is it its
+key label labels last lastly layer layers left legend let like line lines list loop loops magenta main major meanwhile
+missing monitoring most name names next nine no nodes none nor not note notes nothing number numbered numbers
+observation observations of on once one only or orange order other others our output outputs outside over overall
+overview part parts path paths per picture pink point points process processes processing purple purpose purposes
+question questions read reading reads red region regions relation relations relationship relationships remark remarks
+result results right role roles same scope second section sections see service services seven shape shapes shown side
+since six so solid some stage stages start step steps storage structure such summary system systems takeaway takeaways
 technical technologies technology ten text that the their them then there therefore these they thing things third this
-those three through thus title to together tools top two type types unclear under unknown unlike unread until up use
-user users uses using violet what when where whereas whether which while white who why will with within without word
-words work workflow workflows works yellow yes you your
+those three through thus tier tiers title to together tools top two type types unclear under unknown unlike unread
+until up use user users uses using violet what when where whereas whether which while white who why will with within
+without word words work workflow workflows works yellow yes you your
 """
 _DESCRIBING = frozenset(_DESCRIBING_WORDS.split())
 """Words that describe a diagram and name no part of it, and words of every sentence."""
@@ -46,9 +47,15 @@ _CATEGORY = frozenset(
 )
 """Words that an answer adds to a name as read: "the checkout service"."""
 
-_HEADING = re.compile(r"^ {0,3}#{1,6}\s+(?P<head>[^\n]+?)[ #]*$", re.MULTILINE)
+_FUNCTION_WORDS = frozenset(
+    {"a", "an", "and", "at", "by", "every", "for", "from", "in", "of", "on", "or", "the", "to", "with"}
+)
+_GROUPS = frozenset({"architecture", "components", "flow", "flows", "services", "tier", "workflow", "workflows"})
+"""Last words of a phrase that says of what sort things are: "backend services" names none of them."""
+
+_HEADING = re.compile(r"^ {0,3}#{2,6}\s+(?P<head>[^\n]+?)[ #]*$", re.MULTILINE)
 _LIST_HEAD = re.compile(r"^[ \t]*(?:[-*+]|\d+[.)])[ \t]+(?P<head>[^\n*`:]{2,60}?)(?=:\s|\s+[–—-]\s)", re.MULTILINE)
-_NOT_CLAIMED = re.compile(r"^```.*?(?:^```|\Z)|^> Background:[^\n]*$", re.MULTILINE | re.DOTALL)
+_NOT_CLAIMED = re.compile(r"^```.*?(?:^```|\Z)|^> Background:[^\n]*$|^ {0,3}#\s[^\n]*$", re.MULTILINE | re.DOTALL)
 _CAPITALISED = re.compile(r"[^\W\d_a-zß-öø-ÿ][\w.+#/-]*\w|\b[a-z]+[A-Z]\w*")
 _SENTENCE_START = re.compile(r"(?:^|[.:;!?|>]|^[ \t]*[-*+]|^[ \t]*\d+[.)])[\s*_`\"“'(]*\Z", re.MULTILINE)
 _CLOSE_ENOUGH = 0.86
@@ -59,8 +66,8 @@ _WORDS_OF_A_NAME = 7
 def not_found(answer: str, reading: Reading) -> list[Mention]:
     """The things named in an answer in Markdown that were not read, in the order of the answer, without regions.
 
-    A thing is named by bold or code, as the head of a list entry or section, or by capital letters. Code blocks and
-    lines of background knowledge claim nothing about the image.
+    A thing is named by bold or code, as the head of a list entry or section, or by capital letters. Code blocks,
+    lines of background knowledge and the title of an answer claim nothing about the image.
     """
     read = _read_names(reading)
     claimed = _NOT_CLAIMED.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), answer)
@@ -92,9 +99,16 @@ def _holds_marks(text: str) -> bool:
 
 
 def _phrase(answer: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """A marked phrase without the signs around it, unless it only describes, is a sentence or is a number."""
+    """A marked phrase without the signs and number around it, unless it only describes, is a sentence or a number."""
     words = list(WORD.finditer(answer, start, end))
-    if not words or len(words) > _WORDS_OF_A_NAME or all(_describes(word.group()) for word in words):
+    while words and words[0].group().isdecimal():
+        words = words[1:]
+    texts = [word.group() for word in words]
+    if not words or len(words) > _WORDS_OF_A_NAME or all(_describes(text) for text in texts):
+        return
+    if all(text.islower() for text in texts[1:]) and (
+        texts[-1] in _GROUPS or (texts[0][0].isupper() and not _FUNCTION_WORDS.isdisjoint(texts))
+    ):
         return
     yield words[0].start(), words[-1].end()
 
@@ -161,7 +175,10 @@ def _alike(read: str, wanted: str) -> bool:
 
 
 def _stands_in(words: list[str], text: list[str]) -> bool:
-    """Whether words follow each other in a text, one letter of plural more or less."""
+    """Whether words follow each other in a text, an `s` more or less; two and more may have others between them."""
     singular = [word.removesuffix("s") for word in words]
     among = [word.removesuffix("s") for word in text]
-    return any(among[at : at + len(singular)] == singular for at in range(len(among) - len(singular) + 1))
+    if len(singular) == 1:
+        return singular[0] in among
+    rest = iter(among)
+    return all(word in rest for word in singular)

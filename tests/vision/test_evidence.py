@@ -103,6 +103,8 @@ def test_a_region_that_is_not_there_is_refused(region: str) -> None:
         ("### Payment gateway\n\nIt is there.", ["Payment gateway"]),
         ("The **Feature store** and the **Feature table**.", ["Feature store"]),
         ("**Step 7** is the last.", []),
+        ("**Git** is not what was read.", ["Git"]),
+        ("## 2. Message broker\n\nIt is there.", ["Message broker"]),
     ],
 )
 def test_an_invented_component_is_reported(answer: str, expected: list[str]) -> None:
@@ -117,6 +119,9 @@ def test_an_invented_component_is_reported(answer: str, expected: list[str]) -> 
         "Therefore Staging releases. However, it uses an API over HTTP.",
         "The **Release service** reads **Feature tables** and the **OpenTelemetry SDK**.",
         "The **Featuretable** and the **OpenTelemetrv SDK** were read with a mistake.",
+        "# MLOps on Databricks: an explanation",
+        "- Outside of every area: **Release**.\n- **Backend services**: **DB**.\n\n## 4. Release",
+        "The **OpenTelemetry exporter** writes.",
         "> Background: Kafka is a log by Apache.",
         "```mermaid\nKafka --> Redis\n```",
         "**Commit code** by **Cut release branch**, as **Reads** says.",
