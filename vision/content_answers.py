@@ -17,6 +17,8 @@ from vision.wording import FORM, SYNONYM, alike, counted, stem, words_of
 
 NOT_READ = "No such text was read on the image."
 _LONGEST_LIST = 24
+_WHOLLY = 0.85
+"""Which part of the words of a phrase has to fit a name, so that the phrase means it."""
 _OUTER_TEXT = """
 container containers environment environments stage stages phase phases group groups layer layers zone zones region
 regions area areas section sections cluster clusters boundary boundaries
@@ -51,15 +53,12 @@ def inside_answer(question: Question, diagram: Diagram) -> str:
 
 def _of_kind(asked: Sequence[str], parts: Sequence[str], diagram: Diagram) -> list[str]:
     """Of parts those in whose names the noun stands that is asked for; none where that says no kind."""
-    telling = [word for word in asked if word not in GENERIC and word not in SERVICE_NOUNS]
-    if not telling:
-        return []
-    return [
-        part
-        for part in parts
-        if any(alike(telling[-1], own) >= SYNONYM for own in words_of(diagram.label(part)))
-        or is_kind_of(diagram.label(part), " ".join(telling))
-    ]
+    noun = asked[-1] if asked else ""
+    bearing = [part for part in parts if any(alike(noun, own) >= SYNONYM for own in words_of(diagram.label(part)))]
+    if noun in GENERIC or noun in SERVICE_NOUNS:
+        # "Which services …?" asks for everything, unless several parts are called so.
+        return bearing if len(bearing) > 1 else []
+    return bearing or [part for part in parts if is_kind_of(diagram.label(part), " ".join(asked))]
 
 
 def container_answer(question: Question, diagram: Diagram) -> str | None:
@@ -94,7 +93,7 @@ def presence_answer(question: Question, diagram: Diagram) -> str:
     if len(parts) >= 2:
         return _related(question, parts, diagram)
     subject = _of_subject(question)
-    if subject and subject.coverage >= 0.99 and not question.unknown:
+    if subject and subject.coverage >= _WHOLLY and not question.unknown:
         if question.verb is not None and subject.parts and question.verb >= subject.end:
             return _described_yes(subject, diagram)
         return f"Yes: {_where_named(subject.things, diagram)}"
@@ -102,7 +101,7 @@ def presence_answer(question: Question, diagram: Diagram) -> str:
     kinds = [thing for thing in things_of(diagram) if is_kind_of(thing.label, wanted)]
     if kinds:
         return f"Yes: {_where_named(best_kind(kinds), diagram)}"
-    if subject and subject.coverage < 0.99 and not question.unknown:
+    if subject and subject.coverage < _WHOLLY and not question.unknown:
         near = all_named(dict.fromkeys(thing.label for thing in subject.things))
         return f"No: exactly such a text was not read on the image. Near to it: {near}."
     return f"No. {NOT_READ}"
@@ -228,12 +227,13 @@ def list_answer(question: Question, diagram: Diagram) -> str:
         found += [name for line in reading.text for name, _ in technologies_in(line.text)]
         if found:
             return f"{shortened(list({name.casefold(): name for name in reversed(found)}.values()))}."
-    if telling:
+    if asked:
         wanted = _of_kind(asked, list(diagram.parts), diagram) or [
             part for thing in partly_named(telling, things_of(diagram))[0] for part in thing.parts
         ]
         if wanted:
             return f"{shortened(list(dict.fromkeys(diagram.labels(wanted))))}."
+    if telling:
         written = [thing.label for thing in partly_named(telling, things_of(diagram))[0]]
         return f"{all_named(written)}." if written else NOT_READ
     containers = [part for part in diagram.parts if diagram.is_container(part)]

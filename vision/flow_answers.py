@@ -7,11 +7,14 @@ from vision.emphasis import all_named, named
 from vision.flow_questions import Flow, flow_of
 from vision.graph import Diagram, shortest_way
 from vision.meanings import legend_entry, means
-from vision.question_words import FUNCTION_WORDS, GENERIC, STORES, WEAK
+from vision.question_words import FUNCTION_WORDS, GENERIC, SERVICE_NOUNS, STORES, WEAK
 from vision.questions import Question
 from vision.reading import Connection
-from vision.wording import SYNONYM, alike, counted, has_word, words_of
+from vision.wording import SYNONYM, alike, counted, has_word, stem, words_of
 
+_OF_ANY_ARROW_TEXT = "send call feed get use go connect read write receive flow point lead talk come reach take"
+_OF_ANY_ARROW = frozenset(map(stem, _OF_ANY_ARROW_TEXT.split()))
+"""Verbs that fit any arrow, so that a label with one of them tells nothing of the others."""
 NO_ARROW = "no arrow could be read with confidence"
 
 
@@ -132,16 +135,18 @@ def _by_sense(flow: Flow, diagram: Diagram) -> list[Connection]:
     if direction == "both" or flow.sense == "any":
         return arrows
     opposite = _around(flow, diagram, "in" if direction == "out" else "out")
-    choices = [[one for one in arrows if means(one, diagram, flow.sense)]]
-    if flow.sense == "use":
-        choices.append([one for one in opposite if means(one, diagram, "read")])
     subject_keeps_data = any(_keeps_data(part, diagram) for part in flow.parts)
+    choices = [[one for one in arrows if means(one, diagram, flow.sense)]] if flow.sense != "use" else []
+    if flow.sense == "use" or subject_keeps_data:
+        choices.append([one for one in opposite if means(one, diagram, flow.sense)])
     if flow.sense in ("write", "store"):
         choices.append([one for one in arrows if _keeps_data(one.target, diagram)])
     elif not subject_keeps_data and flow.sense == "read":
         choices.append([one for one in arrows if _keeps_data(_far_end(one, flow, diagram), diagram)])
         choices.append([one for one in opposite if _keeps_data(_far_end(one, flow, diagram), diagram)])
-    choices += [arrows, opposite if flow.sense in ("read", "use") else []]
+    if flow.sense == "get" and not subject_keeps_data and not any(_keeps_data(one.source, diagram) for one in arrows):
+        choices.append([one for one in opposite if _keeps_data(one.target, diagram)])
+    choices += [arrows, opposite if flow.sense in ("read", "use") or subject_keeps_data else []]
     return next((choice for choice in choices if choice), [])
 
 
@@ -174,14 +179,14 @@ def _with_words(question: Question, arrows: list[Connection]) -> list[Connection
         for at, word in enumerate(question.words)
         if at not in inside and word.text not in FUNCTION_WORDS | GENERIC
     ]
-    telling = [word for word in words if word not in WEAK] or words
+    telling = [word for word in words if word not in WEAK and stem(word) not in _OF_ANY_ARROW]
     labelled = [one for one in arrows if one.label and any(has_word(one.label, word) for word in telling)]
     return labelled or arrows
 
 
 def _of_asked_kind(question: Question, flow: Flow, arrows: list[Connection], diagram: Diagram) -> list[Connection]:
     """Of arrows those whose other end is what is asked for ("which tables …"), if any is."""
-    telling = [word for word in question.asked if word not in GENERIC | WEAK]
+    telling = [word for word in question.asked if word not in GENERIC | WEAK | SERVICE_NOUNS]
     if not telling:
         return arrows
     fitting = [
@@ -243,6 +248,7 @@ def _ends_of_path(question: Question, diagram: Diagram) -> tuple[list[str], list
     """Where a way starts and where it ends. What moves ("trace data") starts where the arrow with that label does."""
     starts: list[str] = []
     ends: list[str] = []
+    said_from: list[str] = []
     for place, one in enumerate(question.named):
         before = question.words[one.start - 1].text if one.start else ""
         if before in {"the", "a", "an"} and one.start > 1:
@@ -253,13 +259,15 @@ def _ends_of_path(question: Question, diagram: Diagram) -> tuple[list[str], list
         labelled = [
             diagram.reading.connections[at] for thing in one.things if thing.kind == "connection" for at in thing.places
         ]
+        if before == "from":
+            said_from += one.parts
         if labelled and not one.parts:
             starts += [arrow.source for arrow in labelled if arrow.stated]
         elif is_end or (len(question.named) == 1 and before in {"reach", "to", "into"}):
             ends += one.parts
         else:
             starts += one.parts
-    return starts, ends
+    return said_from or starts, ends
 
 
 def _way_told(way: list[str], diagram: Diagram) -> str:

@@ -12,7 +12,7 @@ from vision.questions import Question
 from vision.wording import stem
 
 Direction = Literal["in", "out", "both"]
-Sense = Literal["read", "write", "store", "use", "any"]
+Sense = Literal["read", "write", "store", "use", "get", "any"]
 
 _TOWARDS = frozenset({"to", "into", "onto", "in", "on", "at", "towards", "toward"})
 _FROM = frozenset({"from", "of", "off"})
@@ -90,6 +90,8 @@ def _sense(verb: str, question: Question) -> Sense:
         return "write"
     if verb.startswith("us") or words & {"uses", "use", "used", "using"}:
         return "use"
+    if verb == "get" and "from" in words:
+        return "get"
     return "read" if verb in READ else "any"
 
 
@@ -102,7 +104,7 @@ def _direction(question: Question, named: Named, verb: str) -> Direction:
         return "both"
     if re.search(r"\b(?:upstream|downstream|outputs?|inputs?)\b(?! .*@.* to\b)", question.pattern) and verb not in SEND:
         return _direction_without_verb(question.pattern)
-    takes = verb in RECEIVE or verb in READ
+    takes = (verb in RECEIVE or verb in READ) and not verb.startswith("us")
     words = [word.text for word in question.words]
     is_passive = any(word in {"is", "are", "was", "were", "gets", "being"} for word in words[:at]) and not (
         words[at].endswith("ing")

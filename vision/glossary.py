@@ -6,6 +6,7 @@ Every line starts with `> Background:` and names no product but the one explaine
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from vision.wording import words_of
 
@@ -103,7 +104,8 @@ TECHNOLOGIES = tuple(
 )
 
 
-def technologies_in(text: str) -> list[tuple[str, Technology]]:
+@lru_cache(maxsize=2_000)
+def technologies_in(text: str) -> tuple[tuple[str, Technology], ...]:
     """The technologies that a text read names, each with the words of the text that name it."""
     found: list[tuple[str, Technology]] = []
     for technology in TECHNOLOGIES:
@@ -113,7 +115,7 @@ def technologies_in(text: str) -> list[tuple[str, Technology]]:
             if match and (len(name) > 4 or match.group() == name):
                 found.append((match.group(), technology))
                 break
-    return [one for one in found if not any(_is_part_of(one[0], other[0]) for other in found)]
+    return tuple(one for one in found if not any(_is_part_of(one[0], other[0]) for other in found))
 
 
 def background(text: str) -> list[str]:

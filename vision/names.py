@@ -1,6 +1,7 @@
 """Which things of a diagram a question names: by their whole name, by a part of it, or by an abbreviation."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -8,6 +9,7 @@ from vision.question_words import FUNCTION_WORDS, GENERIC, SERVICE_NOUNS, VERBS,
 from vision.things import Thing, best_kind, name_key, short_names
 from vision.wording import ABBREVIATION, SYNONYM, alike, initials, stem, words_of
 
+_WORD = re.compile(r"[^\W_]+")
 _MOST_WORDS = 12
 _TYPING_MISTAKES = 0.88
 
@@ -41,16 +43,25 @@ def whole_names(words: Sequence[Word], things: Sequence[Thing]) -> list[Named]:
     keys = _keys(things)
     found: list[Named] = []
     taken: set[int] = set()
+    for is_exact in (True, False):
+        for start, end in _windows(words):
+            window = words[start:end]
+            if taken & set(range(start, end)) or not _may_be_name(words, start, end - start):
+                continue
+            named = _as_written(keys.get(name_key(" ".join(word.text for word in window)), []), window)
+            if not is_exact and not any(word.text in FUNCTION_WORDS for word in (window[0], window[-1])):
+                named = _nearly(window, keys)
+            if named:
+                found.append(Named(start, end, tuple(best_kind(named)), 1.0))
+                taken |= set(range(start, end))
+    return sorted(found, key=lambda one: one.start)
+
+
+def _windows(words: Sequence[Word]) -> Iterator[tuple[int, int]]:
+    """All runs of words, the longest first."""
     for length in range(min(_MOST_WORDS, len(words)), 0, -1):
         for start in range(len(words) - length + 1):
-            window = words[start : start + length]
-            if taken & set(range(start, start + length)) or not _may_be_name(words, start, length):
-                continue
-            named = keys.get(name_key(" ".join(word.text for word in window))) or _nearly(window, keys)
-            if named:
-                found.append(Named(start, start + length, tuple(best_kind(named)), 1.0))
-                taken |= set(range(start, start + length))
-    return sorted(found, key=lambda one: one.start)
+            yield start, start + length
 
 
 def partly_named(words: Sequence[str], things: Sequence[Thing]) -> tuple[list[Thing], float]:
@@ -84,15 +95,25 @@ def partly_named(words: Sequence[str], things: Sequence[Thing]) -> tuple[list[Th
 
 
 def _keys(things: Sequence[Thing]) -> dict[str, list[Thing]]:
-    """The spellings by which a whole name is known."""
+    """The spellings by which a whole name is known; a shorter one only where it is nobody's own name."""
     keys: dict[str, list[Thing]] = {}
     for thing in things:
-        spellings = [name_key(name) for name in short_names(thing.label)]
+        keys.setdefault(name_key(thing.label), []).append(thing)
+    own = set(keys)
+    for thing in things:
+        shorter = [name_key(name) for name in short_names(thing.label)[1:]]
         if len(thing.words) > 1 and thing.kind == "part":
-            spellings.append(initials(thing.words))
-        for spelling in dict.fromkeys(spellings):
-            keys.setdefault(spelling, []).append(thing)
+            shorter.append(initials(thing.words))
+        for spelling in dict.fromkeys(shorter):
+            if spelling not in own:
+                keys.setdefault(spelling, []).append(thing)
     return keys
+
+
+def _as_written(named: list[Thing], window: Sequence[Word]) -> list[Thing]:
+    """Of names that differ in signs only (`sensor-parser`, `Sensor parser`) the one that is written in the question."""
+    same = [thing for thing in named if _WORD.findall(thing.label) == [word.written for word in window]]
+    return same or named
 
 
 def _nearly(window: Sequence[Word], keys: dict[str, list[Thing]]) -> list[Thing]:
@@ -113,12 +134,10 @@ def _nearly(window: Sequence[Word], keys: dict[str, list[Thing]]) -> list[Thing]
 
 
 def _may_be_name(words: Sequence[Word], start: int, length: int) -> bool:
-    """Whether words may be a name: not between function words only, and a verb only if it looks like a name."""
-    window = words[start : start + length]
+    """Whether words may be a name: a verb or a word of every sentence only if it looks like one."""
     if length > 1:
-        edges = (window[0], window[-1])
-        return not any(word.text in FUNCTION_WORDS and not word.is_name for word in edges)
-    word = window[0]
+        return True
+    word = words[start]
     if word.text in FUNCTION_WORDS or stem(word.text) in VERBS or word.text in GENERIC or word.text in WEAK:
         before = words[start - 1].text if start else ""
         return word.is_name or (before in {"the", "a", "an"} and word.text not in FUNCTION_WORDS | GENERIC)

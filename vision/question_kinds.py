@@ -21,10 +21,15 @@ _STYLE = (
 _LINE = r"(?:lines?|arrows?|connections?|connectors?|edges?|box(?:es)?|strokes?|links?|paths?|means?|stands?|colou?rs?)"
 _ASK_VERB = r"(?:does|do|did|is|are|can|could|will|would)"
 
+_OF_STYLE = rf"\b{_STYLE}\b.*\b{_LINE}\b|\b{_LINE}\b.*\b{_STYLE}\b|\b{_STYLE}\b.*\bfor$"
 _WITHOUT_NAMES: tuple[tuple[Kind, str], ...] = (
+    ("legend", _OF_STYLE),
     ("explain", r"\bexplain\b|\bwalk (?:me|us) through\b"),
     ("summary", r"\bsummar\w+|\boverview\b|\bgist\b|\btl dr\b|\bin short\b|\bbriefly\b"),
-    ("summary", rf"\b(?:describe|about|purpose|goal)\b.*\b{_WHOLE}\b|\b{_WHOLE} (?:about|do|does|show|represent)\b"),
+    ("ends", r"^where (?:does|do) .*\b(?:come from|originate|start|begin|end|end up|go|go to|land|stop|finish)$"),
+    ("summary", rf"^(?!{_ASK_VERB}|has|have)\w+\b.*\b(?:describe|about|purpose|goal)\b.*\b{_WHOLE}\b"),
+    ("summary", rf"\b{_WHOLE} (?:about|do|show|represent)$"),
+    ("summary", rf"^(?:please )?describe\b.*\b{_WHOLE}\b"),
     ("summary", rf"^what (?:is|does|do) (?:this|that|it|{_WHOLE})\b(?: {_WHOLE})?(?: (?:do|show|about|represent))?$"),
     ("summary", r"^what (?:is|do you) (?:shown|depicted|drawn|see)\b|^what am i looking at\b|^describe (?:it|this)$"),
 )
@@ -35,7 +40,7 @@ _BY_WORDS: tuple[tuple[Kind, str], ...] = (
     ("step", r"\b(?:step|badge|circle|number|no|point|phase|bullet) (?:number |no )?#|# (?:step|badge|circle)\b"),
     ("step", r"\b(?:first|last|final) (?:numbered )?step\b|\bsteps? (?:after|before|following) (?:step )?#"),
     ("count", r"\bhow many\b|\bnumber of\b|\bcount (?:of|the)\b"),
-    ("legend", rf"\blegend\b|\bcolou?r (?:code|coding|key)\b|\b{_STYLE}\b.*\b{_LINE}\b|\b{_LINE}\b.*\b{_STYLE}\b"),
+    ("legend", rf"\blegend\b|\bcolou?r (?:code|coding|key)\b|{_OF_STYLE}"),
     ("legend", r"\b(?:symbols?|signs?|check ?marks?|ticks?|stars?|asterisks?|key)\b.*\b(?:means?|stands?)\b"),
     (
         "unread",
@@ -64,7 +69,9 @@ _BY_WORDS: tuple[tuple[Kind, str], ...] = (
 _IN = r"\b(?:in|inside|within|part of|belongs? to|belonging to|under|members? of|contents? of|from|of|on) @"
 _HOLDS = r"@ (?:\w+ly )?(?:contain|include|hold|have|consist|comprise|made)\b|\b(?:contents?|included?|inside) @"
 _OUTER = r"\b(?:which|what)\b.*\b(?:contains?|includes?|holds?|houses?|encloses?|surrounds?)\b @"
-_LOCATED = r"^where (?:is|are|does|do|can)\b.*@(?: \w+ly)?(?: located| placed| run| live| belong| sit| found| hosted)?$"
+_LOCATED = (
+    r"^where (?:is|are|does|do|can) (?:\w+ )?@(?: \w+ly)?(?: located| placed| run| live| belong| sit| found| hosted)?$"
+)
 _IN_WHICH = (
     r"\b(?:in|inside|within|to|on) (?:which|what)\b.*@|\b(?:which|what)\b.*\b@ (?:\w+ )*(?:in|inside|part of|to)$"
 )

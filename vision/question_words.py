@@ -13,7 +13,9 @@ something somewhere sort still such tell than thanks that the their them then th
 through throughout thus to together too toward towards under until up upon us use used uses using very via want was we
 were what whats when where whereas whether which while who whom whose why will with within without would you your yes
 drawn depicted present exist exists according based below above beside between left right top bottom centre center
-middle upper lower image picture diagram drawing chart architecture figure graphic
+middle upper lower include includes included including contain contains contained containing consist consists comprise
+comprises belong belongs belonging located placed hosted explain explained describe described summarise summarize
+visible image picture diagram drawing chart architecture figure graphic
 """
 FUNCTION_WORDS = frozenset(_FUNCTION_WORDS_TEXT.split())
 

@@ -13,6 +13,7 @@ from vision.question_words import (
     BEING,
     DETERMINERS,
     FUNCTION_WORDS,
+    GENERIC,
     NUMBERS,
     PARTICIPLES,
     VERBS,
@@ -20,6 +21,7 @@ from vision.question_words import (
 from vision.things import Thing, things_of
 from vision.wording import stem
 
+_BEFORE_NOUN = BEING | DETERMINERS | {"main", "different", "various", "key", "major", "important", "of", "all"}
 _TOKEN = re.compile(r"\"[^\"]*\"|“[^”]*”|[^\W_]+(?:\.[^\W_]+)*")
 _CONTRACTED = re.compile(r"\b(what|who|where|how|that|there|it)['’]s\b", re.IGNORECASE)
 
@@ -47,7 +49,7 @@ def understand(text: str, diagram: Diagram) -> Question:
     """A question that stands alone, in the light of what was read."""
     things = things_of(diagram)
     words = split_words(text)
-    whole = whole_names(words, things)
+    whole = _without_actions(words, whole_names(words, things))
     verb = _main_verb(words, whole)
     asked_span = _asked(words, whole, verb)
     named, unknown = _partly(words, whole, verb, asked_span, things)
@@ -72,6 +74,19 @@ def split_words(text: str) -> list[Word]:
     return words
 
 
+def _without_actions(words: Sequence[Word], whole: Sequence[Named]) -> list[Named]:
+    """Names, without labels of arrows that are an action: in "where does @ push images" the verb asks."""
+    if not any(one.parts for one in whole):
+        return list(whole)
+    return [
+        one
+        for one in whole
+        if one.parts
+        or words[one.start].is_name
+        or not any(stem(word.text) in VERBS for word in words[one.start : one.end])
+    ]
+
+
 def _main_verb(words: Sequence[Word], whole: Sequence[Named]) -> int | None:
     """Which word is the verb: after `does` one in its base form, after `is` a participle, else the first."""
     in_names = {at for one in whole for at in range(one.start, one.end)}
@@ -81,7 +96,10 @@ def _main_verb(words: Sequence[Word], whole: Sequence[Named]) -> int | None:
     candidates = [
         at
         for at, word in enumerate(words)
-        if at not in in_names and stem(word.text) in VERBS and not (at and words[at - 1].text in DETERMINERS) and at > 0
+        if at not in in_names
+        and stem(word.text) in VERBS
+        and not (words[at - 1].text in DETERMINERS and at - 1 not in in_names)
+        and at > 0
     ]
     if not candidates:
         return 0 if words and stem(words[0].text) in VERBS and 0 not in in_names else None
@@ -116,6 +134,9 @@ def _asked(words: Sequence[Word], whole: Sequence[Named], verb: int | None) -> l
         many = word.text == "many" and at and words[at - 1].text == "how"
         if word.text in {"which", "what", "whose", "list", "name"} or many:
             found: list[int] = []
+            rest = [place for place in range(at + 1, len(words)) if words[place].text not in _BEFORE_NOUN]
+            if rest and rest[0] > at + 1 and words[rest[0]].text in GENERIC and rest[0] not in in_names:
+                return [rest[0]]
             for place in range(at + 1, len(words)):
                 is_noun = words[place].text not in FUNCTION_WORDS and place not in in_names and place != verb
                 if not is_noun and not (words[place].text in {"of", "the", "all"} and not found):

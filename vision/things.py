@@ -29,12 +29,13 @@ def things_of(diagram: Diagram) -> list[Thing]:
     """Every text of the reading, parts first; twins are one thing, and a text that names a part is only that."""
     reading = diagram.reading
     found: dict[str, Thing] = {}
+    kinds: dict[str, Kind] = {}
 
     def add(kind: Kind, label: str | None, part: str | None = None, place: int | None = None) -> None:
-        key = name_key(label or "")
-        known = found.get(key)
-        if not key or not label or (known and known.kind != kind):
+        if not label or not name_key(label) or kinds.setdefault(name_key(label), kind) != kind:
             return
+        key = " ".join(label.casefold().split())
+        known = found.get(key)
         parts = (known.parts if known else ()) + ((part,) if part else ())
         places = (known.places if known else ()) + ((place,) if place is not None else ())
         found[key] = Thing(kind, known.label if known else label, tuple(words_of(label)), parts, places)

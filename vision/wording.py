@@ -69,7 +69,7 @@ def stem(word: str) -> str:
         for ending in _ENDINGS:
             left = len(word) - len(ending)
             least = 3 if ending == "s" else _SHORTEST_STEM
-            if word.endswith(ending) and left >= least and not (ending == "s" and word.endswith(("ss", "us", "is"))):
+            if word.endswith(ending) and left >= least and not (ending == "s" and word.endswith(("ss", "us"))):
                 word, shorter = word[:left], True
                 break
     is_double = len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeious"

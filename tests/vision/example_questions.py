@@ -1,0 +1,207 @@
+"""Questions in many words about the example diagrams, with what an answer must say and what it must not."""
+
+Asked = tuple[str, str, tuple[str, ...], tuple[str, ...]]
+
+_TABLE = """
+# What goes out of a part.
+bookshop | What does the API Gateway call? | Order service; Stock service; User DB | Web app
+bookshop | Which services are called by the API gateway? | Order service; Stock service | Redis
+bookshop | Where does the order service write to? | Orders DB | RabbitMQ; Redis
+bookshop | Which systems does Order service send messages to? | RabbitMQ | Redis
+bookshop | what does the order service publish | RabbitMQ | Redis
+bookshop | What comes after the Load Balancer? | API Gateway | Mobile app
+bookshop | Where do the clients send their requests? | Load Balancer | Redis
+bookshop | What is downstream of RabbitMQ? | Invoice service; Mail sender | Order service
+bookshop | What does the Mobile app connect to? | Load Balancer | Redis
+bookshop | What does stock service depend on? | Redis | RabbitMQ
+bookshop | Which database does the Order service use? | Orders DB | User DB; RabbitMQ
+bookshop | Who consumes messages from RabbitMQ? | Invoice service; Mail sender | Order service
+bookshop | Where are orders stored? | Orders DB | Redis
+website | What does the Search API read from? | Memory Cache; SQL Read Replicas | Write API
+website | Where does the Write API store its data? | SQL Primary; Object Store | Memory Cache
+website | Where does the CDN get its content from? | Object Store | Memory Cache
+website | what does the browser talk to? | DNS; CDN; Reverse proxy | Object Store
+website | Which components does the reverse proxy forward requests to? | Search API; Write API | CDN
+stream | Where does the stream processor send its results? | Data warehouse; Alert service | Sensors
+stream | What happens after Kafka? | Stream processor; Raw bucket | Dashboard
+stream | What are the outputs of the batch job? | Data warehouse | Alert service
+models | What does batch scoring write? | Prediction table | Label table
+models | Where are predictions written to? | Prediction table | Drift monitor
+models | What does the approval gate release to? | Online endpoint | Notebook
+cluster | What does svc route to? | pod | pvc
+cluster | What does pv provide storage to? | pvc | svc
+cluster | Where does GitLab push images? | Container registry | svc
+# What comes into a part.
+bookshop | What feeds RabbitMQ? | Order service | Mail sender
+bookshop | Who calls the Stock service? | API Gateway | Redis
+bookshop | Which component writes to Redis? | Stock service | Order service
+bookshop | What triggers the mail sender? | RabbitMQ | Redis
+bookshop | what is the mail sender triggered by? | RabbitMQ | Redis
+bookshop | What sends traffic to the load balancer? | Mobile app; Web app | API Gateway
+bookshop | Where does the Invoice service get its data from? | RabbitMQ | Redis
+bookshop | What comes before the API Gateway? | Load Balancer | Order service
+bookshop | Which services use the user database? | API Gateway | Redis
+bookshop | Who uses the orders database? | Order service | Redis
+bookshop | What depends on Redis? | Stock service | RabbitMQ
+stream | What loads data into the data warehouse? | Batch job; Stream processor | Kafka
+stream | Which components write into the warehouse? | Batch job; Stream processor | Kafka
+stream | Where does the dashboard get its data? | Data warehouse | Kafka
+stream | What does the Batch job read? | Raw bucket | Dashboard
+stream | What are the inputs of the stream processor? | Kafka | Dashboard
+stream | Who produces the telemetry? | Sensors | Dashboard
+models | Which components read the feature store? | Training pipeline; Batch scoring; Online endpoint |
+models | What does the training pipeline read? | Feature store; Label table | Notebook; Drift monitor
+models | Who reads the label table in the lab? | Training pipeline | Drift monitor
+models | Which parts of the live environment read from the feature store? | Batch scoring; Online endpoint | Training pipeline
+models | What triggers retraining? | Drift monitor; retrain trigger | Feature store
+models | What triggers the training pipeline? | Drift monitor | Label table
+models | What writes to the prediction table? | Batch scoring | Drift monitor
+models | Where does the drift monitor take its data from? | Prediction table; Label table | Feature store
+models | Who approves the release? | Approval gate | Notebook
+website | Which components write to the object store? | Write API | Search API
+website | What reads from the SQL read replicas? | Search API | Write API
+website | What points to the CDN? | Browser | Object Store
+cluster | Where does the pod pull its image from? | Container registry | GitLab
+cluster | What is connected to the container registry? | GitLab; pod | svc
+cluster | Which component talks to svc? | ingress | pvc
+# From one part to another.
+bookshop | How does a request from the web app reach the orders database? | Load Balancer; API Gateway; Order service; Orders DB | Redis
+bookshop | How does an order get to the mail sender? | Order service; RabbitMQ; Mail sender | Redis
+bookshop | What is the path from the mobile app to Redis? | Load Balancer; API Gateway; Stock service | RabbitMQ
+bookshop | How are the API Gateway and RabbitMQ connected? | Order service | Redis
+bookshop | What lies between the Load Balancer and the Stock service? | API Gateway | RabbitMQ
+stream | How does sensor data end up in the dashboard? | Sensors; Kafka; Data warehouse; Dashboard | Alert service
+stream | How does telemetry get into the data warehouse? | Sensors; Kafka; Data warehouse | Alert service
+models | How does a model get from the notebook to the online endpoint? | Training pipeline; Model archive; Approval gate | Prediction table
+website | How does the browser reach the memory cache? | Reverse proxy; Search API; Memory Cache | CDN
+cluster | How do images get from GitLab to the pods? | GitLab; Container registry; pod | ingress
+# Yes or no.
+bookshop | Is there a load balancer? | yes; Load Balancer |
+bookshop | Is there a message queue? | yes; RabbitMQ | Kafka
+bookshop | Is Kafka used here? | no | RabbitMQ is Kafka
+bookshop | Does this diagram show a CDN? | no | yes
+bookshop | Does it use a cache? | yes; Redis |
+bookshop | Is there any monitoring? | yes; Prometheus |
+bookshop | Are there databases in this architecture? | yes; User DB; Orders DB |
+bookshop | Is Kubernetes mentioned? | no | yes
+bookshop | Does the Web app talk directly to the Order service? | no |
+bookshop | Does the API gateway call the stock service? | yes | no
+bookshop | Is Redis part of the data layer? | yes | no
+bookshop | Is RabbitMQ in the data layer? | no | yes
+stream | Is there a data warehouse? | yes; Data warehouse | no
+stream | Is there a load balancer in the picture? | no | yes
+stream | Do we have a message broker? | yes; Kafka |
+stream | Does Kafka write to the raw bucket? | yes |
+website | Is there a message queue? | no | yes
+website | Is a firewall shown? | no | yes
+website | Does the architecture include a CDN? | yes; CDN | no
+models | Is there a feature store? | yes; Feature store | no
+models | Is Unity Catalog used? | no | yes
+cluster | Is there a service mesh? | no | yes
+cluster | Is there version control? | yes; GitLab |
+# What is inside what.
+bookshop | Which components are in the backend? | API Gateway; Order service; RabbitMQ | Redis; Web app
+bookshop | What does the data layer contain? | User DB; Orders DB; Redis | RabbitMQ
+bookshop | What is in the Data layer? | User DB; Orders DB; Redis | RabbitMQ
+bookshop | Which databases are in the data layer? | User DB; Orders DB | Order service
+bookshop | What belongs to the clients? | Mobile app; Web app | Redis
+bookshop | List the members of the backend | Order service; Mail sender | Redis
+bookshop | What are the parts of the Backend? | Order service; Mail sender | Redis
+bookshop | Where is Redis? | Data layer | Backend
+bookshop | Which layer is the User DB in? | Data layer | Backend
+bookshop | In which container is RabbitMQ? | Backend | Data layer
+bookshop | What contains the mail sender? | Backend | Data layer
+bookshop | Where does the invoice service run? | Backend | Data layer
+stream | What is inside the ingestion box? | Kafka; Schema registry | Sensors
+stream | What makes up the processing layer? | Stream processor; Batch job | Kafka
+stream | What's in Ingestion? | Kafka; Schema registry | Sensors
+models | What happens in the Lab? | Notebook; Training pipeline; Evaluation | Online endpoint
+models | Which tables are in the storage? | Label table; Prediction table | Notebook
+models | What runs in the live environment? | Batch scoring; Online endpoint; Drift monitor | Notebook
+models | Which components belong to the live environment? | Batch scoring; Drift monitor | Notebook
+models | What is stored in Storage? | Label table; Prediction table | Notebook
+cluster | Which account is GitLab in? | Build account | Namespace
+cluster | What is in the build account? | GitLab; Container registry | svc
+cluster | What runs in the web namespace? | svc; pod | GitLab
+# Steps.
+models | What happens in step 4? | register model; Model archive | Online endpoint
+models | What is step 2? | Training pipeline | Model archive
+models | Explain step 3 | Evaluation | Online endpoint
+models | what does number 5 do? | Approval gate | Notebook
+models | What happens in step five? | Approval gate | Notebook
+models | What is the third step? | Evaluation | Notebook
+models | step 5.a? | Batch scoring | Notebook
+models | What is the last step? | Drift monitor | Notebook
+models | What is the first step? | Notebook | Drift monitor
+models | What comes after step 3? | register model | Notebook
+models | What happens before step 2? | Notebook | Evaluation
+models | Which step is the drift monitor? | 7 | Notebook
+models | How many steps are there? | 8 |
+models | What happens in step 12? | no | Notebook
+models | List all steps in order | Notebook; Evaluation; Drift monitor |
+models | Which steps happen in the lab? | Notebook; Evaluation | Drift monitor
+bookshop | What happens in step 2? | no | Redis
+# Colours, styles, legend.
+models | What do the blue arrows mean? | Reads | Writes
+models | What does red stand for? | Writes | Reads
+models | What does the legend say? | Reads; Writes |
+models | Explain the colours of the lines | Reads; Writes | Notebook
+models | What is the difference between the blue and the red lines? | Reads; Writes | encrypted
+stream | What does the dashed red line mean? | threshold exceeded | archive
+stream | What does the red arrow show? | threshold exceeded | archive
+website | What does the dashed arrow mean? | replication | Memory Cache
+bookshop | What do the green lines mean? | no | Redis
+# Attributes, kinds and counts.
+website | Which part is optional? | Image resizer | CDN
+website | Is anything optional? | Image resizer | CDN
+stream | Which job runs nightly? | Batch job | Kafka
+bookshop | Which databases are used? | User DB; Orders DB | Web app
+bookshop | How many databases are there? | User DB; Orders DB; 2 |
+bookshop | How many services are in the backend? | Order service | Redis
+bookshop | Which apps are there? | Mobile app; Web app | Redis
+cluster | How many pods are there? | 3; pod | svc
+models | How many tables does the storage contain? | 3 |
+models | Which tables are there? | Label table; Prediction table | Notebook
+models | Which environments are shown? | Live environment | Notebook
+bookshop | What are the main areas of the diagram? | Clients; Backend; Data layer |
+bookshop | Which layers are there? | Data layer |
+bookshop | Which components are shown? | Mobile app; Mail sender; Redis |
+bookshop | List all components | Mobile app; Mail sender; Redis |
+bookshop | Which technologies are used? | RabbitMQ; Redis; Prometheus |
+website | Which APIs are there? | Search API; Write API | CDN
+# A part by itself, abbreviations, other words, mistakes.
+bookshop | What is Redis? | Redis | Kafka
+bookshop | Tell me about the Order service | Order service; Orders DB; RabbitMQ | Web app
+bookshop | What is the role of the API Gateway? | API Gateway; Load Balancer | Redis
+cluster | What is EDA? | EDA | svc
+cluster | Is there exploratory data analysis? | yes; EDA |
+bookshop | What calls the ordr service? | API Gateway | Redis
+bookshop | What calls the orderservice? | API Gateway | Redis
+bookshop | Where does the LB send requests? | API Gateway | Redis
+bookshop | What does order placed mean? | Order service; RabbitMQ | Redis
+cluster | What is pulled from the container registry? | pull image | svc
+bookshop | What does Cassandra do? | no | Redis
+bookshop | Who feeds Elasticsearch? | no | Redis
+# The picture as a whole.
+bookshop | explain this architecture | Mobile app; Clients; Backend; Orders DB; Prometheus | Kafka; PostgreSQL
+models | Please explain the diagram step by step | Notebook; Step 1; Step 7; Reads | Unity Catalog
+models | Can you walk me through this picture? | Notebook; Drift monitor |
+stream | Summarise the diagram | Ingestion; Processing layer | RabbitMQ
+stream | What is this diagram about? | Ingestion | RabbitMQ
+stream | Give me a short overview | Ingestion | RabbitMQ
+stream | Where does the data come from? | Sensors | Dashboard
+stream | Where does the flow start? | Sensors | Dashboard
+stream | Where does the data end up? | Dashboard | Sensors
+bookshop | Which component has the most connections? | API Gateway | Redis
+bookshop | Which component has no arrows? | Prometheus | Redis
+bookshop | What is missing? | Prometheus | Kafka
+"""  # noqa: E501 - a table reads by its rows
+
+
+def _asked(row: str) -> Asked:
+    diagram, question, must, must_not = (cell.strip() for cell in row.split("|"))
+    return diagram, question, tuple(filter(None, must.split("; "))), tuple(filter(None, must_not.split("; ")))
+
+
+QUESTIONS = tuple(_asked(row) for row in _TABLE.strip().splitlines() if not row.startswith("#"))
+"""(diagram, question, what an answer must say, what it must not)."""
