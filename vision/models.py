@@ -52,6 +52,8 @@ _MOST_BYTES = 4_500_000
 _EARLIER_TURNS = 6
 _MOST_TOKENS = 8_000
 """Of an answer, what the model thinks before it included."""
+_MOST_TOKENS_OF_OWN_SERVER = 3_000
+"""The limit is taken off what fits into the context, which is small on a machine of one's own."""
 _MOST_LETTERS = 40_000
 """A server that does not keep to the tokens is stopped here."""
 _CUT_OFF = "\n\n> The model's limit for one answer was reached here."
@@ -160,7 +162,8 @@ async def _stream(
     """Send the messages and put each piece of the answer; closes the client. Raises: ModelUnavailable."""
     letters = 0
     loop = asyncio.get_running_loop()
-    limits = ModelSettings(max_tokens=_MOST_TOKENS)
+    most = _MOST_TOKENS_OF_OWN_SERVER if place.provider == "server" else _MOST_TOKENS
+    limits = ModelSettings(max_tokens=most)
     try:
         async with client, asyncio.timeout(silence) as deadline:
             async with model_request_stream(model, messages, model_settings=limits, instrument=False) as answer:

@@ -103,6 +103,7 @@ def _openai(place: Place, key: str, client: httpx2.AsyncClient) -> "Model":
     """OpenAI itself, or whoever speaks its chat protocol."""
     from openai import AsyncOpenAI, Omit
     from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.profiles.openai import OpenAIModelProfile
     from pydantic_ai.providers.openai import OpenAIProvider
     from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
@@ -117,7 +118,13 @@ def _openai(place: Place, key: str, client: httpx2.AsyncClient) -> "Model":
     )
     if place.provider == "openai":
         return OpenAIChatModel(place.name, provider=OpenAIProvider(openai_client=sdk))
-    provider = OpenAICompatibleProvider(place.provider, openai_client=sdk)
+    # Ollama, older vLLM and Databricks know `max_tokens` only.
+    known = OpenAIModelProfile(openai_chat_supports_max_completion_tokens=False)
+    provider = OpenAICompatibleProvider(place.provider, openai_client=sdk, profile=known)
+    if place.provider == "databricks":
+        from vision.databricks_chat import DatabricksChatModel
+
+        return DatabricksChatModel(place.name, provider=provider)
     return OpenAIChatModel(place.name, provider=provider)
 
 

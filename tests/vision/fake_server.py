@@ -40,6 +40,7 @@ BEHAVIOURS = {
     "broken-once": "500, then the answer of looker",
     "blind": "400: takes no images",
     "absent": "404: no such model",
+    "strict": "the answer of looker, but 400 for fields that Databricks does not know",
     "moved": "307 to `elsewhere`",
     "failing": "an error in the middle of the stream",
 }
@@ -218,6 +219,8 @@ def refusal_of(seen: Seen, first: bool) -> tuple[int, str] | None:
         "blind": (400, f"This model takes no images. You sent {seen.headers.get('authorization', '')}"),
         "absent": (404, "The model 'absent' does not exist."),
     }
+    if unknown := {"stream_options", "max_completion_tokens"} & set(seen.body):
+        refusals["strict"] = (400, f'json: unknown field "{min(unknown)}"')
     if first:
         refusals |= {"busy-once": refusals["busy"], "broken-once": refusals["broken"]}
     return refusals.get(seen.model)

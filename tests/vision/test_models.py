@@ -227,6 +227,17 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
         answer_of(settings)
 
 
+def test_a_databricks_endpoint_gets_the_workspaces_token_and_no_field_that_it_does_not_know(
+    server: FakeServer, tmp_path: Path
+) -> None:
+    host = server.url.removesuffix("/v1")
+    answer, usage = answer_of(Settings(home=tmp_path, host=host, token=KEY, vision_models="databricks:strict"))
+    assert "**Feature table**" in answer
+    assert server.seen[-1].path == "/serving-endpoints/chat/completions"
+    assert server.seen[-1].headers["authorization"] == f"Bearer {KEY}"
+    assert (usage.input_tokens, usage.cost_usd) == (1200, None)
+
+
 @pytest.mark.parametrize(
     ("provider", "model", "header", "value"),
     [
