@@ -24,25 +24,28 @@ class Head:
     length: float
     width: float
     filled: bool
+    tip: tuple[float, float]
 
 
-def head_at(ink: Mask, points: Points, line_width: float) -> Head | None:
-    """The head at the first of the points of a line (its centre, from the end inwards), if there is one."""
+def head_at(ink: Mask, points: Points, line_width: float, gap: int = 0) -> Head | None:
+    """The head at the first of the points of a line (its centre, from the end inwards), if there is one.
+
+    `gap`: pixels by which it may stand off, as behind the last dash of a dashed line.
+    """
     if len(points) < 5:
         return None
     best: Head | None = None
     for first, last in ((3, 26), (12, 34)):
         for degrees in (0, -8, 8, -16, 16, -24, 24):
-            axis = _axis(points, first, last, degrees)
+            axis = _axis(points, first, last, degrees, AHEAD + gap)
             if axis is None:
                 break
             centres, across, places = axis
             near, far = _extents(ink, centres, across)
-            if degrees == 0 and near.min(axis=1)[: AHEAD + 30].max() < line_width / 2 + 1.2 and best is None:
-                spread = far.min(axis=1)[: AHEAD + 30].max()
-                if spread < line_width / 2 + 1.2:
-                    break
-            for head in (_filled_head(near, far, places, line_width), _open_head(far, places, line_width)):
+            if degrees == 0 and not _widens(far[: gap + AHEAD + 30], line_width):
+                break
+            for found in (_filled_head(near, far, places, line_width), _open_head(far, line_width)):
+                head = None if found is None else _placed(found, centres)
                 if head is not None and (best is None or head.score > best.score):
                     best = head
             if best is not None and best.score > 0.8:
@@ -50,8 +53,30 @@ def head_at(ink: Mask, points: Points, line_width: float) -> Head | None:
     return best
 
 
+@dataclass(frozen=True)
+class _Widening:
+    """Where along the axis a head was found: the index of its tip, and what it measures."""
+
+    front: int
+    score: float
+    length: float
+    width: float
+    filled: bool
+
+
+def _placed(found: _Widening, centres: Points) -> Head:
+    x, y = centres[found.front]
+    return Head(found.score, found.length, found.width, found.filled, (float(x), float(y)))
+
+
+def _widens(far: NDArray[np.int64], line_width: float) -> bool:
+    """Whether ink lies beside the line near its end, at both sides and not as far as another line would."""
+    sides = far.min(axis=1)
+    return bool(((sides > line_width / 2 + 1.2) & (far.max(axis=1) <= WIDEST - 2)).sum() >= 2)
+
+
 def _axis(
-    points: Points, first: int, last: int, degrees: float
+    points: Points, first: int, last: int, degrees: float, ahead: int
 ) -> tuple[Points, NDArray[np.float64], NDArray[np.float64]] | None:
     """Centres one pixel apart from beyond the end to inside, the direction across, and their distance from the end.
 
@@ -74,7 +99,7 @@ def _axis(
     reach = min(LONGEST + 14.0, float(along[-1]))
     if reach < 6:
         return None
-    places = np.arange(-AHEAD, reach + 1.0)
+    places = np.arange(-ahead, reach + 1.0)
     away = float(along[np.abs(points - pivot).sum(axis=1).argmin()])
     straight = pivot + np.outer(places - away, inwards)
     inside = places >= max(away, 14)
@@ -101,7 +126,7 @@ def _extents(ink: Mask, centres: Points, across: NDArray[np.float64]) -> tuple[N
 
 def _filled_head(
     near: NDArray[np.int64], far: NDArray[np.int64], places: NDArray[np.float64], line_width: float
-) -> Head | None:
+) -> _Widening | None:
     """A triangle or barbed head: narrow at the tip, widest near its back, then the bare line."""
     half = line_width / 2
     sides, wide = near.min(axis=1), near.max(axis=1)
@@ -135,16 +160,16 @@ def _filled_head(
     steady = float((shaft <= bare + 1).mean()) if len(shaft) else 0.0
     score = (1 - 1.6 * misfit) * (1 - 0.9 * skew) * min(1.0, length / (1.3 * fall)) * (0.4 + 0.6 * steady)
     score *= min(1.0, (height - half) / max(2.5, 0.9 * line_width))
-    return Head(float(np.clip(score, 0, 1)), length + fall, 2 * height, True)
+    return _Widening(front, float(np.clip(score, 0, 1)), length + fall, 2 * height, True)
 
 
-def _open_head(far: NDArray[np.int64], places: NDArray[np.float64], line_width: float) -> Head | None:
+def _open_head(far: NDArray[np.int64], line_width: float) -> _Widening | None:
     """Two barbs: ink on both sides at the same distance, growing from the tip backwards, then the bare line."""
     half = line_width / 2
     sides, wide = far.min(axis=1), far.max(axis=1)
     grown = (sides > half + 1.2) & (wide <= WIDEST - 2) & (np.abs(far[:, 0] - far[:, 1]) <= 3 + line_width / 2)
     runs = np.flatnonzero(np.diff(np.concatenate([[0], grown.astype(np.int8), [0]])))
-    best: Head | None = None
+    best: _Widening | None = None
     for start, stop in zip(runs[::2], runs[1::2], strict=True):
         if stop - start < 5 or stop - start > LONGEST or stop > len(sides) - 3:
             continue
@@ -157,5 +182,5 @@ def _open_head(far: NDArray[np.int64], places: NDArray[np.float64], line_width: 
             continue
         score = float(np.clip(1 - misfit / 3, 0, 1)) * bare * min(1.0, (stop - start) / 7)
         if best is None or score > best.score:
-            best = Head(score, float(stop - start), 2 * float(mean[-1]), False)
+            best = _Widening(int(start), score, float(stop - start), 2 * float(mean[-1]), False)
     return best

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from vision.arrow_heads import Head, head_at
 from vision.found import Arrow, Badge, Icon, Line, Picture, Shape
-from vision.line_ink import Mask, boxes_mask, stroke_mask, widest_stroke
-from vision.line_joining import Gaps, joined, loose_end
+from vision.line_barriers import find_gaps, is_words
+from vision.line_ink import Mask, boxes_mask, filled, stroke_mask, widest_stroke
+from vision.line_joining import DASH_GAP, Gaps, joined, loose_end
 from vision.line_network import Port, goes_straight_on, ports_at, tidy
 from vision.line_routes import Network, Route, pairs
 from vision.reading import Style
@@ -20,7 +21,6 @@ LEAST_HEAD = 0.45
 """The least score of a head."""
 SHORTEST = 18
 """Pixels of the picture: a shorter line is none."""
-_BAND = 5  # pixels to each side of an outline that are taken away with it
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,10 @@ def find_arrows(
     badges: Sequence[Badge],
 ) -> list[Arrow]:
     """The lines between things, with or without heads; outlines, icons and text are left out."""
-    lines = [line for line in lines if _is_words(line)]
+    lines = [line for line in lines if is_words(line)]
     ink = stroke_mask(picture.pixels) & ~boxes_mask(picture.pixels.shape[:2], [line.box for line in lines], 1)
-    gaps = _gaps(ink.shape, lines, shapes, icons, badges)
+    ink = filled(ink, widest_stroke(picture.pixels))
+    gaps = find_gaps(ink, lines, shapes, icons, badges)
     traced = _trace(picture.pixels, ink, gaps)
     ends = [
         loose_end(strand, number, end, traced.widths[number], traced.colors[number])
@@ -57,42 +58,6 @@ def find_arrows(
     return [arrow for arrow in found if arrow is not None]
 
 
-def _is_words(line: Line) -> bool:
-    """Whether a line is text: heads of arrows are now and then read as a star or a letter."""
-    letters = sum(sign.isalnum() for sign in line.text)
-    return letters >= 2 or (letters == 1 and line.confidence >= 0.9)
-
-
-def _gaps(
-    shape: tuple[int, int],
-    lines: Sequence[Line],
-    shapes: Sequence[Shape],
-    icons: Sequence[Icon],
-    badges: Sequence[Badge],
-) -> Gaps:
-    """What lines pass under or across, and what they cannot pass."""
-    covered = boxes_mask(shape, [line.box for line in lines], 7) | boxes_mask(shape, [b.box for b in badges], 4)
-    return Gaps(covered, _outlines(shape, shapes), boxes_mask(shape, [icon.box for icon in icons]))
-
-
-def _outlines(shape: tuple[int, int], shapes: Sequence[Shape]) -> Mask:
-    """Bands along the outlines of shapes."""
-    mask = np.zeros(shape, dtype=np.uint8)
-    for found in shapes:
-        left, top, right, bottom = found.box
-        centre, half = ((left + right) // 2, (top + bottom) // 2), ((right - left) // 2, (bottom - top) // 2)
-        if found.kind == "ellipse":
-            cv2.ellipse(mask, centre, half, 0, 0, 360, 1, 2 * _BAND + 1)
-        elif found.kind == "cylinder":
-            lid = max(min((bottom - top) // 8, half[0]), 1)
-            cv2.rectangle(mask, (left, top + lid), (right, bottom - lid), 1, 2 * _BAND + 1)
-            cv2.ellipse(mask, (centre[0], top + lid), (half[0], lid), 0, 0, 360, 1, 2 * _BAND + 1)
-            cv2.ellipse(mask, (centre[0], bottom - lid), (half[0], lid), 0, 0, 360, 1, 2 * _BAND + 1)
-        else:
-            cv2.rectangle(mask, (left, top), (right - 1, bottom - 1), 1, 2 * _BAND + 1)
-    return mask > 0
-
-
 def _trace(pixels: NDArray[np.uint8], ink: Mask, gaps: Gaps) -> _Traced:
     """The strands of all lines, and the heads at their ends."""
     open_ink = ink & ~gaps.outlines & ~gaps.closed
@@ -102,12 +67,20 @@ def _trace(pixels: NDArray[np.uint8], ink: Mask, gaps: Gaps) -> _Traced:
     typical = float(np.median(2 * depth[skeleton] - 1)) if skeleton.any() else 1.0
     strands = tidy(strands, typical, gaps.outlines | gaps.closed)
     widths, colors = [], []
-    heads: dict[Port, Head] = {}
-    for number, strand in enumerate(strands):
+    for strand in strands:
         columns, rows = strand.points.T.astype(int)
         widths.append(float(np.median(2 * depth[rows, columns] - 1)))
         colors.append(np.median(pixels[rows, columns].astype(np.float64), axis=0))
+    heads = _heads(ink, strands, widths)
+    for number, end in heads:
+        strands[number].nodes[end] = None
+    return _without_heads(_Traced(strands, widths, colors, heads))
+
+
+def _heads(ink: Mask, strands: list[Strand], widths: list[float]) -> dict[Port, Head]:
+    """The heads at the ends of strands, and those that stand off behind the last dash of a line."""
     at = ports_at(strands)
+    heads: dict[Port, Head] = {}
     for number, strand in enumerate(strands):
         for end in (0, 1):
             if strand.length < 8 or goes_straight_on((number, end), strands, at):
@@ -115,15 +88,41 @@ def _trace(pixels: NDArray[np.uint8], ink: Mask, gaps: Gaps) -> _Traced:
             head = head_at(ink, strand.from_end(end), widths[number])
             if head is not None and head.score >= LEAST_HEAD:
                 heads[number, end] = head
-    for number, end in heads:
-        strands[number].nodes[end] = None
-    return _Traced(strands, widths, colors, heads)
+    for number, strand in enumerate(strands):
+        for end in (0, 1):
+            if strand.nodes[end] is not None or (number, end) in heads or not 5 <= strand.length <= 70:
+                continue
+            head = head_at(ink, strand.from_end(end), widths[number], gap=DASH_GAP - 8)
+            if head is None or head.score < LEAST_HEAD + 0.1:
+                continue
+            if all(np.hypot(*np.subtract(head.tip, other.tip)) > 14 for other in heads.values()):
+                heads[number, end] = head
+    return heads
+
+
+def _without_heads(traced: _Traced) -> _Traced:
+    """Without the strands that are the inside of a head standing off its line."""
+    inner = set()
+    for (number, end), head in traced.heads.items():
+        last = traced.strands[number].from_end(end)[0]
+        if np.hypot(*(last - head.tip)) < head.length + 2:
+            continue
+        for other, strand in enumerate(traced.strands):
+            if other != number and np.hypot(*(strand.points - head.tip).T).max() <= 1.2 * head.length + 3:
+                inner.add(other)
+    kept = [number for number in range(len(traced.strands)) if number not in inner]
+    place = {number: index for index, number in enumerate(kept)}
+    heads = {(place[number], end): head for (number, end), head in traced.heads.items() if number in place}
+    return _Traced(
+        [traced.strands[n] for n in kept], [traced.widths[n] for n in kept], [traced.colors[n] for n in kept], heads
+    )
 
 
 def _arrow(route: Route, margin: float, traced: _Traced) -> Arrow | None:
     """The route as an arrow that sets out at its tail, with how sure it is."""
     head_at_start, head_at_end = traced.heads.get(route.start), traced.heads.get(route.finish)
-    points = route.points
+    tips = [np.array([head.tip]) if head else np.empty((0, 2)) for head in (head_at_start, head_at_end)]
+    points = np.concatenate([tips[0], route.points, tips[1]])
     if head_at_start and not head_at_end:
         points, head_at_start, head_at_end = points[::-1], head_at_end, head_at_start
     length = float(np.hypot(*np.diff(points, axis=0).T).sum())

@@ -48,17 +48,19 @@ def stroke_mask(picture: Pixels) -> Mask:
     return np.asarray(clear[pieces] & mask, dtype=np.bool_)
 
 
-def boxes_mask(shape: tuple[int, int], boxes: Iterable[Box], margin: int = 0) -> Mask:
+def filled(mask: Mask, largest: int) -> Mask:
+    """The mask without small round holes: heads that are drawn as an outline become solid ones."""
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
+    wide, high, size = stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT], stats[:, cv2.CC_STAT_AREA]
+    round_ones = (wide <= largest) & (high <= largest) & (wide < 2.5 * high) & (high < 2.5 * wide)
+    hole = round_ones & (size >= 6) & (size >= 0.3 * wide * high)
+    hole[0] = False
+    return np.asarray(mask | hole[pieces], dtype=np.bool_)
+
+
+def boxes_mask(shape: tuple[int, ...], boxes: Iterable[Box], margin: int = 0) -> Mask:
     """True inside any of the boxes, each grown by `margin` pixels (shrunk where it is negative)."""
     mask = np.zeros(shape, dtype=np.bool_)
     for left, top, right, bottom in boxes:
         mask[max(top - margin, 0) : max(bottom + margin, 0), max(left - margin, 0) : max(right + margin, 0)] = True
     return mask
-
-
-def borders_mask(shape: tuple[int, int], boxes: Iterable[Box], thickness: int) -> Mask:
-    """True on a band of `thickness` pixels to both sides of each box's border."""
-    mask = np.zeros(shape, dtype=np.uint8)
-    for left, top, right, bottom in boxes:
-        cv2.rectangle(mask, (left, top), (right - 1, bottom - 1), 1, 2 * thickness + 1)
-    return mask > 0

@@ -10,8 +10,8 @@ from vision.skeleton import Strand
 
 DASH_GAP = 28
 """Pixels of the picture: the longest gap between two dashes."""
-OUTLINE_GAP = 26
-"""Pixels of the picture: the longest gap where a line crosses the outline of a container."""
+OUTLINE_GAP = 30
+"""Pixels of the picture: the most that the bands along crossed outlines take of a gap."""
 LONGEST_GAP = 460
 """Pixels of the picture: the longest gap under a label or a badge."""
 
@@ -120,11 +120,11 @@ def _cost(a: LooseEnd, b: LooseEnd, gaps: Gaps) -> float | None:
     if not straight and not corner:
         return None
     covered, outlines = _between(a, b, gaps.covered), _between(a, b, gaps.outlines)
-    if _between(a, b, gaps.closed).any() or (outlines.any() and gap > OUTLINE_GAP):
+    if _between(a, b, gaps.closed).any() or outlines.sum() > OUTLINE_GAP:
         return None
     bare = int((~covered & ~outlines).sum())
     most = 30 if covered.any() else min(DASH_GAP, max(14.0, 2 * min(a.length, b.length)))
-    if bare > most:
+    if bare > most or (outlines.any() and gap > 2 * OUTLINE_GAP):
         return None
     return gap + 4 * aside + 20 * (1 - turn) + (15 if not straight else 0)
 

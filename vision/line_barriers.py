@@ -1,0 +1,106 @@
+"""What the lines of a diagram pass under or across, and what they end at: text, outlines, insides of boxes, icons."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.boxes import grown, height, share_within, width
+from vision.found import Badge, Icon, Line, Shape
+from vision.line_ink import Mask, boxes_mask
+from vision.line_joining import Gaps
+from vision.reading import Box
+
+BAND = 5
+"""Pixels to each side of an outline that are taken away with it."""
+_SMALL = 0.11  # of the picture's long side: a shape with a narrower side and nothing but text in it is one thing
+_WIDEST_CROSSING = 14  # pixels along an outline: longer ink beside it runs along it
+
+
+def is_words(line: Line) -> bool:
+    """Whether a line is text: heads of arrows are now and then read as a star or a letter."""
+    letters = sum(sign.isalnum() for sign in line.text)
+    return letters >= 2 or (letters == 1 and line.confidence >= 0.9)
+
+
+def find_gaps(
+    ink: Mask, lines: Sequence[Line], shapes: Sequence[Shape], icons: Sequence[Icon], badges: Sequence[Badge]
+) -> Gaps:
+    """What lines pass under or across, and what they cannot pass."""
+    covered = boxes_mask(ink.shape, [line.box for line in lines], 7) | boxes_mask(ink.shape, [b.box for b in badges], 4)
+    closed = boxes_mask(ink.shape, [icon.box for icon in icons])
+    outlines = np.zeros(ink.shape, dtype=np.bool_)
+    for shape in shapes:
+        if _is_one_thing(shape, shapes, icons, max(ink.shape)):
+            closed |= _area(ink.shape, shape)
+            outlines |= _band(ink.shape, shape)
+        else:
+            outlines |= _band(ink.shape, shape) & ~_crossings(ink, shape.box)
+    return Gaps(covered, outlines, closed & ~outlines)
+
+
+def _is_one_thing(shape: Shape, shapes: Sequence[Shape], icons: Sequence[Icon], long_side: int) -> bool:
+    """Whether nothing that lines could lead to lies in a shape: no line passes its outline."""
+    if min(width(shape.box), height(shape.box)) > _SMALL * long_side:
+        return False
+    held = [other for other in shapes if other is not shape and share_within(other.box, grown(shape.box, 3)) > 0.95]
+    return not held and sum(share_within(icon.box, shape.box) > 0.9 for icon in icons) <= 1
+
+
+def _drawn(size: tuple[int, ...], shape: Shape, thickness: int) -> Mask:
+    """The shape with an outline of some pixels, or filled (-1)."""
+    mask = np.zeros(size, dtype=np.uint8)
+    left, top, right, bottom = shape.box
+    centre, half = ((left + right) // 2, (top + bottom) // 2), ((right - left) // 2, (bottom - top) // 2)
+    if shape.kind == "ellipse":
+        cv2.ellipse(mask, centre, half, 0, 0, 360, 1, thickness)
+    elif shape.kind == "cylinder":
+        lid = max(min((bottom - top) // 8, half[0]), 1)
+        cv2.rectangle(mask, (left, top + lid), (right, bottom - lid), 1, thickness)
+        cv2.ellipse(mask, (centre[0], top + lid), (half[0], lid), 0, 0, 360, 1, thickness)
+        cv2.ellipse(mask, (centre[0], bottom - lid), (half[0], lid), 0, 0, 360, 1, thickness)
+    else:
+        cv2.rectangle(mask, (left, top), (right - 1, bottom - 1), 1, thickness)
+    return mask > 0
+
+
+def _area(size: tuple[int, ...], shape: Shape) -> Mask:
+    return _drawn(size, shape, -1)
+
+
+def _band(size: tuple[int, ...], shape: Shape) -> Mask:
+    return _drawn(size, shape, 2 * BAND + 1)
+
+
+def _crossings(ink: Mask, box: Box) -> Mask:
+    """Where lines go straight through the outline of a container."""
+    found = np.zeros(ink.shape, dtype=np.bool_)
+    left, top, right, bottom = box
+    for row in (top, bottom):
+        found[max(row - BAND - 2, 0) : row + BAND + 3, left:right] |= _across(ink, row, left, right)[None, :]
+    for column in (left, right):
+        down = _across(ink.T, column, top, bottom)[:, None]
+        found[top:bottom, max(column - BAND - 2, 0) : column + BAND + 3] |= down
+    return found
+
+
+def _across(ink: Mask, row: int, first: int, last: int) -> NDArray[np.bool_]:
+    """For each pixel of a level outline from `first` to `last`: whether a narrow stroke lies on both sides of it."""
+    reach = BAND + 1
+    above = ink[max(row - reach - 2, 0) : max(row - reach + 1, 0), first:last].any(axis=0)
+    below = ink[row + reach : row + reach + 3, first:last].any(axis=0)
+    if not len(above) or not len(below):
+        return np.zeros(last - first, dtype=np.bool_)
+    both = _wider(above, 2) & _wider(below, 2)
+    both[:8] = both[-8:] = False
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], both.astype(np.int8), [0]])))
+    crossing = np.zeros(last - first, dtype=np.bool_)
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        if stop - start <= _WIDEST_CROSSING:
+            crossing[start:stop] = True
+    return crossing
+
+
+def _wider(marks: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
+    return np.convolve(marks, np.ones(2 * by + 1), mode="same") > 0
