@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vision.reading import Box
 
 _SHORTEST = 40  # pixels of a straight line that can be the side of a box
-_NEAR = 5  # pixels by which the ends of two sides may miss each other, as at a rounded corner
+_NEAR = 7  # pixels by which the ends of two sides may miss each other, as at a rounded corner
 _DRAWN = 0.93  # least share of each side that is drawn
 
 Mask = NDArray[np.bool_]

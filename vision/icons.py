@@ -14,7 +14,8 @@ _INK = 24
 """Levels of 255 (of the channel where it is largest) by which a drawing differs from what it stands on."""
 _SMALLEST, _LARGEST = 20, 300  # pixels of a side of an icon
 _STROKES_APART = 11  # pixels between the strokes of one icon that are filled
-_LINE = 15  # pixels: what is thinner after that is a line or the head of an arrow
+_LINE = 11  # pixels: what is thinner after that is a line
+_HOLE = 80  # pixels of a side of an area that the outline of an icon may enclose
 _BORDER = 5  # pixels at both sides of a shape's box in which its border may lie
 _PAGE = 16  # the background is looked for in a picture so many times smaller
 
@@ -22,12 +23,15 @@ _PAGE = 16  # the background is looked for in a picture so many times smaller
 def find_icons(picture: Picture, lines: Sequence[Line], shapes: Sequence[Shape], badges: Sequence[Badge]) -> list[Icon]:
     """The icons of a picture, from top to bottom. One inside a shape counts; a shape that holds text does not."""
     ink = _ink(picture.pixels, shapes)
-    for box in [line.box for line in lines] + [grown(badge.box, 3) for badge in badges]:
+    texts = [line.box for line in lines if not _is_on_a_drawing(ink, line.box)]
+    for box in texts + [grown(badge.box, 3) for badge in badges]:
         _erase(ink, box)
     for shape in shapes:
         _erase_border(ink, shape.box)
     closed = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((_STROKES_APART, _STROKES_APART), np.uint8))
-    blobs = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((_LINE, _LINE), np.uint8))
+    drawn = _with_holes_filled(closed)
+    thick = cv2.morphologyEx(drawn, cv2.MORPH_OPEN, np.ones((_LINE, _LINE), np.uint8))
+    blobs = cv2.dilate(thick, np.ones((_LINE, _LINE), np.uint8)) & drawn
     _, _, statistics, _ = cv2.connectedComponentsWithStats(blobs, connectivity=8)
     boxes = [(left, top, left + across, top + down) for left, top, across, down, _ in statistics[1:].tolist()]
     found = [box for box in _merged(boxes) if _is_icon(box, lines) and not _is_shape(box, shapes)]
@@ -69,6 +73,22 @@ def _inner_rim(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
     return np.concatenate([strip.reshape(-1, 3) for strip in strips])
 
 
+def _is_on_a_drawing(ink: NDArray[np.uint8], box: Box) -> bool:
+    """Whether most of what surrounds a text closely is drawn: letters that are part of an icon."""
+    left, top, right, bottom = box
+    outer = ink[max(0, top - 3) : bottom + 3, max(0, left - 3) : right + 3]
+    inner = ink[max(0, top) : bottom, max(0, left) : right]
+    rim = outer.size - inner.size
+    return rim > 0 and (int(outer.sum()) - int(inner.sum())) / rim > 0.6
+
+
+def _with_holes_filled(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What is drawn together with the small areas that it encloses: an icon may be only an outline."""
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(1 - ink, connectivity=4)
+    small = (statistics[:, 2] < _HOLE) & (statistics[:, 3] < _HOLE)
+    return np.maximum(ink, small[labels].astype(np.uint8))
+
+
 def _erase(ink: NDArray[np.uint8], box: Box) -> None:
     left, top, right, bottom = box
     ink[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = 0
@@ -103,7 +123,7 @@ def _is_icon(box: Box, lines: Sequence[Line]) -> bool:
     across, down = width(box), height(box)
     if min(across, down) < _SMALLEST or max(across, down) > _LARGEST or not 0.3 < across / down < 3.3:
         return False
-    return not any(share_within(line.box, box) > 0.8 and area(line.box) > 0.25 * area(box) for line in lines)
+    return not any(share_within(line.box, box) > 0.8 and area(line.box) > 0.4 * area(box) for line in lines)
 
 
 def _is_shape(box: Box, shapes: Sequence[Shape]) -> bool:

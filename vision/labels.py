@@ -9,6 +9,8 @@ from vision.reading import Box
 
 _LIST_ITEM = re.compile(r"^\s*[•●▪◦○·–\-—»]\s*")
 
+_UNEVEN = 4  # pixels by which the boxes of lines of one size differ in height
+
 
 def group_lines(lines: Sequence[Line], shapes: Sequence[Shape], icons: Sequence[Icon]) -> list[Label]:
     """The lines as labels, from top to bottom. Lines in different shapes are never one label."""
@@ -16,7 +18,7 @@ def group_lines(lines: Sequence[Line], shapes: Sequence[Shape], icons: Sequence[
     groups: list[list[Line]] = []
     for home in range(-1, len(shapes)):
         own = [line for line, its in zip(lines, homes, strict=True) if its == home]
-        groups += _stacked(_rows(own), icons, 1.3 if home < 0 else 1.5)
+        groups += _stacked(_rows(own), icons, 0.3 if home < 0 else 0.5)
     labels = [_label(group) for group in groups]
     return sorted((label for label in labels if label.text), key=lambda label: (label.box[1], label.box[0]))
 
@@ -40,14 +42,14 @@ def _label(lines: Sequence[Line]) -> Label:
 
 
 def _rows(lines: Sequence[Line]) -> list[list[Line]]:
-    """Lines that stand side by side, closer than words would be apart, as one row."""
+    """Lines that stand side by side, closer than words would be apart, as one row.
+
+    A line that is aligned with one above or below it belongs to that, however close its neighbour at the side.
+    """
     rows: list[list[Line]] = []
     for line in sorted(lines, key=lambda each: each.box[0]):
         for row in rows:
-            last = row[-1].box
-            size = min(height(last), height(line.box))
-            level = -gap_down(last, line.box) > 0.6 * size and max(height(last), height(line.box)) < 1.5 * size
-            if level and -0.5 * size < gap_across(last, line.box) < 0.5 * size:
+            if _is_next_word(row[-1], line) and not any(_is_in_a_column(each, lines) for each in (row[-1], line)):
                 row.append(line)
                 break
         else:
@@ -55,12 +57,28 @@ def _rows(lines: Sequence[Line]) -> list[list[Line]]:
     return rows
 
 
-def _stacked(rows: Sequence[list[Line]], icons: Sequence[Icon], ratio: float) -> list[list[Line]]:
-    """Rows one under the other that are one text; their heights differ by `ratio` at most."""
+def _is_next_word(line: Line, right: Line) -> bool:
+    size = min(height(line.box), height(right.box))
+    level = -gap_down(line.box, right.box) > 0.6 * size and max(height(line.box), height(right.box)) < 1.5 * size
+    return level and -0.5 * size < gap_across(line.box, right.box) < 0.5 * size
+
+
+def _is_in_a_column(line: Line, lines: Sequence[Line]) -> bool:
+    size = height(line.box)
+    return any(
+        other is not line
+        and -0.6 * size < gap_down(line.box, other.box) < 0.5 * size
+        and abs(middle(line.box)[0] - middle(other.box)[0]) < 0.35 * size
+        for other in lines
+    )
+
+
+def _stacked(rows: Sequence[list[Line]], icons: Sequence[Icon], slack: float) -> list[list[Line]]:
+    """Rows one under the other that are one text; their heights differ by about the share `slack` at most."""
     groups: list[list[list[Line]]] = []
     for row in sorted(rows, key=lambda each: around(line.box for line in each)[1]):
         box = around(line.box for line in row)
-        above = [group for group in groups if _continues(group, row, box, ratio) and not _parted(group, box, icons)]
+        above = [group for group in groups if _continues(group, row, box, slack) and not _parted(group, box, icons)]
         if above:
             max(above, key=lambda group: _bottom(group)).append(row)
         else:
@@ -72,11 +90,11 @@ def _bottom(group: Sequence[Sequence[Line]]) -> int:
     return max(line.box[3] for line in group[-1])
 
 
-def _continues(group: Sequence[Sequence[Line]], row: Sequence[Line], box: Box, ratio: float) -> bool:
+def _continues(group: Sequence[Sequence[Line]], row: Sequence[Line], box: Box, slack: float) -> bool:
     """Whether a row is the next of a text: close under its last row, of its size, and aligned with it."""
     last = around(line.box for line in group[-1])
     size = min(_letters(group[-1]), _letters(row))
-    if max(_letters(group[-1]), _letters(row)) > ratio * size or _LIST_ITEM.match(row[0].text):
+    if max(_letters(group[-1]), _letters(row)) > (1 + slack) * size + _UNEVEN or _LIST_ITEM.match(row[0].text):
         return False
     if not -0.6 * size < gap_down(last, box) < 0.55 * size or box[1] <= last[1]:
         return False

@@ -38,7 +38,8 @@ def name_parts(labels: Sequence[Label], shapes: Sequence[Shape], icons: Sequence
     A container is a region with a title that holds other named things; its parts point to it with `within`.
     """
     named = [label for label in labels if len(_WORD.findall(label.text)) >= 2]
-    regions, page = _regions(named or labels, shapes, icons)
+    single = [label for label in labels if len(label.text) == 1 and label.text.isascii() and label.text.isalnum()]
+    regions, page = _regions([*named, *single], shapes, icons)
     _find_captioned_shapes(regions, page)
     _find_title_bars(regions)
     components: list[Part] = []
@@ -48,7 +49,7 @@ def name_parts(labels: Sequence[Label], shapes: Sequence[Shape], icons: Sequence
         if region.bar_of is not None or region.is_icon:
             continue
         if _holds_parts(index, regions):
-            region.title = region.title or best_title(region.box, region.labels, region.icons)
+            region.title = region.title or best_title(region.box, _words(region), region.icons)
             if region.title:
                 used.append(region.title)
                 containers.append(Part(f"k{len(containers) + 1}", region.title.text, region.box))
@@ -96,7 +97,12 @@ def _is_picture(region: _Region) -> bool:
     across, down = width(region.box), height(region.box)
     if region.children or max(across, down) > _LARGEST_ICON or not 0.6 < across / down < 1.6:
         return False
-    return sum(area(label.box) for label in region.labels) < 0.16 * across * down
+    share = sum(area(label.box) for label in region.labels) / (across * down)
+    return share < (0.6 if all(len(label.text) <= 4 for label in region.labels) else 0.1)
+
+
+def _words(region: _Region) -> list[Label]:
+    return [label for label in region.labels if len(label.text) > 1]
 
 
 def _is_its_name(label: Label, region: _Region) -> bool:
@@ -116,7 +122,7 @@ def _find_title_bars(regions: list[_Region]) -> None:
                 continue
             same_width = abs(bar.box[0] - region.box[0]) < _NEAR and abs(bar.box[2] - region.box[2]) < _NEAR
             at_top = abs(bar.box[3] - region.box[1]) < _NEAR or abs(bar.box[1] - region.box[1]) < _NEAR
-            if same_width and at_top and height(bar.box) < 0.4 * height(region.box):
+            if same_width and at_top and height(bar.box) < 0.4 * height(around([region.box, bar.box])):
                 region.title, bar.bar_of = bar.labels[0], number
                 region.box = around([region.box, bar.box])
                 if index in region.children:
@@ -148,20 +154,28 @@ def _is_open(region: _Region) -> bool:
     caption = region.labels[below[0]]
     others = [label for label in region.labels if label is not caption]
     largest = max(height(label.lines[0].box) for label in others)
-    return height(caption.lines[0].box) > 0.8 * largest and height(region.box) > 6 * largest
+    centred = abs(middle(caption.box)[0] - middle(region.box)[0]) < 0.1 * width(region.box)
+    same_size = height(caption.lines[0].box) > 0.8 * largest
+    return (centred or same_size) and height(region.box) > 6 * largest
 
 
 def _name_of_box(region: _Region) -> Label:
     """The name of a box: its first text, unless another one is clearly larger."""
-    largest = max(height(label.lines[0].box) for label in region.labels)
-    return next(label for label in region.labels if height(label.lines[0].box) > 0.7 * largest)
+    candidates = _words(region) or region.labels
+    largest = max(height(label.lines[0].box) for label in candidates)
+    return next(label for label in candidates if height(label.lines[0].box) > 0.7 * largest)
 
 
 def _captioned(region: _Region, used: Sequence[Label]) -> list[tuple[Label, Box]]:
     """The labels of a region that name an icon, with the box of both."""
-    free = [label for label in region.labels if not any(label is other for other in used)]
-    matched = match_captions(free, region.icons)
-    return [(free[number], around([free[number].box, region.icons[icon].box])) for number, icon in matched.items()]
+    free = [label for label in _words(region) if not any(label is other for other in used)]
+    outside = [each for each in free if not any(share_within(each.box, icon.box) > 0.6 for icon in region.icons)]
+    matched = match_captions(outside, region.icons)
+    alone = [icon for index, icon in enumerate(region.icons) if index not in matched.values()]
+    inside = [(each, icon.box) for each in free for icon in alone if share_within(each.box, icon.box) > 0.6]
+    return inside + [
+        (outside[number], around([outside[number].box, region.icons[icon].box])) for number, icon in matched.items()
+    ]
 
 
 def _placed(components: Sequence[Part], containers: Sequence[Part], loose: tuple[Label, ...]) -> Parts:

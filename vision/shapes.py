@@ -176,6 +176,7 @@ def _without_loops(
         (unsure if longer else sure).append(candidate)
     while True:
         proven = [one for one in unsure if any(_in_a_row(one.box, other.box) for other in sure) or _holds(one, sure)]
+        proven = [one for one in proven if not any(_leans_on_a_side(one.box, other.box) for other in sure)]
         if not proven:
             return sure
         sure += proven
@@ -211,6 +212,12 @@ def _like_around(surface: Surface, pixels: NDArray[np.uint8]) -> bool:
     ring = (cv2.dilate(own, np.ones((23, 23), np.uint8)) - near).astype(bool)
     difference = np.abs(pixels[top:bottom, left:right][ring].astype(np.int16) - np.array(surface.fill, np.int16))
     return bool((difference.max(axis=1) < VISIBLE).mean() > 0.5)
+
+
+def _leans_on_a_side(one: Box, around_it: Box) -> bool:
+    """Whether a box lies in another one and has one side in common with it: an arrow cut it off."""
+    sides = sum(abs(a - b) <= _NEAR for a, b in zip(one, around_it, strict=True))
+    return sides == 1 and share_within(one, around_it) > 0.95
 
 
 def _in_a_row(one: Box, other: Box) -> bool:

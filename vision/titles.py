@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from vision.boxes import height, middle, width
+from vision.boxes import height, middle, share_within, width
 from vision.captions import is_below
 from vision.found import Icon, Label
 from vision.reading import Box
@@ -23,12 +23,14 @@ def _score(label: Label, box: Box, icons: Sequence[Icon], usual: float) -> float
     size = _size(label)
     at_top = label.box[1] - box[1] < 2.2 * size
     at_bottom = box[3] - label.box[3] < 2.2 * size
-    score = 1.2 if at_top else 0.9 if at_bottom else 0.0
+    score = 1.2 if at_top else 0.9 if at_bottom else -1.0
     score += 2.0 * (size / usual - 1)
     if label.box[0] - box[0] < 2 * size or abs(middle(label.box)[0] - middle(box)[0]) < 0.06 * width(box):
         score += 0.4
     if any(is_below(label, icon.box) and width(label.box) < 2.2 * width(icon.box) for icon in icons):
         score -= 0.8
+    if any(share_within(label.box, icon.box) > 0.5 for icon in icons):
+        score -= 2.0
     return score
 
 
