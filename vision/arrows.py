@@ -65,7 +65,7 @@ def _trace(pixels: NDArray[np.uint8], ink: Mask, gaps: Gaps) -> _Traced:
     skeleton = thin(open_ink) & (depth <= widest_stroke(pixels) / 3)
     strands = [s for s in strands_of(skeleton) if s.length >= 3 or None not in s.nodes]
     typical = float(np.median(2 * depth[skeleton] - 1)) if skeleton.any() else 1.0
-    strands = tidy(strands, typical, gaps.outlines | gaps.closed)
+    strands = tidy(strands, typical, gaps.closed, gaps.outlines)
     widths, colors = [], []
     for strand in strands:
         columns, rows = strand.points.T.astype(int)

@@ -37,7 +37,7 @@ def find_gaps(
             outlines |= _band(ink.shape, shape)
         else:
             outlines |= _band(ink.shape, shape) & ~_crossings(ink, shape.box)
-    return Gaps(covered, outlines, closed & ~outlines)
+    return Gaps(covered, outlines, closed & ~outlines, ink)
 
 
 def _is_one_thing(shape: Shape, shapes: Sequence[Shape], icons: Sequence[Icon], long_side: int) -> bool:
@@ -88,10 +88,8 @@ def _crossings(ink: Mask, box: Box) -> Mask:
 def _across(ink: Mask, row: int, first: int, last: int) -> NDArray[np.bool_]:
     """For each pixel of a level outline from `first` to `last`: whether a narrow stroke lies on both sides of it."""
     reach = BAND + 1
-    above = ink[max(row - reach - 2, 0) : max(row - reach + 1, 0), first:last].any(axis=0)
-    below = ink[row + reach : row + reach + 3, first:last].any(axis=0)
-    if not len(above) or not len(below):
-        return np.zeros(last - first, dtype=np.bool_)
+    above: NDArray[np.bool_] = np.atleast_1d(ink[max(row - reach - 2, 0) : max(row - reach + 1, 0), first:last].any(axis=0))
+    below: NDArray[np.bool_] = np.atleast_1d(ink[row + reach : row + reach + 3, first:last].any(axis=0))
     both = _wider(above, 2) & _wider(below, 2)
     both[:8] = both[-8:] = False
     edges = np.flatnonzero(np.diff(np.concatenate([[0], both.astype(np.int8), [0]])))

@@ -25,7 +25,9 @@ class Gaps:
     outlines: Mask
     """Bands along the outlines of shapes, taken away before lines were traced."""
     closed: Mask
-    """Insides that no line passes: icons."""
+    """Insides that no line passes: icons, boxes."""
+    ink: Mask
+    """Strokes: another line that a dashed one crosses is no gap."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def _between(a: LooseEnd, b: LooseEnd, mask: Mask) -> NDArray[np.bool_]:
     steps = max(int(np.hypot(*(b.place - a.place))), 1)
     way = np.rint(a.place + np.linspace(0, 1, steps + 1)[:, None] * (b.place - a.place)).astype(int)
     height, width = mask.shape
-    return mask[way[:, 1].clip(0, height - 1), way[:, 0].clip(0, width - 1)]
+    return np.asarray(mask[way[:, 1].clip(0, height - 1), way[:, 0].clip(0, width - 1)], dtype=np.bool_)
 
 
 def _is_dash_gap(a: LooseEnd, b: LooseEnd, gaps: Gaps) -> bool:
@@ -122,7 +124,7 @@ def _cost(a: LooseEnd, b: LooseEnd, gaps: Gaps) -> float | None:
     covered, outlines = _between(a, b, gaps.covered), _between(a, b, gaps.outlines)
     if _between(a, b, gaps.closed).any() or outlines.sum() > OUTLINE_GAP:
         return None
-    bare = int((~covered & ~outlines).sum())
+    bare = int((~covered & ~outlines & ~_between(a, b, gaps.ink)).sum())
     most = 30 if covered.any() else min(DASH_GAP, max(14.0, 2 * min(a.length, b.length)))
     if bare > most or (outlines.any() and gap > 2 * OUTLINE_GAP):
         return None

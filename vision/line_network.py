@@ -9,21 +9,22 @@ from vision.skeleton import Points, Strand
 
 SPUR = 26
 """Pixels: a shorter branch with a loose end is a barb or a corner of a head, not a line."""
-TWIG = 12
-"""Pixels: a shorter branch beside a line that goes on is a trace of thinning."""
+ROOT = 30
+"""Pixels between a junction and the box or icon that the lines there set out from."""
 
 Port = tuple[int, int]
 """A strand's number and one of its ends (0 or 1)."""
 
 
-def tidy(strands: list[Strand], line_width: float, borders: Mask) -> list[Strand]:
+def tidy(strands: list[Strand], line_width: float, closed: Mask, outlines: Mask) -> list[Strand]:
     """The same lines without spurs, with crossings as one junction each, and unbranched strands in one piece.
 
-    What ends at one of the `borders` (outlines and icons) is no spur: it may be the root of several lines.
+    What ends at an icon, a box (`closed`) or an outline is no spur: it may be the root of several lines.
     """
+    borders = closed | outlines
     for _ in range(3):
         strands = merged(contracted(pruned(strands, borders), 2 * line_width + 3))
-    return rooted(strands, borders)
+    return rooted(strands, closed, outlines)
 
 
 def _touches(place: Points, borders: Mask, reach: int) -> bool:
@@ -31,15 +32,33 @@ def _touches(place: Points, borders: Mask, reach: int) -> bool:
     return bool(borders[max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1].any())
 
 
-def rooted(strands: list[Strand], borders: Mask) -> list[Strand]:
-    """With a short strand from each junction at a border to it, so that the lines that meet there have an end."""
+def rooted(strands: list[Strand], closed: Mask, outlines: Mask) -> list[Strand]:
+    """With a short strand from each junction near a box or icon to it, so that the lines that meet there have an end.
+
+    Lines that set out from one place, or from the outline of a pile of boxes, meet before they reach what they are at.
+    """
     roots = []
     for node, ports in ports_at(strands).items():
-        if not any(strands[n].nodes[1 - e] is None and strands[n].length <= SPUR for n, e in ports):
-            centre = np.mean([strands[n].from_end(e)[0] for n, e in ports], axis=0)
-            if _touches(centre, borders, 9):
-                roots.append(Strand(np.array([centre, centre]), [node, None]))
+        if any(strands[n].nodes[1 - e] is None and strands[n].length <= SPUR for n, e in ports):
+            continue
+        centre = np.mean([strands[n].from_end(e)[0] for n, e in ports], axis=0)
+        wall = _nearest(centre, closed, ROOT)
+        if wall is None and _touches(centre, outlines, 9):
+            wall = _nearest(centre, outlines, 9)
+        if wall is not None:
+            roots.append(Strand(np.linspace(centre, wall, max(int(np.hypot(*(wall - centre))), 2)), [node, None]))
     return strands + roots
+
+
+def _nearest(place: Points, mask: Mask, reach: int) -> Points | None:
+    """The nearest marked pixel at most `reach` pixels away to each side."""
+    column, row = (int(part) for part in place)
+    top, left = max(row - reach, 0), max(column - reach, 0)
+    rows, columns = np.nonzero(mask[top : row + reach + 1, left : column + reach + 1])
+    if not len(rows):
+        return None
+    nearest = int(np.hypot(rows + top - row, columns + left - column).argmin())
+    return np.array([columns[nearest] + left, rows[nearest] + top], dtype=np.float64)
 
 
 def ports_at(strands: list[Strand]) -> dict[int, list[Port]]:
@@ -90,7 +109,7 @@ def pruned(strands: list[Strand], borders: Mask) -> list[Strand]:
             kept = min(turns, key=lambda p: turns[p], default=None)
             gone |= {p[0] for p in spurs if p != kept or turns[p] > 35}
         else:
-            gone |= {p[0] for p in spurs if strands[p[0]].length <= TWIG}
+            gone |= {p[0] for p in spurs}  # the halves of a dash that crosses a line, or traces of thinning
     return [strand for number, strand in enumerate(strands) if number not in gone]
 
 

@@ -67,7 +67,8 @@ def strands_of(skeleton: Mask) -> list[Strand]:
     inked = skeleton.astype(np.uint8)
     neighbours = cv2.filter2D(inked, cv2.CV_8U, np.ones((3, 3), np.float32), borderType=cv2.BORDER_CONSTANT) - inked
     crossing = skeleton & (neighbours >= 3)
-    _, crossings = cv2.connectedComponents(crossing.astype(np.uint8), connectivity=8)
+    _, found = cv2.connectedComponents(crossing.astype(np.uint8), connectivity=8)
+    crossings = np.asarray(found, dtype=np.int32)
     rest = skeleton & ~crossing
     rows, columns = np.nonzero(rest)
     left = set(zip(rows.tolist(), columns.tolist(), strict=True))
