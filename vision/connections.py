@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -133,7 +134,7 @@ def _labels(arrows: Sequence[Arrow], loose: Sequence[Label]) -> list[str | None]
 def _gap(path: Sequence[Point], box: Box) -> float:
     """The shortest way in pixels between a path and a box."""
     points = np.array(path, float)
-    dense = np.concatenate([np.linspace(a, b, 12) for a, b in zip(points[:-1], points[1:], strict=True)])
+    dense = np.concatenate([np.linspace(a, b, 12) for a, b in pairwise(points)])
     across = np.maximum(np.maximum(box[0] - dense[:, 0], dense[:, 0] - box[2]), 0)
     down = np.maximum(np.maximum(box[1] - dense[:, 1], dense[:, 1] - box[3]), 0)
     return float(np.hypot(across, down).min())

@@ -88,7 +88,9 @@ def _crossings(ink: Mask, box: Box) -> Mask:
 def _across(ink: Mask, row: int, first: int, last: int) -> NDArray[np.bool_]:
     """For each pixel of a level outline from `first` to `last`: whether a narrow stroke lies on both sides of it."""
     reach = BAND + 1
-    above: NDArray[np.bool_] = np.atleast_1d(ink[max(row - reach - 2, 0) : max(row - reach + 1, 0), first:last].any(axis=0))
+    above: NDArray[np.bool_] = np.atleast_1d(
+        ink[max(row - reach - 2, 0) : max(row - reach + 1, 0), first:last].any(axis=0)
+    )
     below: NDArray[np.bool_] = np.atleast_1d(ink[row + reach : row + reach + 3, first:last].any(axis=0))
     both = _wider(above, 2) & _wider(below, 2)
     both[:8] = both[-8:] = False

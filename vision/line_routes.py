@@ -53,7 +53,7 @@ def routes_from(start: Port, network: Network, at: Mapping[int, Sequence[Port]])
     done: set[Port] = set()
     tried = 0
     while waiting and tried < MOST_TRIED:
-        cost, _, route = heapq.heappop(waiting)
+        _, _, route = heapq.heappop(waiting)
         if route.ports[-1] in done:
             continue
         done.add(route.ports[-1])
