@@ -102,7 +102,7 @@ function describe(state, lit) {
   set("kind", region ? KINDS[region.layer] : "");
   set("label", region ? region.label : "");
   const more = lit.length > 1 ? ` and ${lit.length - 1} more` : "";
-  set("about", region ? region.about + more : "Point at a box to see what was read there, click to keep it lit.");
+  set("about", region ? region.about + more : "");
   closeUp(state, region);
   const ask = state.root.querySelector(".ask");
   ask.hidden = !(region && state.pinned.includes(region.id) && state.mayAsk);

@@ -83,7 +83,7 @@ def history() -> None:
         empty("Nothing of yours has these words." if wanted else "Images that you ask about are kept here for you.")
         return
     pages = -(-len(found) // _PAGE_SIZE)
-    rows = st.container(gap=None)
+    rows = st.container(gap="small")
     at = min(st.pagination(pages, key="images page") or 1, pages) if pages > 1 else 1
     with rows:
         for one in found[(at - 1) * _PAGE_SIZE : at * _PAGE_SIZE]:

@@ -14,7 +14,7 @@ from lakehouse.tables import TABLES
 
 @dataclass(frozen=True)
 class Inventory:
-    """Names by kind. `unknown`: kind → why what is there of it cannot be told."""
+    """Names by kind, which is said in the plural. `unknown`: kind → why what is there of it cannot be told."""
 
     names: dict[str, tuple[str, ...]]
     unknown: dict[str, str]
@@ -25,12 +25,11 @@ def inventory() -> Inventory:
     names: dict[str, tuple[str, ...]] = {}
     unknown: dict[str, str] = {}
     sources: dict[str, Callable[[], tuple[str, ...]]] = {
-        "registered model": _models,
-        "endpoint": lambda: tuple(traffic.endpoints()),
-        "served version": _served,
-        "table": _tables,
-        "job": lambda: _jobs(newest("job_runs")),
-        "process": lambda: tuple(process.name for process in operations.processes() or ()),
+        "registered models": _models,
+        "endpoints": lambda: tuple(traffic.endpoints()),
+        "tables": _tables,
+        "jobs": lambda: _jobs(newest("job_runs")),
+        "processes": lambda: tuple(process.name for process in operations.processes() or ()),
     }
     for kind, source in sources.items():
         try:
@@ -45,13 +44,6 @@ def _models() -> tuple[str, ...]:
     if seen.value is None:
         raise seen.error or LookFailed("The registry has not answered yet.")
     return tuple(model.name for model in seen.value.models)
-
-
-def _served() -> tuple[str, ...]:
-    seen = models.serving()
-    if seen.value is None:
-        raise seen.error or LookFailed("The endpoints have not answered yet.")
-    return tuple(f"{place.entity_name} v{place.entity_version}" for place in seen.value)
 
 
 def _tables() -> tuple[str, ...]:

@@ -31,6 +31,7 @@ PAGES = {
     "traffic": "Traffic",
     "cost": "Cost",
     "requests": "Requests",
+    "ask_image": "Ask an image",
     "ledger": "Ledger",
     "incident": "Incident",
     "jobs": "Jobs",
