@@ -9,14 +9,14 @@ from vision.content_answers import (
     described,
     inside_answer,
     list_answer,
-    presence_answer,
 )
 from vision.explanation import explanation, summary
-from vision.flow_answers import flow_answer, path_answer
+from vision.flow_answers import action_answer, flow_answer, flows_answer, path_answer
 from vision.glossary import backgrounds
 from vision.graph import Diagram
 from vision.legend_answers import legend_answer
 from vision.overview_answers import busiest_answer, ends_answer, missing_answer, place_answer, unread_answer
+from vision.presence_answers import presence_answer
 from vision.question_kinds import Kind
 from vision.questions import Question
 from vision.step_answers import step_answer, steps_answer
@@ -34,6 +34,7 @@ _ANSWERS: dict[Kind, Callable[[Question, Diagram], str | None]] = {
     "flow": flow_answer,
     "ends": ends_answer,
     "list": list_answer,
+    "flows": flows_answer,
 }
 
 
@@ -54,6 +55,10 @@ def _short_answer(question: Question, diagram: Diagram) -> str | None:
         return missing_answer(diagram)
     if question.kind == "unread":
         return unread_answer(diagram)
+    if question.actions and question.kind in ("flow", "container", "describe", "list", "presence", "inside"):
+        action = action_answer(question, diagram)
+        if action:
+            return action
     answer = _ANSWERS.get(question.kind)
     return answer(question, diagram) if answer else None
 

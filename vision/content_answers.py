@@ -5,14 +5,13 @@ from collections.abc import Sequence
 
 from vision.emphasis import all_named, named
 from vision.flow_answers import NO_ARROW, told
-from vision.flow_questions import flow_of
 from vision.glossary import is_kind_of, technologies_in
-from vision.graph import Diagram, shortest_way
-from vision.names import Named, partly_named
-from vision.question_words import FUNCTION_WORDS, GENERIC, NUMBERS, SERVICE_NOUNS
+from vision.graph import Diagram
+from vision.names import partly_named
+from vision.question_words import GENERIC, NUMBERS, SERVICE_NOUNS
 from vision.questions import Question
 from vision.step_answers import in_order
-from vision.things import Thing, best_kind, things_of
+from vision.things import Thing, things_of
 from vision.wording import FORM, SYNONYM, alike, counted, stem, words_of
 
 NOT_READ = "No such text was read on the image."
@@ -87,86 +86,6 @@ def _side(part: str, diagram: Diagram) -> str:
     return f"at the {' '.join(side for side in (rows, columns) if side) or 'centre'}"
 
 
-def presence_answer(question: Question, diagram: Diagram) -> str:
-    """Whether something was read, or whether two parts are related as the question says."""
-    parts = [one for one in question.named if one.parts]
-    if len(parts) >= 2:
-        return _related(question, parts, diagram)
-    subject = _of_subject(question)
-    if subject and subject.coverage >= _WHOLLY and not question.unknown:
-        if question.verb is not None and subject.parts and question.verb >= subject.end:
-            return _described_yes(subject, diagram)
-        return f"Yes: {_where_named(subject.things, diagram)}"
-    wanted = _wanted_phrase(question)
-    kinds = [thing for thing in things_of(diagram) if is_kind_of(thing.label, wanted)]
-    if kinds:
-        return f"Yes: {_where_named(best_kind(kinds), diagram)}"
-    if subject and subject.coverage < _WHOLLY and not question.unknown:
-        near = all_named(dict.fromkeys(thing.label for thing in subject.things))
-        return f"No: exactly such a text was not read on the image. Near to it: {near}."
-    return f"No. {NOT_READ}"
-
-
-def _described_yes(subject: Named, diagram: Diagram) -> str:
-    return f"Yes: {_where_named(subject.things, diagram)}"
-
-
-def _of_subject(question: Question) -> Named | None:
-    return max(question.named, key=lambda one: one.coverage, default=None)
-
-
-def _wanted_phrase(question: Question) -> str:
-    """The noun phrase of a question that asks whether there is something."""
-    words = [
-        word.text for at, word in enumerate(question.words) if word.text not in FUNCTION_WORDS and at != question.verb
-    ]
-    return " ".join(words)
-
-
-def _where_named(things: Sequence[Thing], diagram: Diagram) -> str:
-    """Names with where they stand."""
-    parts = [part for thing in things for part in thing.parts]
-    if not parts:
-        return f"{all_named(dict.fromkeys(thing.label for thing in things))}."
-    texts = []
-    for part in parts:
-        around = diagram.around(part)
-        outer = f" in {named(diagram.label(around[0]))}" if around else ""
-        texts.append(f"{named(diagram.label(part))}{outer}")
-    return f"{', '.join(dict.fromkeys(texts))}."
-
-
-def _related(question: Question, parts: Sequence[Named], diagram: Diagram) -> str:
-    """Yes or no: whether one part is in another, or whether an arrow leads from one to the other."""
-    some, others = parts[0].parts, parts[1].parts
-    asks_inside = re.search(
-        r"\b(?:in|inside|within|part of|belongs? to|contains?|includes?|have|has)\b", question.pattern
-    )
-    if asks_inside and any(diagram.is_container(part) for part in (*some, *others)):
-        holds = [(inner, outer) for inner in some for outer in others if outer in diagram.around(inner)]
-        holds += [(inner, outer) for inner in others for outer in some if outer in diagram.around(inner)]
-        if holds:
-            return f"Yes: {named(diagram.label(holds[0][0]))} is in {named(diagram.label(holds[0][1]))}."
-        if question.verb is None:
-            return f"No: {container_answer(question, diagram)}"
-    flow = flow_of(question, diagram)
-    from_some = {part for one in some for part in diagram.family(one)}
-    from_others = {part for one in others for part in diagram.family(one)}
-    forth = [one for one in diagram.arrows if one.source in from_some and one.target in from_others]
-    back = [one for one in diagram.arrows if one.source in from_others and one.target in from_some]
-    wanted, opposite = (back, forth) if flow and flow.direction == "in" else (forth, back)
-    if wanted or (flow and (flow.direction == "both" or flow.sense in ("read", "use")) and opposite):
-        return f"Yes. {told(wanted or opposite, diagram)}"
-    if opposite:
-        return f"No such arrow was read. {told(opposite, diagram)}"
-    way = shortest_way(diagram, some, others)
-    if way:
-        names = " → ".join(named(name) for name in diagram.labels(way))
-        return f"No, not directly; along the arrows read: {names}."
-    between = f"{all_named(dict.fromkeys(diagram.labels(some)))} and {all_named(dict.fromkeys(diagram.labels(others)))}"
-    return f"No arrow between {between} could be read with confidence."
-
-
 def count_answer(question: Question, diagram: Diagram) -> str:
     """How many there are of what is asked for, with their names."""
     reading = diagram.reading
@@ -237,6 +156,8 @@ def list_answer(question: Question, diagram: Diagram) -> str:
         written = [thing.label for thing in partly_named(telling, things_of(diagram))[0]]
         return f"{all_named(written)}." if written else NOT_READ
     containers = [part for part in diagram.parts if diagram.is_container(part)]
+    if question.unknown and re.search(r"\b(?:in|inside|within|of|at|from)\b", question.pattern):
+        return NOT_READ
     if containers and asked and asked[-1] in _OUTER_NOUNS:
         return f"{shortened(diagram.labels(containers))}."
     if asked or re.search(r"\b(?:list|all|everything|name)\b", question.pattern):

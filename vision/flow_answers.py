@@ -15,6 +15,7 @@ from vision.wording import SYNONYM, alike, counted, has_word, stem, words_of
 _OF_ANY_ARROW_TEXT = "send call feed get use go connect read write receive flow point lead talk come reach take"
 _OF_ANY_ARROW = frozenset(map(stem, _OF_ANY_ARROW_TEXT.split()))
 """Verbs that fit any arrow, so that a label with one of them tells nothing of the others."""
+_MOST_WORDS = 70
 NO_ARROW = "no arrow could be read with confidence"
 
 
@@ -34,6 +35,35 @@ def flow_answer(question: Question, diagram: Diagram) -> str | None:
         if outer:
             return " ".join(_stands_in(diagram, part, container) for part, container in dict.fromkeys(outer))
     return _nothing_read(flow, diagram)
+
+
+def action_answer(question: Question, diagram: Diagram) -> str | None:
+    """The stated arrows whose label says what the question says ("where are models registered"); None if there is none.
+
+    What the question names wholly besides stands at one of their ends.
+    """
+    labels = {thing.label for thing in question.actions if thing.kind == "connection"}
+    arrows = [one for one in (*diagram.arrows, *diagram.joined) if one.label in labels]
+    action_words = [word for thing in question.actions for word in thing.words]
+    for one in question.named:
+        words = [word.text for word in question.words[one.start : one.end]]
+        if one.parts and one.share >= 1 and not all(any(alike(word, own) for own in action_words) for word in words):
+            family = _family(one.parts, diagram)
+            arrows = [arrow for arrow in arrows if arrow.source in family or arrow.target in family]
+    return told(arrows, diagram) if arrows else None
+
+
+def flows_answer(question: Question, diagram: Diagram) -> str:
+    """All stated arrows, as many as a short answer takes."""
+    arrows = [*diagram.arrows, *diagram.joined]
+    if not arrows:
+        return f"{NO_ARROW[0].upper()}{NO_ARROW[1:]}."
+    sentences = [told(group, diagram) for group in _groups(arrows)]
+    chosen: list[str] = []
+    while sentences and len(" ".join([*chosen, sentences[0]]).split()) <= _MOST_WORDS:
+        chosen.append(sentences.pop(0))
+    rest = f" {counted(len(sentences), 'more group')} of arrows: ask about a part." if sentences else ""
+    return " ".join(chosen) + rest
 
 
 def _stands_in(diagram: Diagram, part: str, container: str) -> str:
@@ -146,7 +176,7 @@ def _by_sense(flow: Flow, diagram: Diagram) -> list[Connection]:
         choices.append([one for one in opposite if _keeps_data(_far_end(one, flow, diagram), diagram)])
     if flow.sense == "get" and not subject_keeps_data and not any(_keeps_data(one.source, diagram) for one in arrows):
         choices.append([one for one in opposite if _keeps_data(one.target, diagram)])
-    choices += [arrows, opposite if flow.sense in ("read", "use") or subject_keeps_data else []]
+    choices += [arrows, opposite if flow.sense in ("read", "use", "process") or subject_keeps_data else []]
     return next((choice for choice in choices if choice), [])
 
 
@@ -160,15 +190,13 @@ def _keeps_data(part: str, diagram: Diagram) -> bool:
 
 def _at_place(arrows: list[Connection], flow: Flow, places: Sequence[str], diagram: Diagram) -> list[Connection]:
     """Of arrows those whose other end is in a container; where none is, those whose own end is."""
-    for place in places:
-        if not diagram.is_container(place):
-            continue
+    for place in filter(diagram.is_container, places):
         family = diagram.family(place)
         far = [one for one in arrows if _far_end(one, flow, diagram) in family]
         near = [one for one in arrows if one.source in family or one.target in family]
         if far or near:
             return far or near
-    return arrows
+    return []
 
 
 def _with_words(question: Question, arrows: list[Connection]) -> list[Connection]:
@@ -220,8 +248,11 @@ def _nothing_read(flow: Flow, diagram: Diagram) -> str:
     if flow.other:
         where = f"between {names} and {all_named(dict.fromkeys(diagram.labels(flow.other)))}"
     opposite = {"in": "out", "out": "in"}.get(flow.direction)
+    containers = [place for places in flow.places for place in places if diagram.is_container(place)]
+    if containers:
+        where += f" in {all_named(dict.fromkeys(diagram.labels(containers)))}"
     sentence = f"{NO_ARROW} {where}."
-    others = _around(flow, diagram, opposite) if opposite and not flow.other else []
+    others = _around(flow, diagram, opposite) if opposite and not flow.other and not containers else []
     also = f" What was read: {told(others, diagram)[0].lower()}{told(others, diagram)[1:]}" if others else ""
     return sentence[0].upper() + sentence[1:] + also
 

@@ -7,12 +7,12 @@ from typing import Literal
 
 from vision.graph import Diagram
 from vision.names import Named
-from vision.question_words import READ, RECEIVE, SEND, STORE, WRITE
+from vision.question_words import PROCESS, READ, RECEIVE, SEND, STORE, WRITE
 from vision.questions import Question
 from vision.wording import stem
 
 Direction = Literal["in", "out", "both"]
-Sense = Literal["read", "write", "store", "use", "get", "any"]
+Sense = Literal["read", "write", "store", "use", "get", "process", "any"]
 
 _TOWARDS = frozenset({"to", "into", "onto", "in", "on", "at", "towards", "toward"})
 _FROM = frozenset({"from", "of", "off"})
@@ -92,6 +92,8 @@ def _sense(verb: str, question: Question) -> Sense:
         return "use"
     if verb == "get" and "from" in words:
         return "get"
+    if verb in PROCESS:
+        return "process"
     return "read" if verb in READ else "any"
 
 
@@ -104,7 +106,7 @@ def _direction(question: Question, named: Named, verb: str) -> Direction:
         return "both"
     if re.search(r"\b(?:upstream|downstream|outputs?|inputs?)\b(?! .*@.* to\b)", question.pattern) and verb not in SEND:
         return _direction_without_verb(question.pattern)
-    takes = (verb in RECEIVE or verb in READ) and not verb.startswith("us")
+    takes = (verb in RECEIVE or verb in READ or verb in PROCESS) and not verb.startswith("us")
     words = [word.text for word in question.words]
     is_passive = any(word in {"is", "are", "was", "were", "gets", "being"} for word in words[:at]) and not (
         words[at].endswith("ing")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from vision.wording import words_of
+from vision.wording import FORM, alike, words_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ SNS, Amazon SNS | managed service that sends a message to many subscribers | not
 Pub/Sub, PubSub, Cloud Pub/Sub | managed service through which programs publish and receive messages | message queue, message broker, streaming
 Event Hubs, Azure Event Hubs | managed service that takes in streams of events | message queue, event stream, streaming
 Kinesis, Amazon Kinesis | managed service for streams of records | event stream, streaming
-Redis, Redis cache | store that keeps data in memory, often used as a cache | cache, database
+Redis, Redis cache | store that keeps data in memory, often used as a cache | cache
 Memcached | cache that keeps values in memory | cache
 PostgreSQL, Postgres | relational database | database, sql database, relational database
 MySQL | relational database | database, sql database, relational database
@@ -58,7 +58,7 @@ Kubernetes, K8s, Kubernetes Services, AKS, EKS, GKE | system that runs container
 Docker | tool that packs a program with all it needs into a container | container runtime
 Airflow, Apache Airflow | scheduler for workflows of tasks that depend on each other | workflow orchestration, scheduler, orchestrator
 Lambda, AWS Lambda | service that runs functions on demand without servers of one's own | serverless function, function
-Nginx | web server that is also used as a reverse proxy and load balancer | web server, load balancer, reverse proxy
+Nginx | web server that is also used as a reverse proxy and load balancer | web server, reverse proxy
 ELB, ALB | load balancer | load balancer
 Load balancer | part that spreads requests over several servers | load balancer
 CDN, CloudFront | network of servers that keep copies of content near its readers | cdn, content delivery network
@@ -73,10 +73,10 @@ Azure Monitor | managed service for measurements, logs and alerts | monitoring
 Application Insights, Azure Application Insights | managed service that watches the performance of applications | monitoring
 CloudWatch | managed service for measurements, logs and alerts | monitoring
 GitHub, Github | service for hosting source code and reviewing changes | source control, version control
-GitLab | service for hosting source code with pipelines | source control, version control
-Azure DevOps | service for source code, work planning and pipelines | source control, version control, ci cd
-Jenkins | automation server that builds, tests and deploys software | ci cd
-Code Pipeline, CodePipeline | managed service for pipelines that build, test and deploy software | ci cd
+GitLab | service for hosting source code with pipelines | source control, version control, ci cd, ci, cd
+Azure DevOps | service for source code, work planning and pipelines | source control, version control, ci cd, ci, cd
+Jenkins | automation server that builds, tests and deploys software | ci cd, ci, cd
+Code Pipeline, CodePipeline | managed service for pipelines that build, test and deploy software | ci cd, ci, cd
 CloudFormation | service that creates cloud resources from a template | infrastructure as code
 Terraform | tool that creates infrastructure from files that describe it | infrastructure as code
 SageMaker, Amazon SageMaker, Amazon Sagemaker Endpoint | managed platform for training and serving machine-learning models | ml platform
@@ -88,8 +88,8 @@ Service Catalog | list of approved products that people may set up themselves | 
 Parameter store | managed store for configuration values and secrets | configuration store, secret store
 gRPC | protocol for calling functions of another program over a network | protocol
 REST API, REST APIs | way of calling a service over HTTP | api
-CI, Continuous integration | practice of building and testing every change automatically | ci cd
-CD, Continuous deployment, Continuous delivery | practice of releasing tested changes automatically | ci cd
+CI, Continuous integration | practice of building and testing every change automatically | ci cd, ci, cd
+CD, Continuous deployment, Continuous delivery | practice of releasing tested changes automatically | ci cd, ci, cd
 ETL | extracting data, transforming it and loading it elsewhere | data processing
 Azure Arc | service that manages machines and clusters that run elsewhere | management
 """  # noqa: E501 - a table reads by its rows
@@ -127,14 +127,16 @@ def background(text: str) -> list[str]:
 
 
 def is_kind_of(text: str, kind: str) -> bool:
-    """Whether a text names a technology of a general kind ("message queue"), by background knowledge."""
+    """Whether a text names a technology of a general kind ("message queue", "queue"), by background knowledge."""
     wanted = words_of(kind)
-    singular = [word.removesuffix("s") for word in wanted]
-    return any(
-        singular == [word.removesuffix("s") for word in words_of(own)]
-        for _, technology in technologies_in(text)
-        for own in technology.kinds
-    )
+
+    def is_meant(own: str) -> bool:
+        words = words_of(own)
+        return alike(wanted[-1], words[-1]) >= FORM and all(
+            any(alike(word, one) >= FORM for one in words) for word in wanted
+        )
+
+    return bool(wanted) and any(is_meant(own) for _, technology in technologies_in(text) for own in technology.kinds)
 
 
 def backgrounds(texts: Iterable[str]) -> list[str]:

@@ -25,9 +25,12 @@ def legend_answer(question: Question, diagram: Diagram) -> str:
     entries = [entry for at, entry in enumerate(legend) if at in named_entries] or [
         entry for entry in legend if _fits(entry, colors, styles)
     ]
-    if entries:
+    if entries and not re.search(r"^(?:which|what) (?:arrows|lines|connections)\b", question.pattern):
         return "\n".join(_entry_told(entry) for entry in entries)
     lines = [one for one in diagram.reading.connections if (colors or styles) and _fits(one, colors, styles)]
+    if lines and entries:
+        stated = [one for one in lines if one.stated and one.source in diagram.parts and one.target in diagram.parts]
+        return "\n\n".join(["\n".join(map(_entry_told, entries)), told(stated[:6], diagram)]).strip()
     if lines:
         return _lines_told(lines, diagram)
     if legend:

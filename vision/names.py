@@ -25,12 +25,16 @@ class Word:
 
 @dataclass(frozen=True)
 class Named:
-    """Words `start` to `end` (exclusive) of a question, and what they name. `coverage`: the part of them that fits."""
+    """Words `start` to `end` (exclusive) of a question, and what they name.
+
+    From 0 to 1: `coverage` is the part of these words that fits, `share` the part of the name that they have.
+    """
 
     start: int
     end: int
     things: tuple[Thing, ...]
     coverage: float
+    share: float
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -52,7 +56,7 @@ def whole_names(words: Sequence[Word], things: Sequence[Thing]) -> list[Named]:
             if not is_exact and not any(word.text in FUNCTION_WORDS for word in (window[0], window[-1])):
                 named = _nearly(window, keys)
             if named:
-                found.append(Named(start, end, tuple(best_kind(named)), 1.0))
+                found.append(Named(start, end, tuple(best_kind(named)), 1.0, 1.0))
                 taken |= set(range(start, end))
     return sorted(found, key=lambda one: one.start)
 
@@ -64,15 +68,15 @@ def _windows(words: Sequence[Word]) -> Iterator[tuple[int, int]]:
             yield start, start + length
 
 
-def partly_named(words: Sequence[str], things: Sequence[Thing]) -> tuple[list[Thing], float]:
-    """The things that some content words name best, and which part of the words fits (0 to 1).
+def partly_named(words: Sequence[str], things: Sequence[Thing]) -> tuple[list[Thing], float, float]:
+    """The things that some content words name best, which part of the words fits, and which part of the names.
 
     Nothing is named by words that mean any part ("component") or what moves between parts ("data").
     """
     telling = [word for word in words if word not in GENERIC and word not in SERVICE_NOUNS] or []
     strong = [word for word in telling if word not in WEAK]
     if not strong:
-        return [], 0.0
+        return [], 0.0, 0.0
     scored: list[tuple[float, float, Thing]] = []
     for thing in things:
         fits = [_best_fit(word, thing.words) for word in telling]
@@ -86,12 +90,12 @@ def partly_named(words: Sequence[str], things: Sequence[Thing]) -> tuple[list[Th
             matched = {word for word in own if any(alike(word, told) for told in [*telling, *extra])}
             scored.append((covered, len(matched) / max(1, len(own)), thing))
     if not scored:
-        return [], 0.0
+        return [], 0.0, 0.0
     best = max(covered for covered, _, _ in scored)
     fitting = [(share, thing) for covered, share, thing in scored if covered >= best - 0.04]
     chosen = best_kind(thing for _, thing in fitting)
     most = max(share for share, thing in fitting if thing in chosen)
-    return [thing for share, thing in fitting if thing in chosen and share >= most - 0.01], best
+    return [thing for share, thing in fitting if thing in chosen and share >= most - 0.01], best, most
 
 
 def _keys(things: Sequence[Thing]) -> dict[str, list[Thing]]:

@@ -10,7 +10,7 @@ from vision.question_words import NUMBERS
 
 Kind = Literal[
     "explain", "summary", "step", "steps", "legend", "count", "path", "presence", "place", "inside", "container",
-    "flow", "ends", "busiest", "unread", "missing", "list", "describe",
+    "flow", "ends", "busiest", "unread", "missing", "list", "flows", "describe",
 ]  # fmt: skip
 
 _WHOLE = r"(?:architecture|diagram|image|picture|drawing|system|figure|chart|workflow|pipeline|design|solution)"
@@ -25,6 +25,13 @@ _OF_STYLE = rf"\b{_STYLE}\b.*\b{_LINE}\b|\b{_LINE}\b.*\b{_STYLE}\b|\b{_STYLE}\b.
 _WITHOUT_NAMES: tuple[tuple[Kind, str], ...] = (
     ("legend", _OF_STYLE),
     ("explain", r"\bexplain\b|\bwalk (?:me|us) through\b"),
+    ("missing", r"\b(?:no|without|any) (?:arrows?|connections?)\b"),
+    ("flows", r"\bwhat \w+ what\b|\bwho \w+ (?:to |with )?whom?\b|\beach other\b"),
+    (
+        "flows",
+        r"\b(?:which|what|list|show|all|are)\b.*\b(?:connections|arrows|flows?|relationships|links|data flows?)\b",
+    ),
+    ("ends", r"\b(?:sources?|origins?|sinks?|destinations?|entr(?:y|ance)) (?:of|for|to)\b|\b(?:enter|leave)s?\b"),
     ("summary", r"\bsummar\w+|\boverview\b|\bgist\b|\btl dr\b|\bin short\b|\bbriefly\b"),
     ("ends", r"^where (?:does|do) .*\b(?:come from|originate|start|begin|end|end up|go|go to|land|stop|finish)$"),
     ("summary", rf"^(?!{_ASK_VERB}|has|have)\w+\b.*\b(?:describe|about|purpose|goal)\b.*\b{_WHOLE}\b"),
@@ -73,7 +80,8 @@ _LOCATED = (
     r"^where (?:is|are|does|do|can) (?:\w+ )?@(?: \w+ly)?(?: located| placed| run| live| belong| sit| found| hosted)?$"
 )
 _IN_WHICH = (
-    r"\b(?:in|inside|within|to|on) (?:which|what)\b.*@|\b(?:which|what)\b.*\b@ (?:\w+ )*(?:in|inside|part of|to)$"
+    r"\b(?:in|inside|within|on|belongs? to) (?:which|what)\b.*@"
+    r"|\b(?:which|what)\b.*@ (?:\w+ )*(?:in|inside|part of|belongs? to)$"
 )
 _RELATES = (
     r"\b(?:after|before|follows?|following|next|upstream|downstream|inputs?|outputs?|depend\w*|sources?|targets?"

@@ -12,10 +12,11 @@ other our out outside over own per please previous same say see seen shall she h
 something somewhere sort still such tell than thanks that the their them then there these they thing things this those
 through throughout thus to together too toward towards under until up upon us use used uses using very via want was we
 were what whats when where whereas whether which while who whom whose why will with within without would you your yes
-drawn depicted present exist exists according based below above beside between left right top bottom centre center
-middle upper lower include includes included including contain contains contained containing consist consists comprise
-comprises belong belongs belonging located placed hosted explain explained describe described summarise summarize
-visible image picture diagram drawing chart architecture figure graphic
+drawn depicted present exist exists according enter enters entered entering leave leaves according based below above
+beside between left right top bottom centre center middle upper lower include includes included including contain
+contains contained containing consist consists comprise comprises belong belongs belonging located placed hosted
+explain explained describe described summarise summarize visible image picture diagram drawing chart architecture
+figure graphic
 """
 FUNCTION_WORDS = frozenset(_FUNCTION_WORDS_TEXT.split())
 
@@ -46,17 +47,21 @@ WEAK = frozenset(_WEAK_TEXT.split())
 _SEND = """
 call send feed trigger push publish write forward route invoke deploy deliver emit produce output pass provide supply
 start notify update populate query request hit contact talk communicate access reach point lead load export stream
-dispatch register promote merge commit create return post upload copy replicate sync distribute manage control monitor
+dispatch register promote merge commit create return post upload copy replicate sync distribute manage control
 orchestrate run launch serve depend rely go flow connect link precede report sent fed written wrote called triggered
-expose generate transfer move train build deploys affect influence interact insert ship submit refresh validate
-authenticate scale drive kick result evaluate approve test process transform handle delegate proxy redirect balance
+expose generate transfer move train build deploys affect influence interact insert ship submit refresh authenticate
+scale drive kick result approve delegate proxy redirect balance give supply grant hand offer proxy resolve contact
 """
 _RECEIVE = """
 receive get obtain accept come arise originate
 """
+_PROCESS = """
+monitor watch observe scrape evaluate test process transform validate handle check analyse analyze enrich index
+aggregate visualise visualize display resize
+"""
 _READ = """
-read consume fetch pull poll subscribe listen ingest retrieve download import use load query scrape watch take learn
-follow taken used using
+read consume fetch pull poll subscribe listen ingest retrieve download import use load query take learn follow taken
+used using
 """
 _STORE = """
 store save persist keep archive land hold kept held cache stored
@@ -64,13 +69,14 @@ store save persist keep archive land hold kept held cache stored
 
 SEND = frozenset(map(stem, _SEND.split()))
 RECEIVE = frozenset(map(stem, _RECEIVE.split()))
+PROCESS = frozenset(map(stem, _PROCESS.split()))
 READ = frozenset(map(stem, _READ.split()))
 STORE = frozenset(map(stem, _STORE.split()))
 _WRITE_TEXT = """
 write written wrote store save persist insert update populate
 """
 WRITE = frozenset(map(stem, _WRITE_TEXT.split()))
-VERBS = SEND | RECEIVE | READ | STORE
+VERBS = SEND | RECEIVE | PROCESS | READ | STORE
 
 _PARTICIPLES_TEXT = """
 sent fed read written kept held built run led taken drawn put set fed sent

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from vision.glossary import is_kind_of
 from vision.graph import Diagram
 from vision.names import Named, Word, partly_named, whole_names
 from vision.question_kinds import Kind, kind_of, numbers_as_signs
@@ -16,12 +17,22 @@ from vision.question_words import (
     GENERIC,
     NUMBERS,
     PARTICIPLES,
+    SERVICE_NOUNS,
     VERBS,
+    WEAK,
 )
-from vision.things import Thing, things_of
-from vision.wording import stem
+from vision.things import Thing, best_kind, things_of
+from vision.wording import alike, stem
 
 _BEFORE_NOUN = BEING | DETERMINERS | {"main", "different", "various", "key", "major", "important", "of", "all"}
+_EMPTY_WORDS = BEING | DETERMINERS | AUXILIARIES | {"what", "which", "to", "from", "of", "for", "in", "by", "and"}
+_POLITE = re.compile(
+    r"^\W*(?:(?:please|ok|okay|so|hi|hello|hey)\b\W*)*(?:(?:can|could|would|will) you (?:please )?|please "
+    r"|tell me (?!about)|show me (?=what|which|who|where|how)|i (?:want|would like|need) to know (?:about )?"
+    r"|do you know |i wonder )",
+    re.IGNORECASE,
+)
+_SEEN = re.compile(r"^\W*(?:do|can|could) (?:you|we|i) (?:see|find|have|spot) ", re.IGNORECASE)
 _TOKEN = re.compile(r"\"[^\"]*\"|“[^”]*”|[^\W_]+(?:\.[^\W_]+)*")
 _CONTRACTED = re.compile(r"\b(what|who|where|how|that|there|it)['’]s\b", re.IGNORECASE)
 
@@ -43,6 +54,13 @@ class Question:
     """Phrases that name nothing that was read."""
     number: str | None
     """The number of a step."""
+    actions: tuple[Thing, ...] = ()
+    """Labels of arrows and steps whose words are all in the question ("who approves it": `approve`)."""
+
+    @property
+    def content_words(self) -> tuple[str, ...]:
+        """The words that may mean something on the picture."""
+        return tuple(word.text for word in self.words if word.text not in FUNCTION_WORDS)
 
 
 def understand(text: str, diagram: Diagram) -> Question:
@@ -53,15 +71,37 @@ def understand(text: str, diagram: Diagram) -> Question:
     verb = _main_verb(words, whole)
     asked_span = _asked(words, whole, verb)
     named, unknown = _partly(words, whole, verb, asked_span, things)
+    if verb is not None and not named and not unknown:
+        # "What proxies requests?" may be about a `Reverse proxy`.
+        chosen, coverage, share = partly_named([words[verb].text], things)
+        named = [Named(verb, verb + 1, tuple(chosen), coverage, share)] if chosen else []
     pattern = _pattern(words, named)
     number = _step_number(words, diagram)
     asked = tuple(words[at].text for at in asked_span)
     kind = kind_of(numbers_as_signs(pattern), named, asked, verb is not None, diagram)
-    return Question(text, kind, tuple(words), pattern, tuple(named), verb, asked, tuple(unknown), number)
+    actions = tuple(_actions(words, verb, things))
+    return Question(text, kind, tuple(words), pattern, tuple(named), verb, asked, tuple(unknown), number, actions)
+
+
+def _actions(words: Sequence[Word], verb: int | None, things: Sequence[Thing]) -> list[Thing]:
+    """The labels of arrows and steps, other than names of parts, whose words are all in the question."""
+    said = [word.text for word in words if word.text not in _EMPTY_WORDS]
+    found = []
+    for thing in things:
+        own = [word for word in thing.words if word not in _EMPTY_WORDS]
+        tells = len(own) > 1 or (verb is not None and any(alike(words[verb].text, word) for word in own))
+        if thing.kind in ("connection", "step") and own and tells and _all_said(own, said):
+            found.append(thing)
+    return found
+
+
+def _all_said(own: Sequence[str], said: Sequence[str]) -> bool:
+    return all(any(alike(word, one) for one in said) for word in own)
 
 
 def split_words(text: str) -> list[Word]:
     """The words of a question. What stands in quotes or begins with a capital letter may be a name."""
+    text = _POLITE.sub("", _SEEN.sub("is there ", text))
     text = _CONTRACTED.sub(r"\1 is", text).replace("n't", " not").replace("n’t", " not")
     words: list[Word] = []
     for token in _TOKEN.finditer(text):
@@ -105,11 +145,14 @@ def _main_verb(words: Sequence[Word], whole: Sequence[Named]) -> int | None:
         return 0 if words and stem(words[0].text) in VERBS and 0 not in in_names else None
     if helper is not None and words[helper].text in AUXILIARIES:
         return _after_helper(words, candidates, helper, in_names)
-    if helper is not None and helper < candidates[0] + 1:
+    if helper is not None:
         participles = [
-            at for at in candidates if words[at].text.endswith(("ed", "ing")) or words[at].text in PARTICIPLES
+            at
+            for at in candidates
+            if at > helper and (words[at].text.endswith(("ed", "ing")) or words[at].text in PARTICIPLES)
         ]
-        return participles[0] if participles else None
+        if participles or helper < candidates[0]:
+            return participles[0] if participles else None
     return candidates[0]
 
 
@@ -153,17 +196,30 @@ def _partly(
     named, unknown = list(whole), []
     for chunk in _chunks(words, whole, verb, asked):
         pieces = [chunk]
-        chosen, coverage = partly_named([words[at].text for at in chunk], things)
+        _, coverage, _ = partly_named([words[at].text for at in chunk], things)
         if coverage < 1 and any(later - at > 1 for at, later in pairwise(chunk)):
             pieces = _split(chunk)
         for piece in pieces:
             texts = [words[at].text for at in piece]
-            chosen, coverage = partly_named(texts, things)
+            chosen, coverage, share = partly_named(texts, things)
+            if not chosen and _tells(texts):
+                chosen, coverage, share = _of_kind(texts, things), 0.9, 0.0
             if chosen:
-                named.append(Named(piece[0], piece[-1] + 1, tuple(chosen), coverage))
-            else:
+                named.append(Named(piece[0], piece[-1] + 1, tuple(chosen), coverage, share))
+            elif _tells(texts):
                 unknown.append(" ".join(words[at].written for at in piece))
     return sorted(named, key=lambda one: one.start), unknown
+
+
+def _tells(texts: Sequence[str]) -> bool:
+    """Whether a phrase means something of its own, and not any part or any data."""
+    return any(word not in GENERIC | WEAK | SERVICE_NOUNS for word in texts)
+
+
+def _of_kind(texts: Sequence[str], things: Sequence[Thing]) -> list[Thing]:
+    """The things whose technology is what a phrase says in general ("cache", "message broker")."""
+    telling = [word for word in texts if word not in GENERIC]
+    return best_kind(thing for thing in things if is_kind_of(thing.label, " ".join(telling)))
 
 
 def _chunks(words: Sequence[Word], whole: Sequence[Named], verb: int | None, asked: Sequence[int]) -> list[list[int]]:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from vision.emphasis import all_named, named
 from vision.flow_answers import told
 from vision.graph import Diagram
+from vision.question_words import FUNCTION_WORDS
 from vision.questions import Question
 from vision.reading import Connection, Step
-from vision.wording import enumerated, words_of
+from vision.wording import alike, enumerated, words_of
 
 _NUMBERED_TEXT = re.compile(r"^\W*(?:step|stage|phase)?\s*(\d+(?:\.\w+)*)\s*[.:)\]–—-]*\s*(?=\D)(.*)$", re.IGNORECASE)
 
@@ -75,6 +76,10 @@ def steps_answer(question: Question, diagram: Diagram) -> str:
         return "No numbered step was read on the image."
     wanted = {part for one in question.named for named_part in one.parts for part in diagram.family(named_part)}
     labels = [thing.label for one in question.named for thing in one.things]
+    labels += [thing.label for thing in question.actions]
+    told_of = [step for step in steps if _is_said(step, question)]
+    if told_of and not any(one.share >= 1 for one in question.named):
+        return _listed(told_of)
     if question.named:
         own = [step for step in steps if step.component in wanted or step.label in labels]
         if not own:
@@ -83,6 +88,12 @@ def steps_answer(question: Question, diagram: Diagram) -> str:
             return _listed(own)
         return f"No step was read at {all_named(dict.fromkeys(labels))}."
     return _listed(steps)
+
+
+def _is_said(step: Step, question: Question) -> bool:
+    """Whether the question has every word of a step's text ("at which step is the model evaluated": `Evaluation`)."""
+    words = [word for word in words_of(step.label) if word not in FUNCTION_WORDS]
+    return bool(words) and all(any(alike(word, said) for said in question.content_words) for word in words)
 
 
 def _listed(steps: Sequence[Step]) -> str:

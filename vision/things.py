@@ -48,8 +48,11 @@ def things_of(diagram: Diagram) -> list[Thing]:
         add("step", step.label, place=place)
     for place, entry in enumerate(reading.legend):
         add("legend", entry.label, place=place)
+    longer = [f" {' '.join(thing.words)} " for thing in found.values()]
     for place, line in enumerate(reading.text):
-        add("text", line.text, place=place)
+        # A line of a name is not a text of its own.
+        if not any(f" {' '.join(words_of(line.text))} " in name for name in longer):
+            add("text", line.text, place=place)
     return list(found.values())
 
 

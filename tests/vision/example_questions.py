@@ -195,6 +195,98 @@ stream | Where does the data end up? | Dashboard | Sensors
 bookshop | Which component has the most connections? | API Gateway | Redis
 bookshop | Which component has no arrows? | Prometheus | Redis
 bookshop | What is missing? | Prometheus | Kafka
+# Found by asking on.
+bookshop | What services does the gateway route to? | Order service; Stock service | Web app
+bookshop | To which components does RabbitMQ deliver messages? | Invoice service; Mail sender | Order service
+bookshop | Which component is responsible for sending mail? | Mail sender | Redis
+bookshop | Where does the invoice service receive its messages from? | RabbitMQ | Redis
+bookshop | Which queue sits between orders and invoices? | RabbitMQ | Redis
+bookshop | What kind of database is used? | DB | Web app
+bookshop | Which cache is used by the stock service? | Redis | RabbitMQ
+bookshop | What is used for caching? | Redis | RabbitMQ
+bookshop | Which clients are there? | Mobile app; Web app | Redis
+bookshop | What does the API Gateway verify? | verify token; User DB | Redis
+bookshop | Which service handles orders? | Order service | Redis
+bookshop | What happens when an order is placed? | RabbitMQ; Order service | Redis
+bookshop | What protocol is used between the load balancer and the API gateway? | HTTPS | Redis
+bookshop | What is the label on the arrow from the load balancer to the API gateway? | HTTPS | Redis
+bookshop | Name the databases | User DB; Orders DB | Web app
+bookshop | Which containers are in the diagram? | Clients; Backend; Data layer |
+bookshop | What's the relationship between Order service and RabbitMQ? | order placed | Redis
+bookshop | If Redis fails, what is affected? | Stock service | RabbitMQ
+bookshop | What would break if RabbitMQ went down? | Order service | Redis
+bookshop | Which components talk to a database? | Order service; API Gateway | Mail sender
+bookshop | Does the mail sender receive anything from RabbitMQ? | yes |
+bookshop | Is the web app connected to the load balancer? | yes |
+bookshop | Is there any connection between the Mail sender and Redis? | no | yes
+bookshop | which component does Prometheus monitor? | no | Redis
+bookshop | What's behind the load balancer? | API Gateway | Redis
+bookshop | What sits in front of the API gateway? | Load Balancer | Redis
+bookshop | Which components does the Backend consist of? | API Gateway; Mail sender | Redis
+bookshop | How many components are in the data layer? | 3 | RabbitMQ
+bookshop | How many containers are there? | 3 |
+bookshop | How many clients are there? | 2 | Redis
+bookshop | Is there exactly one load balancer? | yes; Load Balancer |
+bookshop | Which message broker is used? | RabbitMQ | Kafka
+bookshop | What is the purpose of RabbitMQ? | RabbitMQ | Kafka
+bookshop | Can you describe the backend? | Order service; API Gateway |
+bookshop | describe the order service | Orders DB | Redis
+bookshop | show me what calls what | API Gateway; Order service | Kafka
+stream | What is Kafka used for? | Kafka | RabbitMQ
+stream | Which storage is used for raw data? | Raw bucket | Dashboard
+stream | Where is raw data stored? | Raw bucket | Dashboard
+stream | Where does the nightly job write its results? | Data warehouse | Kafka
+stream | What consumes from Kafka? | Stream processor | Sensors
+stream | Who subscribes to Kafka? | Stream processor | Sensors
+stream | Which component raises alerts? | Alert service | Kafka
+stream | When are alerts sent? | threshold exceeded | Kafka
+stream | What does the dashboard show data from? | Data warehouse | Kafka
+stream | What gets archived? | archive; Raw bucket | Dashboard
+stream | What data goes from the sensors to Kafka? | telemetry | Dashboard
+stream | Which processing is done in batch? | Batch job | Kafka
+stream | Is this a batch or a streaming architecture? | Stream processor |
+stream | Which components are outside of any container? | Sensors; Dashboard |
+stream | What is the final destination of the data? | Dashboard | Sensors
+stream | What is the source of the data? | Sensors | Dashboard
+stream | How is the data warehouse filled? | Batch job; Stream processor | Sensors
+stream | Through which component does data enter the system? | Sensors | Dashboard
+models | Where are models registered? | Model archive; register model | Notebook
+models | How is a model approved for release? | Approval gate; Online endpoint | Notebook
+models | What happens after evaluation? | Model archive | Notebook
+models | What happens after step 5? | Batch scoring | Notebook
+models | What is done in the first three steps? | Notebook |
+models | At which step is the model evaluated? | 3 |
+models | What number is the approval gate? | 5 |
+models | In which step is monitoring done? | 7 |
+models | What starts the retraining? | Drift monitor | Feature store
+models | Which tables does the drift monitor read? | Label table; Prediction table | Feature store
+models | Who writes the prediction table? | Batch scoring | Feature store
+models | What is monitored by the drift monitor? | Prediction table | Feature store
+models | Which environment contains the online endpoint? | Live environment | Lab
+models | Is the feature store in the lab? | no | yes
+models | Which components are in production? | no | Notebook
+models | What colour are the read arrows? | blue |
+models | Which arrows are red? | Prediction table | Feature store
+models | What do dashed lines represent? | register model | Reads
+models | How do predictions get into the drift monitor? | Prediction table; Drift monitor | Notebook
+website | Which API handles searches? | Search API | CDN
+website | What is replicated? | SQL Primary; SQL Read Replicas | CDN
+website | Where do the read replicas get their data from? | SQL Primary | CDN
+website | Which component resizes images? | Image resizer | CDN
+website | Is the image resizer mandatory? | optional |
+website | Which data stores are used? | Object Store | Browser
+website | Does the Write API use the memory cache? | no | yes
+website | Which APIs sit behind the reverse proxy? | Search API; Write API | CDN
+website | What proxies requests? | Reverse proxy |
+cluster | What gives the pods their secrets? | Key Vault | pvc
+cluster | Where do the secrets come from? | Key Vault | pvc
+cluster | What is mounted by the pods? | pvc | ingress
+cluster | How many pvcs are there? | 2 | ingress
+cluster | What provides the persistent volume claims with storage? | pv | ingress
+cluster | Which tool builds images? | GitLab |
+cluster | How does traffic enter the cluster? | ingress | pvc
+cluster | Which registry is used? | Container registry |
+cluster | Is there a CI system? | yes; GitLab |
 """  # noqa: E501 - a table reads by its rows
 
 
