@@ -4,7 +4,6 @@ Source: PP-OCRv6 (PaddlePaddle), as packed with `rapidocr`, run by OpenVINO.
 """
 
 import math
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from threading import Lock
@@ -15,16 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.found import Line, Picture
+from vision.line_mending import mended
 from vision.reading import Box
 
 LEAST_CONFIDENCE = 0.5
 """Lines that the recognition is less sure of are noise: pieces of icons and of crossings."""
-SHORT_CONFIDENCE = 0.7
-"""The same for one or two characters: any small sign resembles some letter."""
-
 _LINE_HEIGHT = 48  # pixels; the recognition reads lines of this height
 _WIDTH_STEP = 32  # pixels; lines of one width are recognised together, and the engine prepares itself once a width
-_FOREIGN = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af]")
+_FAINT = 0.5
+"""Places that the detection is less sure of count only if words are recognised there: most are heads of arrows."""
 _one_at_a_time = Lock()  # the engine keeps the state of one request
 
 
@@ -40,6 +38,7 @@ def _engine() -> Any:
             "Det.engine_type": EngineType.OPENVINO,
             "Det.limit_type": "max",  # pictures have the right size already
             "Det.limit_side_len": 2400,
+            "Det.box_thresh": 0.3,
             "Cls.engine_type": EngineType.OPENVINO,
             "Rec.engine_type": EngineType.OPENVINO,
             "Rec.rec_img_shape": [3, _LINE_HEIGHT, _LINE_HEIGHT],
@@ -49,13 +48,13 @@ def _engine() -> Any:
 
 def read_lines(picture: Picture) -> list[Line]:
     """The lines of text on a picture, from top to bottom, with boxes in its pixels."""
-    corners, crops = _detect(picture.pixels)
+    corners, certainties, crops = _detect(picture.pixels)
     found = [
         Line(text, _around(place, picture), confidence)
-        for place, (text, confidence) in zip(corners, recognise(crops), strict=True)
+        for place, certainty, (text, confidence) in zip(corners, certainties, recognise(crops), strict=True)
+        if confidence >= LEAST_CONFIDENCE and (certainty >= _FAINT or _is_word(text, confidence))
     ]
-    foreign = sum(bool(_FOREIGN.search(line.text)) for line in found if len(line.text) > 2)
-    return [line for line in found if _is_text(line, foreign > len(found) / 4)]
+    return mended(found, picture.pixels)
 
 
 def recognise(crops: Sequence[NDArray[np.uint8]]) -> list[tuple[str, float]]:
@@ -71,16 +70,16 @@ def recognise(crops: Sequence[NDArray[np.uint8]]) -> list[tuple[str, float]]:
     return read
 
 
-def _detect(pixels: NDArray[np.uint8]) -> tuple[list[NDArray[np.float32]], list[NDArray[np.uint8]]]:
-    """The corners [4, 2] of the lines on a picture, and each cut out and laid flat."""
+def _detect(pixels: NDArray[np.uint8]) -> tuple[list[NDArray[np.float32]], list[float], list[NDArray[np.uint8]]]:
+    """The corners [4, 2] of the lines on a picture, how sure each is (0 to 1), and each cut out and laid flat."""
     from rapidocr.main import RapidOCRError
 
     with _one_at_a_time:
         try:
             crops, found = _engine().detect_and_crop(np.ascontiguousarray(pixels[:, :, ::-1]), {})
         except RapidOCRError:  # how it says that there is no text
-            return [], []
-    return list(found.boxes), [crop[:, :, ::-1] for crop in crops]
+            return [], [], []
+    return list(found.boxes), [float(score) for score in found.scores], [crop[:, :, ::-1] for crop in crops]
 
 
 def _prepared(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -95,13 +94,9 @@ def _prepared(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(filled, dtype=np.uint8)
 
 
-def _is_text(line: Line, foreign_is_usual: bool) -> bool:
-    """Whether a line is more than a sign that resembles a letter."""
-    if not any(character.isalnum() for character in line.text):
-        return False
-    if len(line.text) <= 2 and _FOREIGN.search(line.text) and not foreign_is_usual:
-        return False
-    return line.confidence >= (SHORT_CONFIDENCE if len(line.text) <= 2 else LEAST_CONFIDENCE)
+def _is_word(text: str, confidence: float) -> bool:
+    letters = sum(character.isascii() and character.isalnum() for character in text)
+    return confidence >= 0.85 and (letters >= 3 or text.strip("()[].").isdigit())
 
 
 def _around(corners: NDArray[np.float32], picture: Picture) -> Box:

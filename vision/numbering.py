@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 
 from vision.found import Badge, Line
-from vision.reading import Box
 
 _NUMBER = re.compile(r"(\d{1,2})(?:\.?([a-z])|\.(\d{1,2}))?\.?")
 _IN_A_CIRCLE = {chr(0x2460 + place): str(place + 1) for place in range(20)}
@@ -16,6 +15,7 @@ _HEADS = {
     "point": re.compile(r"(\d{1,2})\.(?=\s*[A-Za-z])"),
 }
 """What a line of text may begin with, by the way of numbering; all lines of a sequence are numbered in one way."""
+_TAIL = re.compile(r"[(\[](\d{1,2}(?:\.?[a-z]|\.\d{1,2})?)[)\]]\W*$")
 _FEWEST = {"bracket": 2, "circle": 2, "word": 2, "part": 3, "point": 3}
 """How many lines numbered in one way are a sequence: a point after a number is also a fraction or a version."""
 
@@ -51,7 +51,8 @@ def in_sequence(numbers: Sequence[str], fewest: int) -> set[str]:
 def take_numbers_off(lines: Sequence[Line]) -> tuple[list[Badge], list[Line]]:
     """Badges for the numbers that lines begin with, where these make a sequence, and the lines without them.
 
-    A line that is only a number is left out; `(3)` and `3) Commit code` count, a bare `3` does not.
+    A line that is only a number is left out; `(3)` and `3) Commit code` count, a bare `3` does not. Where there are
+    numbers in brackets, `Commit code (3)` counts too, if nothing else has that number.
     """
     badges: list[Badge] = []
     rest = list(lines)
@@ -66,11 +67,42 @@ def take_numbers_off(lines: Sequence[Line]) -> tuple[list[Badge], list[Line]]:
             if match is None or number not in kept:
                 rest.append(line)
                 continue
-            left, remaining = _parted(line.box, match.end() / len(line.text))
-            badges.append(Badge(number, left))
-            if text := line.text[match.end() :].strip():
-                rest.append(Line(text, remaining, line.confidence))
+            badge, remaining = _apart(line, number, match)
+            badges.append(badge)
+            rest += remaining
+    if any(badges):
+        badges, rest = _with_tails(badges, rest)
     return sorted(badges, key=lambda badge: order_of(badge.number)), rest
+
+
+def _with_tails(badges: Sequence[Badge], lines: Sequence[Line]) -> tuple[list[Badge], list[Line]]:
+    """The badges and those for missing numbers that stand in brackets at the end of lines, and the other lines."""
+    every, rest = list(badges), []
+    for line in lines:
+        match = _TAIL.search(line.text)
+        number = _number_in(match)
+        numbers = [badge.number for badge in every]
+        if match is None or number is None or number in numbers or number not in in_sequence([*numbers, number], 3):
+            rest.append(line)
+            continue
+        badge, remaining = _apart(line, number, match)
+        every.append(badge)
+        rest += remaining
+    return every, rest
+
+
+def _apart(line: Line, number: str, match: re.Match[str]) -> tuple[Badge, list[Line]]:
+    """The badge for a number at an end of a line, and the words beside it, if there are any."""
+    left, top, right, bottom = line.box
+    each = (right - left) / len(line.text)
+    start, end = round(left + each * match.start()), round(left + each * match.end())
+    before, after = line.text[: match.start()], line.text[match.end() :]
+    words = [
+        Line(text.strip(), (side, top, other, bottom), line.confidence)
+        for text, side, other in ((before, left, start), (after, end, right))
+        if other > side and any(character.isascii() and character.isalnum() for character in text)
+    ]
+    return Badge(number, (start, top, max(start + 1, end), bottom)), words
 
 
 def _sequence_of_lines(numbers: Sequence[str], fewest: int) -> set[str]:
@@ -90,9 +122,3 @@ def _number_in(match: re.Match[str] | None) -> str | None:
         return None
     printed = next(group for group in match.groups() if group)
     return _IN_A_CIRCLE.get(printed) or printed_number(printed)
-
-
-def _parted(box: Box, part: float) -> tuple[Box, Box]:
-    """A box cut upright after a part of its width."""
-    cut = min(box[2] - 1, max(box[0] + 1, round(box[0] + part * (box[2] - box[0]))))
-    return (box[0], box[1], cut, box[3]), (cut, box[1], box[2], box[3])

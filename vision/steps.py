@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from vision.boxes import area, gap_across, gap_down
 from vision.found import Badge, Parts
 from vision.reading import Box, Connection, Step
 
@@ -22,20 +23,20 @@ def number_steps(badges: Sequence[Badge], parts: Parts, connections: Sequence[Co
 def _step(badge: Badge, parts: Parts, connections: Sequence[Connection]) -> Step:
     found: list[tuple[float, int, str, str | None]] = []  # distance, area, words, id
     for part in parts.components:
-        found.append((_gap(badge.box, part.box), _area(part.box), part.label, part.id))
+        found.append((_gap(badge.box, part.box), area(part.box), part.label, part.id))
     for label in parts.loose:
-        found.append((_gap(badge.box, label.box), _area(label.box), label.text, None))
+        found.append((_gap(badge.box, label.box), area(label.box), label.text, None))
     for part in parts.containers:
-        found.append((_distance_to_edge(badge.box, part.box), _area(part.box), part.label, part.id))
+        found.append((_distance_to_edge(badge.box, part.box), area(part.box), part.label, part.id))
     distance, _, words, region = min(found, key=lambda near: near[:2], default=(float("inf"), 0, "", None))
     if distance <= _NEAR * (badge.box[3] - badge.box[1]):
         return Step(badge.number, words, region, badge.box)
     crossed = [link for link in connections if link.label and _gap(badge.box, link.box) == 0]
     if crossed:
-        smallest = min(crossed, key=lambda link: _area(link.box))
+        smallest = min(crossed, key=lambda link: area(link.box))
         return Step(badge.number, smallest.label or "", None, badge.box)
     around = [part for part in parts.containers if _gap(badge.box, part.box) == 0]
-    innermost = min(around, key=lambda part: _area(part.box), default=None)
+    innermost = min(around, key=lambda part: area(part.box), default=None)
     if innermost is None:
         return Step(badge.number, "", None, badge.box)
     return Step(badge.number, innermost.label, innermost.id, badge.box)
@@ -43,16 +44,10 @@ def _step(badge: Badge, parts: Parts, connections: Sequence[Connection]) -> Step
 
 def _gap(one: Box, other: Box) -> float:
     """The distance between two boxes in pixels; 0 where they touch or overlap."""
-    across = max(one[0] - other[2], other[0] - one[2], 0)
-    down = max(one[1] - other[3], other[1] - one[3], 0)
-    return math.hypot(across, down)
+    return math.hypot(max(0, gap_across(one, other)), max(0, gap_down(one, other)))
 
 
 def _distance_to_edge(badge: Box, container: Box) -> float:
     """From a badge to the outline of a container, from within as from without; 0 where it stands on it."""
     inside = min(badge[0] - container[0], badge[1] - container[1], container[2] - badge[2], container[3] - badge[3])
     return float(inside) if inside > 0 else _gap(badge, container)
-
-
-def _area(box: Box) -> int:
-    return (box[2] - box[0]) * (box[3] - box[1])
