@@ -29,7 +29,10 @@ _WORD_OF = {number: word for word, number in reversed(NUMBERS.items()) if not wo
 def inside_answer(question: Question, diagram: Diagram) -> str:
     """What a container holds; of a kind, if the question asks for one."""
     sentences: list[str] = []
-    containers = [part for one in question.named for part in one.parts if diagram.is_container(part)]
+    parts = [part for one in question.named for part in one.parts]
+    containers = [part for part in parts if diagram.is_container(part)]
+    if not containers and "else" in question.pattern:
+        containers = list(dict.fromkeys(diagram.around(part)[0] for part in parts if diagram.around(part)))
     for container in containers:
         direct, everything = diagram.members(container), diagram.within(container)
         wanted = _of_kind(question.asked, everything, diagram)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from vision.wording import enumerated
 
-_SPECIAL = re.compile(r"[\\`*_\[\]<>$~|]|:(?=[\w+-]+[:\[])|&(?=#?\w+;)")
+_SPECIAL = re.compile(r"[\\`*_\[\]<>$~|]|:(?=[\w+/-]+[:\[])|&(?=#?\w+;)")
 """What Markdown, HTML or the page would take for something else than the sign itself (also `:red[…]` and `:name:`)."""
 
 

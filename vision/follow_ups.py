@@ -10,6 +10,8 @@ from vision.questions import Question, understand
 from vision.step_answers import in_order
 from vision.wording import enumerated
 
+_TURNS = 6
+"""How many turns back a question may lean on."""
 _SINGULAR = re.compile(r"\b(?:it|that one|this one|that|there)\b(?!\s+(?:is|are|a|an|any|no)\b)", re.IGNORECASE)
 _PLURAL = re.compile(r"\b(?:they|them|those|these)\b", re.IGNORECASE)
 _OF_PICTURE = re.compile(
@@ -25,12 +27,13 @@ _BEFORE = re.compile(r"\b(?:previous|before that|before it|prior)\b", re.IGNOREC
 
 def standing_alone(question: str, earlier: Sequence[Turn], diagram: Diagram) -> str:
     """The question with what it leaves out taken from the earlier turns; unchanged if it needs nothing from them."""
+    earlier = earlier[-_TURNS:]
     if not earlier:
         return question
     before = understand(standing_alone(earlier[-1].question, earlier[:-1], diagram), diagram)
     step = _step_beside(question, before, earlier[-1], diagram)
     if step is not None:
-        return f"What happens in step {step}?"
+        return step
     own = understand(question, diagram)
     if _WHAT_ABOUT.search(question) and own.named and before.named:
         return _with_other_name(before, own)
@@ -44,23 +47,20 @@ def _needs(question: str) -> bool:
 
 
 def _step_beside(question: str, before: Question, turn: Turn, diagram: Diagram) -> str | None:
-    """The number of the step after or before the one that was spoken of."""
+    """The question about the step after or before the one that was spoken of."""
     numbers = [step.number for step in in_order(diagram.reading.steps)]
-    spoken = before.number if before.number in numbers else None
-    if spoken is None:
-        told = re.match(r"Step (\S+?):", turn.answer)
-        spoken = told.group(1) if told and told.group(1) in numbers else None
-    if spoken is None:
+    told = re.match(r"Step (\S+?)(?::| is the)", turn.answer)
+    spoken = told.group(1) if told else before.number
+    if spoken not in numbers:
         return None
     other = re.search(r"\b(?:and|about|step)\s+(?:step\s+)?(\d+(?:\.\w+)*)\W*$", question)
     if other and other.group(1) in numbers:
-        return other.group(1)
-    at = numbers.index(spoken)
+        return f"What happens in step {other.group(1)}?"
     if re.search(r"\bstep\s+\d", question) or len(question.split()) > 9:
         return None
-    if _NEXT.search(question) and at + 1 < len(numbers):
-        return numbers[at + 1]
-    return numbers[at - 1] if _BEFORE.search(question) and at > 0 else None
+    if _NEXT.search(question):
+        return f"What comes after step {spoken}?"
+    return f"What comes before step {spoken}?" if _BEFORE.search(question) else None
 
 
 def _with_other_name(before: Question, own: Question) -> str:

@@ -117,6 +117,8 @@ def numbers_as_signs(pattern: str) -> str:
 def _kind_of_named(pattern: str, named: Sequence[Named], has_verb: bool, diagram: Diagram) -> Kind:
     """Questions about a part that its construction tells apart: what it holds, where it is, its arrows, itself."""
     about_container = any(diagram.is_container(part) for one in named for part in one.parts)
+    if re.search(r"\bwhat else\b.*\b(?:in|inside|with|beside|around) @", pattern):
+        return "inside"
     if about_container and len(named) == 1:
         if re.search(_HOLDS, pattern) or re.search(r"\bhappens?\b.*\b(?:in|inside|within|during|at) @$", pattern):
             return "inside"

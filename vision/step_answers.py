@@ -30,6 +30,10 @@ def step_answer(question: Question, diagram: Diagram) -> str:
     step = _wanted(question, steps)
     if step is not None:
         return step_told(step, diagram)
+    if question.number in [one.number for one in steps]:
+        return (
+            f"Step {question.number} is the {'first' if question.number == steps[0].number else 'last'} that was read."
+        )
     if question.number is not None:
         written = [line.text for line in diagram.reading.text if _number_of(line.text) == question.number]
         if written:

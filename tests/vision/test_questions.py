@@ -77,7 +77,8 @@ def test_any_text_gets_an_answer(question: str) -> None:
 @pytest.mark.parametrize(
     "question",
     [
-        "explain this architecture", "What is in step 1?", "What do blue lines mean?", "How many boxes are there?", "Which steps are there?", "Is it used?",
+        "explain this architecture", "What is in step 1?", "What do blue lines mean?", "How many boxes are there?",
+        "Which steps are there?", "Is it used?",
         "What is missing?", "Where does it start?", "What is in the centre?", "List all components", "Is there a DB?",
         "Summarise this", "Which component has the most connections?", "How does A reach B?",
     ],
