@@ -142,6 +142,8 @@ def _may_be_name(words: Sequence[Word], start: int, length: int) -> bool:
     if length > 1:
         return True
     word = words[start]
+    if word.text.isdigit():
+        return False
     if word.text in FUNCTION_WORDS or stem(word.text) in VERBS or word.text in GENERIC or word.text in WEAK:
         before = words[start - 1].text if start else ""
         return word.is_name or (before in {"the", "a", "an"} and word.text not in FUNCTION_WORDS | GENERIC)
