@@ -1,5 +1,7 @@
 """The conversation about an image: questions, answers as they are written, and the words that light up regions."""
 
+from dataclasses import dataclass
+
 import streamlit as st
 
 from dashboard.actions import ask_image as actions
@@ -28,10 +30,27 @@ _answer = st.components.v2.component(
 )
 
 
-def questions(conversation: ImageConversation, reading: Reading) -> None:
+@dataclass(frozen=True)
+class LastAnswer:
+    """The answer that was asked for last: while it is being written, and why it could not be written down."""
+
+    writing: Answering | None
+    lost: Exception | None
+
+
+def last_answer(conversation_id: str) -> LastAnswer:
+    """How the last answer is, to be asked before the conversation is read: one that has ended stands in the table."""
+    answering = answers_under_way().of(conversation_id)
+    if answering is None:
+        return LastAnswer(None, None)
+    if not answering.work.done:
+        return LastAnswer(answering, None)
+    return LastAnswer(None, answering.work.error if answering.failure is None else None)
+
+
+def questions(conversation: ImageConversation, reading: Reading, last: LastAnswer) -> None:
     """What was asked and answered, the answer that is being written, and the place for the next question."""
-    under_way = answers_under_way().of(conversation.conversation_id)
-    writing = under_way if under_way is not None and not under_way.work.done else None
+    writing = last.writing
     with st.container(height=_HEIGHT, border=True, autoscroll=False):
         if not conversation.questions and writing is None:
             _suggestions(conversation, reading)
@@ -41,9 +60,8 @@ def questions(conversation: ImageConversation, reading: Reading) -> None:
         if writing is not None:
             _question(writing.question)
             st.fragment(_being_written, run_every=_LOOK_SECONDS)(conversation, reading, writing)
-        elif under_way is not None and under_way.work.error is not None and under_way.failure is None:
-            # It was answered, but could not be written down.
-            st.error(sentence(under_way.work.error), icon=":material/error:")
+        elif last.lost is not None:
+            st.error(sentence(last.lost), icon=":material/error:")
     if wrong := st.session_state.pop(_WRONG, None):
         st.error(wrong, icon=":material/error:")
     _ask_box(conversation, reading, writing)

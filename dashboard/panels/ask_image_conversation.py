@@ -29,6 +29,7 @@ def one() -> None:
     # A link from one conversation to the next is on the same page: the address follows only when it is told.
     st.query_params["conversation"] = asked
     page_link("ask_image", "All images", "arrow_back")
+    last = ask_image_answers.last_answer(asked)
     conversation = images.conversation(current_actor().name, asked)
     kept = images.image(conversation.image_hash) if conversation else None
     if conversation is None or kept is None:
@@ -52,7 +53,7 @@ def one() -> None:
         )
         st.caption(ask_image_details.summary(reading))
     with right:
-        ask_image_answers.questions(conversation, reading)
+        ask_image_answers.questions(conversation, reading, last)
     with panel("What was read", "The same as a diagram and in tables; answers rest on this alone."):
         ask_image_details.read(reading)
     with panel("Is this what runs here?", "Which components of the diagram this workspace has, by name."):

@@ -24,7 +24,10 @@ READING = Reading(
         Connection("c2", "c3", True, None, "#1a4fb4", "dashed", 0.41, False, (440, 110, 550, 220)),
     ),
     legend=(LegendEntry("Reads", "#1a4fb4", "solid", (60, 290, 140, 305)),),
-    steps=(Step("1", "Feature table", "c1", (40, 70, 60, 90)),),
+    steps=(
+        Step("1", "Feature table", "c1", (40, 70, 60, 90)),
+        Step("2", "Model training", "c2", (280, 70, 300, 90)),
+    ),
     text=(
         Text("Production environment", (50, 44, 210, 60), 0.99),
         Text("Feature table", (75, 100, 185, 120), 0.98),

@@ -56,7 +56,7 @@ def test_a_conversation_shows_its_questions_what_was_read_and_what_can_be_asked(
     app = page("ask_image", conversation=conversation)
     assert not app.exception
     assert "stack\\.png" in texts(app)
-    assert "3 components, 1 container, 1 numbered step, 1 connection and 1 too unsure" in texts(app)
+    assert "3 components, 1 container, 2 numbered steps, 1 connection and 1 too unsure" in texts(app)
     offered = [button.label for button in app.button if str(button.key).startswith("suggested")]
     assert offered[:2] == ["Explain this architecture", "What happens in step 1?"]
     given = GivenAnswer("failed", "And *then*?", "Half of it", "a-model", 1.0, error="The key is wrong.")

@@ -23,7 +23,7 @@ def test_a_name_in_an_answer_carries_its_region() -> None:
     assert block["runs"] == [
         {"text": "Feature table", "bold": True, "regions": ["c1", "step-1"]},
         {"text": " feeds "},
-        {"text": "Model training", "italic": True, "regions": ["c2"]},
+        {"text": "Model training", "italic": True, "regions": ["c2", "step-2"]},
         {"text": "."},
     ]
 
@@ -61,7 +61,7 @@ def test_a_mention_may_begin_a_line_end_a_text_and_stand_in_code() -> None:
     (block,) = answer_blocks(answer, mentions(answer, READING))
     first, second = (item[0]["runs"] for item in block["items"])
     assert first == [{"text": "Feature table", "regions": ["c1", "step-1"]}]
-    assert second == [{"text": "Model training", "code": True, "regions": ["c2"]}]
+    assert second == [{"text": "Model training", "code": True, "regions": ["c2", "step-2"]}]
 
 
 def test_signs_that_are_nobodys_do_not_get_into_the_text() -> None:

@@ -16,7 +16,7 @@ from vision.reading import Component, Connection, Container, Reading
 
 def test_every_region_is_where_the_evidence_says_it_is() -> None:
     found = regions(READING)
-    assert len(found) == 3 + 1 + 2 + 1 + 1 + 5
+    assert len(found) == 3 + 1 + 2 + 2 + 1 + 5
     assert {region["layer"] for region in found} == set(LAYERS)
     for region in found:
         assert tuple(region["box"]) == box_of(READING, region["id"])
