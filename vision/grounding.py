@@ -61,6 +61,8 @@ _ORDERS = re.compile(
 )
 """Orders to a model, in letters only: recognition drops spaces, and whoever hides an order puts more of them in."""
 _LINES_OF_AN_ORDER = 3
+_LONGEST_LINE = 400
+"""Characters of a line that are looked at."""
 
 
 def how_to_answer(fence: str) -> str:
@@ -105,7 +107,7 @@ def instructions_on_image(reading: Reading) -> list[Text]:
     A sentence may run over up to three lines, one below the other; then each of them is given. What is missed here is
     still data to the model; what is found is shown to the person who asks.
     """
-    lines = [_letters(line.text) for line in reading.text]
+    lines = [_letters(line.text[:_LONGEST_LINE]) for line in reading.text]
     found: set[int] = set()
     for first in range(len(lines)):
         for last in range(first, min(first + _LINES_OF_AN_ORDER, len(lines))):

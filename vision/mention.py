@@ -7,7 +7,7 @@ WORD = re.compile(r"[^\W_]+")
 BRACKETS = re.compile(r"[(\[].*?[)\]]")
 """What a name may be shortened by."""
 _EMPHASIS = re.compile(
-    r"\*\*(?P<bold>(?:\\.|[^*\\\n])+)\*\*|__(?P<strong>(?:\\.|[^_\\\n])+)__|(?P<ticks>`+)(?P<code>[^`\n]+)(?P=ticks)"
+    r"\*\*(?P<bold>(?:\\.|[^*\\\n])+)\*\*|__(?P<strong>(?:\\.|[^_\\\n])+)__|(?<!`)(?P<ticks>`{1,2})(?P<code>[^`\n]+)(?P=ticks)"
 )
 
 

@@ -6,6 +6,7 @@ there is reported, so that the page can say "not found on the image". Words that
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from vision.mention import BRACKETS, WORD, Mention, compact, emphasised
@@ -60,7 +61,17 @@ _CAPITALISED = re.compile(r"[^\W\d_a-zß-öø-ÿ][\w.+#/-]*\w|\b[a-z]+[A-Z]\w*")
 _SENTENCE_START = re.compile(r"(?:^|[.:;!?|>]|^[ \t]*[-*+]|^[ \t]*\d+[.)])[\s*_`\"“'(]*\Z", re.MULTILINE)
 _CLOSE_ENOUGH = 0.86
 """Likeness (difflib's ratio) from which a name is the text read: the recognition mistakes a letter now and then."""
+_LEAST_ALIKE = 5
+"""Letters below which a name has to be read exactly."""
 _WORDS_OF_A_NAME = 7
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A text read: its letters and digits, and its words in the singular."""
+
+    key: str
+    words: tuple[str, ...]
 
 
 def not_found(answer: str, reading: Reading) -> list[Mention]:
@@ -69,14 +80,26 @@ def not_found(answer: str, reading: Reading) -> list[Mention]:
     A thing is named by bold or code, as the head of a list entry or section, or by capital letters. Code blocks,
     lines of background knowledge and the title of an answer claim nothing about the image.
     """
-    read = _read_names(reading)
+    read = [_Read(compact(name), _singular(name)) for name in _read_names(reading)]
+    known: dict[str, bool] = {}
     claimed = _NOT_CLAIMED.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), answer)
     found: list[Mention] = []
     for start, end in _names(claimed):
-        inside_another = any(start < other.end and other.start < end for other in found)
-        if not inside_another and not _is_read(answer[start:end], read):
-            found.append(Mention(start, end, answer[start:end], ()))
-    return sorted(found, key=lambda mention: mention.start)
+        name = answer[start:end]
+        if name not in known:
+            known[name] = _is_read(name, read)
+        if not known[name]:
+            found.append(Mention(start, end, name, ()))
+    return _apart(found)
+
+
+def _apart(found: list[Mention]) -> list[Mention]:
+    """In the order of the answer; of those that overlap the one that begins first, and of two that do the longer."""
+    apart: list[Mention] = []
+    for mention in sorted(found, key=lambda mention: (mention.start, -mention.end)):
+        if not apart or mention.start >= apart[-1].end:
+            apart.append(mention)
+    return apart
 
 
 def _names(answer: str) -> Iterator[tuple[int, int]]:
@@ -154,31 +177,34 @@ def _read_names(reading: Reading) -> list[str]:
     return [*dict.fromkeys(names), *(f"step {step.number}" for step in reading.steps)]
 
 
-def _is_read(name: str, read: list[str]) -> bool:
+def _is_read(name: str, read: list[_Read]) -> bool:
     """Whether a name is a text read or stands in one, but for case, signs, plural and a letter read wrongly."""
     words = [word.casefold() for word in WORD.findall(name)]
     own = [word for word in words if word not in _CATEGORY] or words
     keys = {"".join(words), "".join(own)}
-    for text in read:
-        key = compact(text)
-        if key in keys or any(_alike(key, wanted) for wanted in keys):
-            return True
-        if _stands_in(own, [word.casefold() for word in WORD.findall(text)]):
-            return True
-    return False
+    singular = _singular(" ".join(own))
+    return any(
+        text.key in keys or _stands_in(singular, text.words) or any(_alike(text.key, wanted) for wanted in keys)
+        for text in read
+    )
 
 
 def _alike(read: str, wanted: str) -> bool:
-    if min(len(read), len(wanted)) < 5 or abs(len(read) - len(wanted)) > 3:
+    if min(len(read), len(wanted)) < _LEAST_ALIKE or abs(len(read) - len(wanted)) > 3:
+        return False
+    if read[:2] != wanted[:2] and read[-2:] != wanted[-2:]:
         return False
     return SequenceMatcher(None, read, wanted, autojunk=False).ratio() >= _CLOSE_ENOUGH
 
 
-def _stands_in(words: list[str], text: list[str]) -> bool:
-    """Whether words follow each other in a text, an `s` more or less; two and more may have others between them."""
-    singular = [word.removesuffix("s") for word in words]
-    among = [word.removesuffix("s") for word in text]
-    if len(singular) == 1:
-        return singular[0] in among
-    rest = iter(among)
-    return all(word in rest for word in singular)
+def _singular(text: str) -> tuple[str, ...]:
+    """The words of a text without case and the `s` of a plural."""
+    return tuple(word.casefold().removesuffix("s") for word in WORD.findall(text))
+
+
+def _stands_in(words: tuple[str, ...], text: tuple[str, ...]) -> bool:
+    """Whether words follow each other in a text; two and more may have others between them."""
+    if len(words) == 1:
+        return words[0] in text
+    rest = iter(text)
+    return all(word in rest for word in words)

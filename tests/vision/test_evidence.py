@@ -164,3 +164,11 @@ def test_every_mention_is_the_text_at_its_place_and_none_overlap(answer: str) ->
 def test_any_text_can_be_an_answer(answer: str) -> None:
     assert all(mention.regions for mention in mentions(answer, READING))
     assert not any(mention.regions for mention in not_found(answer, READING))
+
+
+@pytest.mark.parametrize(
+    "answer", ["`" * 40_000, "**" * 20_000, "``a" * 13_000, "**Foo Bar**, " * 3_000, "A." * 20_000]
+)
+def test_an_answer_made_to_take_long_is_looked_through(answer: str) -> None:
+    # Hours with a pattern that tries every way to cut a row of signs; the limit is that of the test run.
+    assert all(mention.text == "Foo Bar" for mention in [*mentions(answer, READING), *not_found(answer, READING)])
