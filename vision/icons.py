@@ -12,65 +12,90 @@ from vision.reading import Box
 
 _INK = 24
 """Levels of 255 (of the channel where it is largest) by which a drawing differs from what it stands on."""
-_SMALLEST, _LARGEST = 20, 300  # pixels of a side of an icon
+_SMALLEST, _LARGEST = 22, 300  # pixels of a side of an icon
 _STROKES_APART = 11  # pixels between the strokes of one icon that are filled
+_PIECES_APART = 19  # pixels between the pieces of an icon of several
+_LONG_LINE = 60  # pixels of a straight line that is no stroke of an icon
 _LINE = 11  # pixels: what is thinner after that is a line
 _HOLE = 80  # pixels of a side of an area that the outline of an icon may enclose
 _BORDER = 5  # pixels at both sides of a shape's box in which its border may lie
-_PAGE = 16  # the background is looked for in a picture so many times smaller
+_SURE = 0.8  # confidence of a short line from which it is text
+_CHANGING = 40  # levels of 255 by which a background may change from its middle colour
 
 
 def find_icons(picture: Picture, lines: Sequence[Line], shapes: Sequence[Shape], badges: Sequence[Badge]) -> list[Icon]:
     """The icons of a picture, from top to bottom. One inside a shape counts; a shape that holds text does not."""
     ink = _ink(picture.pixels, shapes)
-    texts = [line.box for line in lines if not _is_on_a_drawing(ink, line.box)]
+    texts = [line.box for line in lines if not (_is_doubtful(line) or _is_on_a_drawing(ink, line.box))]
     for box in texts + [grown(badge.box, 3) for badge in badges]:
         _erase(ink, box)
     for shape in shapes:
         _erase_border(ink, shape.box)
-    closed = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((_STROKES_APART, _STROKES_APART), np.uint8))
+    found = [box for box in _compact(ink, _STROKES_APART) if _is_icon(box, lines, shapes)]
+    rest = _without_long_lines(ink)
+    for box in found:
+        _erase(rest, grown(box, _STROKES_APART))
+    found += [box for box in _compact(rest, _PIECES_APART) if _is_icon(box, lines, shapes)]
+    return [Icon(box) for box in sorted(found, key=lambda box: (box[1], box[0]))]
+
+
+def _compact(ink: NDArray[np.uint8], apart: int) -> list[Box]:
+    """Boxes around what is drawn close together, without lines."""
+    closed = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((apart, apart), np.uint8))
     drawn = _with_holes_filled(closed)
     thick = cv2.morphologyEx(drawn, cv2.MORPH_OPEN, np.ones((_LINE, _LINE), np.uint8))
     blobs = cv2.dilate(thick, np.ones((_LINE, _LINE), np.uint8)) & drawn
     _, _, statistics, _ = cv2.connectedComponentsWithStats(blobs, connectivity=8)
-    boxes = [(left, top, left + across, top + down) for left, top, across, down, _ in statistics[1:].tolist()]
-    found = [box for box in _merged(boxes) if _is_icon(box, lines) and not _is_shape(box, shapes)]
-    return [Icon(box) for box in sorted(found, key=lambda box: (box[1], box[0]))]
+    return _merged([(left, top, left + across, top + down) for left, top, across, down, _ in statistics[1:].tolist()])
+
+
+def _without_long_lines(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What is drawn, without straight lines that are too long for an icon's."""
+    thick = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((9, 9), np.uint8))
+    level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, _LONG_LINE), np.uint8))
+    upright = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((_LONG_LINE, 1), np.uint8))
+    return ink & ~((level | upright) & ~thick)
 
 
 def _ink(pixels: NDArray[np.uint8], shapes: Sequence[Shape]) -> NDArray[np.uint8]:
     """[height, width], 1 where something is drawn on the page or on the inside of a shape."""
-    ground = _page(pixels)
+    ground = _ground(pixels, 0)
     for shape in sorted(shapes, key=lambda each: -area(each.box)):
-        left, top, right, bottom = shape.box
-        inside = _inner_rim(pixels, shape.box)
-        if len(inside):
-            ground[max(0, top) : bottom, max(0, left) : right] = np.median(inside, axis=0)
+        left, top, right, bottom = (max(0, place) for place in shape.box)
+        inside = pixels[top:bottom, left:right]
+        if inside.size:
+            ground[top:bottom, left:right] = _ground(inside, 6)
     difference = np.max(cv2.absdiff(pixels, ground), axis=2)
     ink: NDArray[np.uint8] = (difference >= _INK).astype(np.uint8)
     return ink
 
 
-def _page(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The background without what is drawn on it: one colour where the picture's rim has one, else as it changes."""
+def _ground(pixels: NDArray[np.uint8], border: int) -> NDArray[np.uint8]:
+    """The page or the inside of a shape without what is drawn on it: even, or evenly changing, as its rim is.
+
+    `border` is how many pixels at the rim belong to the outline.
+    """
     down, across = pixels.shape[:2]
-    rim = np.concatenate([pixels[:4].reshape(-1, 3), pixels[-4:].reshape(-1, 3), pixels[:, :4].reshape(-1, 3)])
-    color = np.median(rim, axis=0)
-    if (np.abs(rim - color).max(axis=1) < _INK / 2).mean() > 0.8:
-        return np.full_like(pixels, color.astype(np.uint8))
-    small = cv2.resize(pixels, (max(1, across // _PAGE), max(1, down // _PAGE)), interpolation=cv2.INTER_AREA)
-    return cv2.resize(cv2.medianBlur(small, 31), (across, down), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
+    step = 1 + min(down, across) // 200
+    y, x = np.mgrid[0:down:step, 0:across:step]
+    inset = np.minimum(np.minimum(x, across - 1 - x), np.minimum(y, down - 1 - y))
+    rim = (inset >= border) & (inset < border + 2 * step + 4)
+    if min(down, across) < 30 or not rim.any():
+        return np.full_like(pixels, np.median(pixels.reshape(-1, 3), axis=0).astype(np.uint8))
+    colors = pixels[::step, ::step][rim].astype(np.float64)
+    places = np.stack([np.ones(len(colors)), x[rim], y[rim]], axis=1)
+    near = np.abs(colors - np.median(colors, axis=0)).max(axis=1) < _CHANGING
+    if near.sum() < 0.5 * len(near):
+        return np.full_like(pixels, np.median(colors, axis=0).astype(np.uint8))
+    slope, *_ = np.linalg.lstsq(places[near], colors[near], rcond=None)
+    rows, columns = np.arange(down)[:, None, None], np.arange(across)[None, :, None]
+    even: NDArray[np.uint8] = np.clip(slope[0] + columns * slope[1] + rows * slope[2], 0, 255).astype(np.uint8)
+    return even
 
 
-def _inner_rim(pixels: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
-    """[n, 3], the pixels of a shape close to its border, where no icon stands."""
-    left, top, right, bottom = box
-    inside = pixels[max(0, top) : bottom, max(0, left) : right]
-    down, across = inside.shape[:2]
-    if min(down, across) < 30:
-        return inside.reshape(-1, 3)
-    strips = inside[6:12, 12:-12], inside[-12:-6, 12:-12], inside[12:-12, 6:12], inside[12:-12, -12:-6]
-    return np.concatenate([strip.reshape(-1, 3) for strip in strips])
+def _is_doubtful(line: Line) -> bool:
+    """Whether a line is more likely a drawing that looks like letters."""
+    return len(line.text) <= 3 and line.confidence < _SURE
 
 
 def _is_on_a_drawing(ink: NDArray[np.uint8], box: Box) -> bool:
@@ -119,13 +144,11 @@ def _merged(boxes: Sequence[Box]) -> list[Box]:
     return merged
 
 
-def _is_icon(box: Box, lines: Sequence[Line]) -> bool:
+def _is_icon(box: Box, lines: Sequence[Line], shapes: Sequence[Shape]) -> bool:
+    """Whether something compact has the size of an icon, and is neither a text nor the inside of a shape."""
     across, down = width(box), height(box)
-    if min(across, down) < _SMALLEST or max(across, down) > _LARGEST or not 0.3 < across / down < 3.3:
+    if min(across, down) < _SMALLEST or not 28 < max(across, down) < _LARGEST or not 0.3 < across / down < 3.3:
+        return False
+    if any(overlap(box, shape.box) > 0.6 for shape in shapes):
         return False
     return not any(share_within(line.box, box) > 0.8 and area(line.box) > 0.4 * area(box) for line in lines)
-
-
-def _is_shape(box: Box, shapes: Sequence[Shape]) -> bool:
-    """Whether what was found is only the inside of a shape whose colour changes."""
-    return any(overlap(box, shape.box) > 0.6 for shape in shapes)

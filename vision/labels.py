@@ -18,7 +18,7 @@ def group_lines(lines: Sequence[Line], shapes: Sequence[Shape], icons: Sequence[
     groups: list[list[Line]] = []
     for home in range(-1, len(shapes)):
         own = [line for line, its in zip(lines, homes, strict=True) if its == home]
-        groups += _stacked(_rows(own), icons, 0.3 if home < 0 else 0.5)
+        groups += _stacked(_rows(own), icons, 0.3 if home < 0 else 0.6)
     labels = [_label(group) for group in groups]
     return sorted((label for label in labels if label.text), key=lambda label: (label.box[1], label.box[0]))
 

@@ -20,7 +20,7 @@ class Outline:
     """The border around an even surface. `box` is the surface's box with its border; `color` None where there is none.
 
     `like_outside` says for left, top, right, bottom whether the surroundings there have the colour of the inside,
-    `even` whether the sides that have a border have it in one colour.
+    `even` whether opposite sides that have a border have it in one colour.
     """
 
     box: Box
@@ -34,11 +34,13 @@ def read_outline(pixels: NDArray[np.uint8], box: Box, fill: tuple[int, int, int]
     """What borders the surface of this box and fill color in a picture [height, width, 3]."""
     inside = np.array(fill, np.int16)
     moved, colors, like, dashed = [], [], [], []
+    lines: list[Colors | None] = []
     for side in range(4):
         strip = _outwards(pixels, box, side)
         if strip.shape[0] < _SEARCHED:  # at the edge of the picture
             moved.append(0)
             like.append(False)
+            lines.append(None)
             continue
         difference = np.abs(strip - inside).max(axis=2)  # [outwards, along]
         near = difference[:_SEARCHED]
@@ -49,6 +51,7 @@ def read_outline(pixels: NDArray[np.uint8], box: Box, fill: tuple[int, int, int]
         like.append(is_like)
         drawn = near.max(axis=0) >= VISIBLE
         line = strip[:_SEARCHED][first, np.arange(strip.shape[1])][drawn]
+        lines.append(np.median(line, axis=0) if len(line) else None)
         if len(line) and (is_like or np.abs(np.median(line, axis=0) - outside).max() >= VISIBLE):
             colors.append(np.median(line, axis=0))
         if is_like:
@@ -58,7 +61,7 @@ def read_outline(pixels: NDArray[np.uint8], box: Box, fill: tuple[int, int, int]
     whole = (left - moved[0], top - moved[1], right + moved[2], bottom + moved[3])
     color = tuple(int(level) for level in np.median(colors, axis=0)) if len(colors) >= 2 else None
     style: Style = "dashed" if sum(dashed) * 2 > len(dashed) else "solid"
-    even = not colors or float(np.ptp(colors, axis=0).max()) < 4 * VISIBLE
+    even = _alike(lines[0], lines[2]) and _alike(lines[1], lines[3])
     return Outline(whole, color, style, (like[0], like[1], like[2], like[3]), even)  # type: ignore[arg-type]
 
 
@@ -79,32 +82,35 @@ def _outwards(pixels: NDArray[np.uint8], box: Box, side: int) -> Colors:
     return strip.astype(np.int16)
 
 
+def _alike(one: Colors | None, other: Colors | None) -> bool:
+    return one is None or other is None or float(np.abs(one - other).max()) < 4 * VISIBLE
+
+
 def _is_broken(drawn: NDArray[np.bool_]) -> bool:
     """Whether a border comes and goes evenly."""
     changes = int((drawn[1:] != drawn[:-1]).sum())
     return changes >= 5 and 0.25 < drawn.mean() < 0.92
 
 
-def goes_on_at_both_ends(edges: NDArray[np.bool_], box: Box) -> tuple[bool, bool, bool, bool]:
-    """For the left, top, right, bottom side of a box: whether its line goes straight on beyond both of its corners.
+def ends_that_go_on(edges: NDArray[np.bool_], box: Box) -> tuple[int, int, int, int]:
+    """For the left, top, right, bottom side of a box: at how many of its two ends its line goes straight on.
 
     `edges` [height, width] is true where the picture has an edge.
     """
     left, top, right, bottom = box
-    near, far = 6, 18  # pixels beyond a corner: far enough from a line that only meets it
+    near, far = 3, 20  # pixels beyond a corner
 
     def drawn(rows: slice, columns: slice, along: int) -> bool:
         strip = edges[max(0, rows.start) : max(0, rows.stop), max(0, columns.start) : max(0, columns.stop)]
-        return (
-            strip.size > 0 and strip.shape[along] >= (far - near) // 2 and bool(strip.any(axis=1 - along).mean() > 0.9)
-        )
+        long_enough = strip.size > 0 and strip.shape[along] >= (far - near) // 2
+        return long_enough and bool(strip.any(axis=1 - along).mean() > 0.95)
 
-    def upright(place: int) -> bool:
+    def upright(place: int) -> int:
         columns = slice(place - 3, place + 4)
-        return drawn(slice(top - far, top - near), columns, 0) and drawn(slice(bottom + near, bottom + far), columns, 0)
+        return drawn(slice(top - far, top - near), columns, 0) + drawn(slice(bottom + near, bottom + far), columns, 0)
 
-    def level(place: int) -> bool:
+    def level(place: int) -> int:
         rows = slice(place - 3, place + 4)
-        return drawn(rows, slice(left - far, left - near), 1) and drawn(rows, slice(right + near, right + far), 1)
+        return drawn(rows, slice(left - far, left - near), 1) + drawn(rows, slice(right + near, right + far), 1)
 
     return upright(left), level(top), upright(right), level(bottom)

@@ -38,7 +38,7 @@ def name_parts(labels: Sequence[Label], shapes: Sequence[Shape], icons: Sequence
     A container is a region with a title that holds other named things; its parts point to it with `within`.
     """
     named = [label for label in labels if len(_WORD.findall(label.text)) >= 2]
-    single = [label for label in labels if len(label.text) == 1 and label.text.isascii() and label.text.isalnum()]
+    single = [label for label in labels if len(label.text) == 1 and label.text.isascii() and label.text.isalpha()]
     regions, page = _regions([*named, *single], shapes, icons)
     _find_captioned_shapes(regions, page)
     _find_title_bars(regions)
@@ -109,7 +109,7 @@ def _is_its_name(label: Label, region: _Region) -> bool:
     """Whether a label is centred closely below a shape."""
     off = abs(middle(label.box)[0] - middle(region.box)[0])
     size = height(label.lines[0].box)
-    return -0.6 * size < label.box[1] - region.box[3] < 0.9 * size and off < 0.1 * width(region.box)
+    return -0.6 * size < label.box[1] - region.box[3] < 0.9 * size and off < max(0.1 * width(region.box), 0.4 * size)
 
 
 def _find_title_bars(regions: list[_Region]) -> None:

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from vision.boxes import area, around, grown, height, middle, overlap, share_within, width
 from vision.found import Badge, Line, Picture, Shape
 from vision.frames import find_frames
-from vision.outlines import VISIBLE, Outline, goes_on_at_both_ends, read_outline
+from vision.outlines import VISIBLE, Outline, ends_that_go_on, read_outline
 from vision.reading import Box
-from vision.surfaces import Mask, Surface, edge_strength, find_surfaces
+from vision.surfaces import Mask, Surface, edge_strength, find_surfaces, without_text
 
 _SAME = 0.88  # overlap from which two findings are one shape
-_SIDE = 0.55  # least share of each side that a rectangle's inside reaches
+_SIDE = 0.4  # least share of each side that a rectangle's inside reaches
 _NEAR = 8  # pixels within which two sides are one
 
 
@@ -35,8 +35,8 @@ def find_shapes(picture: Picture, lines: Sequence[Line], badges: Sequence[Badge]
     """The closed outlines and filled areas that hold text, largest first, each place once."""
     pixels = picture.pixels
     edges = edge_strength(pixels) >= VISIBLE
-    candidates = _candidates(pixels, lines) + _framed(pixels, edges, lines)
-    kept = _without_loops(_distinct(candidates, lines), edges, pixels)
+    candidates = _candidates(pixels, lines) + _framed(pixels, edges, lines, badges)
+    kept = _without_loops(_distinct(candidates, lines, edges), edges, pixels, lines)
     kept = [each for each in kept if not any(overlap(each.box, badge.box) > 0.4 for badge in badges)]
     shapes = [_shape(candidate) for candidate in _with_lids(kept, pixels)]
     return sorted(shapes, key=lambda shape: -area(shape.box))
@@ -54,17 +54,20 @@ def _candidates(pixels: NDArray[np.uint8], lines: Sequence[Line]) -> list[_Candi
     return found
 
 
-def _framed(pixels: NDArray[np.uint8], edges: Mask, lines: Sequence[Line]) -> list[_Candidate]:
+def _framed(pixels: NDArray[np.uint8], edges: Mask, lines: Sequence[Line], badges: Sequence[Badge]) -> list[_Candidate]:
     """Rectangles found by their border lines."""
     found = []
     boxes = np.array([line.box for line in lines], np.int32).reshape(-1, 4)
-    for box in find_frames(edges):
+    edges = without_text(edges.astype(np.uint8), lines) > 0
+    for box in find_frames(edges, [badge.box for badge in badges]):
         if not _holds_text(box, boxes):
             continue
         inside = (box[0] + 6, box[1] + 6, box[2] - 6, box[3] - 6)
         part = pixels[inside[1] : inside[3], inside[0] : inside[2]].reshape(-1, 3)
         fill = np.median(part[:: 1 + len(part) // 4000], axis=0)
         outline = read_outline(pixels, inside, (int(fill[0]), int(fill[1]), int(fill[2])))
+        if not outline.even:
+            continue
         found.append(_Candidate("rectangle", box, None, replace(outline, box=box), 10, 0.5))
     return found
 
@@ -95,7 +98,7 @@ def _kind(surface: Surface, lines: Sequence[Line]) -> tuple[str, float]:
         round_share = float((surface.filled & ellipse).sum() / max(1, (surface.filled | ellipse).sum()))
         if round_share > 0.955:
             return "ellipse", round_share
-    if min(reaches) >= _SIDE and sum(reaches) >= 3.1 and fullness > 0.35:
+    if min(reaches) >= _SIDE and sum(reaches) >= (3.0 if fullness > 0.8 else 3.3) and fullness > 0.35:
         return "rectangle", sum(reaches) / 4 * (0.6 + 0.4 * fullness)
     if surface.whole and fullness >= 0.4 and _solidity(surface.filled) > 0.5 and _on(surface, lines):
         return "other", 0.5 * fullness
@@ -126,13 +129,17 @@ def _solidity(filled: Mask) -> float:
     return float(filled.sum() / max(1.0, cv2.contourArea(cv2.convexHull(np.concatenate(contours)))))
 
 
-def _distinct(candidates: Sequence[_Candidate], lines: Sequence[Line]) -> list[_Candidate]:
+def _distinct(candidates: Sequence[_Candidate], lines: Sequence[Line], edges: Mask) -> list[_Candidate]:
     """Each place once, as it was found best."""
     boxes = np.array([line.box for line in lines], np.int32).reshape(-1, 4)
     kept: list[_Candidate] = []
     held: list[bytes] = []  # which lines each one holds
     for candidate in sorted(candidates, key=lambda each: (each.trust, -each.quality)):
         holds = (_shares(candidate.box, boxes) > 0.85).tobytes()
+        if candidate.surface is None:
+            cut = [_is_cut_off(other.box, candidate.box, edges) for other in kept]
+            held = [own for own, gone in zip(held, cut, strict=True) if not gone]
+            kept = [other for other, gone in zip(kept, cut, strict=True) if not gone]
         nested = (
             share_within(candidate.box, other.box) > 0.9 or share_within(other.box, candidate.box) > 0.9
             for other, own in zip(kept, held, strict=True)
@@ -142,6 +149,14 @@ def _distinct(candidates: Sequence[_Candidate], lines: Sequence[Line]) -> list[_
             kept.append(candidate)
             held.append(holds)
     return kept
+
+
+def _is_cut_off(piece: Box, frame: Box, edges: Mask) -> bool:
+    """Whether a box is only a part of a frame, which an arrow that comes from outside cuts."""
+    if share_within(piece, frame) < 0.9 or overlap(piece, frame) > _SAME:
+        return False
+    apart = [side for side in range(4) if abs(piece[side] - frame[side]) > _NEAR]
+    return len(apart) == 1 and ends_that_go_on(edges, piece)[apart[0]] > 0
 
 
 def _is_same(new: _Candidate, known: _Candidate) -> bool:
@@ -158,7 +173,7 @@ def _is_same(new: _Candidate, known: _Candidate) -> bool:
 
 
 def _without_loops(
-    candidates: Sequence[_Candidate], edges: NDArray[np.bool_], pixels: NDArray[np.uint8]
+    candidates: Sequence[_Candidate], edges: NDArray[np.bool_], pixels: NDArray[np.uint8], lines: Sequence[Line]
 ) -> list[_Candidate]:
     """Without the areas that arrows and the borders of other boxes happen to enclose.
 
@@ -172,11 +187,15 @@ def _without_loops(
             if not _is_loop_of_lines(candidate, pixels):
                 sure.append(candidate)
             continue
-        longer = any(goes_on_at_both_ends(edges, candidate.box)) and any(candidate.outline.like_outside)
+        longer = 2 in ends_that_go_on(edges, candidate.box) and any(candidate.outline.like_outside)
         (unsure if longer else sure).append(candidate)
+    boxes = [one for one in sure if one.kind != "other"]
+    sure = [one for one in sure if not _cuts(one, boxes)]
+    sure = [one for one in sure if not _is_between(one, sure) or _has_a_name_in_the_middle(one.box, lines)]
     while True:
         proven = [one for one in unsure if any(_in_a_row(one.box, other.box) for other in sure) or _holds(one, sure)]
-        proven = [one for one in proven if not any(_leans_on_a_side(one.box, other.box) for other in sure)]
+        proven = [one for one in proven if not _is_between(one, sure)]
+        proven += [one for one in unsure if one not in proven and _has_a_name_in_the_middle(one.box, lines)]
         if not proven:
             return sure
         sure += proven
@@ -214,10 +233,41 @@ def _like_around(surface: Surface, pixels: NDArray[np.uint8]) -> bool:
     return bool((difference.max(axis=1) < VISIBLE).mean() > 0.5)
 
 
-def _leans_on_a_side(one: Box, around_it: Box) -> bool:
-    """Whether a box lies in another one and has one side in common with it: an arrow cut it off."""
-    sides = sum(abs(a - b) <= _NEAR for a, b in zip(one, around_it, strict=True))
-    return sides == 1 and share_within(one, around_it) > 0.95
+def _cuts(candidate: _Candidate, others: Sequence[_Candidate]) -> bool:
+    """Whether a rectangle without a colour of its own cuts others, as only the lines of arrows do."""
+    if candidate.kind != "rectangle" or sum(candidate.outline.like_outside) < 3:
+        return False
+    return any(
+        other is not candidate
+        and area(other.box) < area(candidate.box)
+        and 0.12 < share_within(other.box, candidate.box) < 0.85
+        for other in others
+    )
+
+
+def _has_a_name_in_the_middle(box: Box, lines: Sequence[Line]) -> bool:
+    """Whether the only text in a box stands in its centre."""
+    within = [line.box for line in lines if share_within(line.box, box) > 0.85]
+    if not within or area(box) > 30 * area(around(within)):
+        return False
+    across, down = middle(around(within))
+    off_across, off_down = abs(across - middle(box)[0]), abs(down - middle(box)[1])
+    return off_across < 0.06 * width(box) and off_down < 0.12 * height(box)
+
+
+def _is_between(candidate: _Candidate, others: Sequence[_Candidate]) -> bool:
+    """Whether a rectangle without a colour of its own lies in a corner or at a side of another one.
+
+    Arrows cut such pieces off; panels of a box have two opposite sides in common with it.
+    """
+    if candidate.kind != "rectangle" or sum(candidate.outline.like_outside) < 3:
+        return False
+    for other in others:
+        common = [abs(one - its) <= _NEAR for one, its in zip(candidate.box, other.box, strict=True)]
+        opposite = (common[0] and common[2]) or (common[1] and common[3])
+        if other is not candidate and any(common) and not opposite and share_within(candidate.box, other.box) > 0.95:
+            return True
+    return False
 
 
 def _in_a_row(one: Box, other: Box) -> bool:

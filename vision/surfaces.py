@@ -66,18 +66,18 @@ def find_surfaces(
     strength = edge_strength(pixels)
     for contrast in contrasts:
         edges = (strength >= contrast).astype(np.uint8)
-        without_text = _without_text(edges, lines) if any(reaches) else edges
+        letterless = without_text(edges, lines) if any(reaches) else edges
         for reach in reaches:
             if not reach:
                 yield from _connected(pixels, edges, reach, wanted)
                 continue
             closing = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-            closed = cv2.morphologyEx(without_text, cv2.MORPH_CLOSE, closing)
+            closed = cv2.morphologyEx(letterless, cv2.MORPH_CLOSE, closing)
             yield from _connected(pixels, closed, reach, wanted)
         yield from _cut_by_lines(pixels, edges, wanted)
 
 
-def _without_text(edges: NDArray[np.uint8], lines: Sequence[Line]) -> NDArray[np.uint8]:
+def without_text(edges: NDArray[np.uint8], lines: Sequence[Line]) -> NDArray[np.uint8]:
     """Edges without those of letters: what lies wholly in the box of a line."""
     rest = edges.copy()
     for line in lines:

@@ -24,7 +24,7 @@ def _score(label: Label, box: Box, icons: Sequence[Icon], usual: float) -> float
     at_top = label.box[1] - box[1] < 2.2 * size
     at_bottom = box[3] - label.box[3] < 2.2 * size
     score = 1.2 if at_top else 0.9 if at_bottom else -1.0
-    score += 2.0 * (size / usual - 1)
+    score += min(0.6, 2.0 * (size / usual - 1))
     if label.box[0] - box[0] < 2 * size or abs(middle(label.box)[0] - middle(box)[0]) < 0.06 * width(box):
         score += 0.4
     if any(is_below(label, icon.box) and width(label.box) < 2.2 * width(icon.box) for icon in icons):
