@@ -147,10 +147,10 @@ def _filled_head(
     beyond = wide[max(front - 14, 0) : max(front - 3, 0)]
     if len(beyond) and float(((beyond > 0) & (beyond <= bare)).mean()) > 0.7:
         return None  # the line goes on: a bead on it, no head
-    behind = far[back + 1 : back + 8].max(axis=1)
-    if len(behind) and float(((behind > bare + 1) & (behind <= height + 8)).mean()) > 0.4:
-        return None  # two lines that part: no head
     length, fall = float(peak - front + 1), float(back - peak)
+    after = far[min(peak + int(1.2 * length) + 4, len(far)) :][:10].max(axis=1, initial=0)
+    if len(after) and float(((after > bare + 1) & (after <= 1.6 * height + 3)).mean()) > 0.5:
+        return None  # two lines that part: no head
     if length < 3 or length < 0.9 * fall or not 0.35 <= length / height <= 5:
         return None
     slope = np.linspace(min(half, height / 3), height, peak - front + 1)

@@ -21,6 +21,8 @@ LEAST_HEAD = 0.45
 """The least score of a head."""
 SHORTEST = 18
 """Pixels of the picture: a shorter line is none."""
+FURTHEST = 46
+"""Pixels of the picture by which a line may go on under an outline."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ def find_arrows(
     ]
     network = Network(traced.strands, joined(ends, gaps), traced.colors)
     loose = {(end.strand, end.end) for end in ends} - set(network.links)
-    found = [_arrow(route, margin, traced) for route, margin, _ in pairs(loose, set(traced.heads), network)]
+    found = [
+        _arrow(route, margin, traced, ink, gaps.closed) for route, margin, _ in pairs(loose, set(traced.heads), network)
+    ]
     return [arrow for arrow in found if arrow is not None]
 
 
@@ -118,10 +122,14 @@ def _without_heads(traced: _Traced) -> _Traced:
     )
 
 
-def _arrow(route: Route, margin: float, traced: _Traced) -> Arrow | None:
+def _arrow(route: Route, margin: float, traced: _Traced, ink: Mask, closed: Mask) -> Arrow | None:
     """The route as an arrow that sets out at its tail, with how sure it is."""
     head_at_start, head_at_end = traced.heads.get(route.start), traced.heads.get(route.finish)
-    tips = [np.array([head.tip]) if head else np.empty((0, 2)) for head in (head_at_start, head_at_end)]
+    most = 12 if route.dash_gaps else 3
+    tips = [
+        np.array([head.tip]) if head else _further(way, ink, closed, most)
+        for head, way in ((head_at_start, route.points), (head_at_end, route.points[::-1]))
+    ]
     points = np.concatenate([tips[0], route.points, tips[1]])
     if head_at_start and not head_at_end:
         points, head_at_start, head_at_end = points[::-1], head_at_end, head_at_start
@@ -141,6 +149,30 @@ def _arrow(route: Route, margin: float, traced: _Traced) -> Arrow | None:
         style,
         round(float(np.clip(sure, 0, 1)), 3),
     )
+
+
+def _further(points: Points, ink: Mask, closed: Mask, most: int) -> Points:
+    """Where a line without a head really ends, [0 or 1, 2]: on through what was taken away with an outline.
+
+    `most`: pixels without ink that are passed over.
+    """
+    back = points[:12] - points[0]
+    inwards = back[-1] / (float(np.hypot(*back[-1])) or 1.0)
+    if len(points) < 4:
+        return np.empty((0, 2))
+    last, missing = 0, 0
+    for step in range(1, FURTHEST):
+        column, row = np.rint(points[0] - step * inwards).astype(int)
+        if not (1 <= row < ink.shape[0] - 1 and 1 <= column < ink.shape[1] - 1):
+            break
+        if closed[row, column]:
+            last = step
+            break
+        missing = 0 if ink[row - 1 : row + 2, column - 1 : column + 2].any() else missing + 1
+        if missing > most:
+            break
+        last = last if missing else step
+    return np.array([points[0] - last * inwards]) if last > 2 else np.empty((0, 2))
 
 
 def _thinned(points: Points) -> Points:

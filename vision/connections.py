@@ -15,6 +15,8 @@ REACH = 46
 """Pixels of the picture between the end of a line and the part it points at."""
 BESIDE = 14
 """Pixels of the picture by which a line may miss a part that it passes."""
+LOOP = 24
+"""Pixels of the picture by which a line from a part to itself leaves it: less is a piece of its outline."""
 LABEL_REACH = 34
 """Pixels of the picture between a line and what is written at it."""
 
@@ -70,10 +72,8 @@ def _ends(arrow: Arrow, parts: Parts) -> tuple[_Held, _Held] | None:
     finish = _holder(path[-1], path[max(-4, -len(path))], path[0], parts)
     if start is None or finish is None:
         return None
-    if start.part.id == finish.part.id:
-        outside = sum(not _inside(point, start.part.box) for point in path)
-        if outside < 0.8 * len(path) or _length(path) < 90:
-            return None
+    if start.part.id == finish.part.id and max(-_depth(point, start.part.box) for point in path) < LOOP:
+        return None
     return start, finish
 
 
@@ -138,10 +138,6 @@ def _gap(path: Sequence[Point], box: Box) -> float:
     across = np.maximum(np.maximum(box[0] - dense[:, 0], dense[:, 0] - box[2]), 0)
     down = np.maximum(np.maximum(box[1] - dense[:, 1], dense[:, 1] - box[3]), 0)
     return float(np.hypot(across, down).min())
-
-
-def _length(path: Sequence[Point]) -> float:
-    return float(np.hypot(*np.diff(np.array(path, float), axis=0).T).sum())
 
 
 def _around(path: Sequence[Point]) -> Box:

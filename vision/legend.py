@@ -133,6 +133,9 @@ def _patch_before(label: Label, tall: int, pixels: NDArray[np.uint8]) -> _Sample
     ground = np.median(
         np.concatenate([pixels[max(top - 3, 0), start:left], pixels[bottom % len(pixels), start:left]]), axis=0
     )
+    behind_text = np.median(pixels[max(top - 3, 0), left : label.box[2]], axis=0)
+    if np.abs(behind_text - ground).max() > 20:
+        return None
     differs = np.abs(row - ground).max(axis=1) > 24
     runs = np.flatnonzero(np.diff(np.concatenate([[0], differs.astype(np.int8), [0]])))
     if len(runs) != 2 or not 0.6 * tall <= runs[1] - runs[0] <= 3.2 * tall:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vision.boxes import grown, height, share_within, width
 from vision.found import Badge, Icon, Line, Shape
-from vision.line_ink import Mask, boxes_mask
+from vision.line_ink import Mask, boxes_mask, widest_stroke
 from vision.line_joining import Gaps
 from vision.reading import Box
 
@@ -29,15 +29,31 @@ def find_gaps(
 ) -> Gaps:
     """What lines pass under or across, and what they cannot pass."""
     covered = boxes_mask(ink.shape, [line.box for line in lines], 7) | boxes_mask(ink.shape, [b.box for b in badges], 4)
+    icons = _walls(icons, shapes, widest_stroke(ink))
     closed = boxes_mask(ink.shape, [icon.box for icon in icons])
     outlines = np.zeros(ink.shape, dtype=np.bool_)
     for shape in shapes:
         if _is_one_thing(shape, shapes, icons, max(ink.shape)):
-            closed |= _area(ink.shape, shape)
-            outlines |= _band(ink.shape, shape)
+            closed |= _drawn(ink.shape, shape, -1)
+            outlines |= _drawn(ink.shape, shape, 2 * BAND + 1)
         else:
-            outlines |= _band(ink.shape, shape) & ~_crossings(ink, shape.box)
+            outlines |= _drawn(ink.shape, shape, 2 * BAND + 1) & ~_crossings(ink, shape.box)
     return Gaps(covered, outlines, closed & ~outlines, ink)
+
+
+def _walls(icons: Sequence[Icon], shapes: Sequence[Shape], stroke: int) -> list[Icon]:
+    """The icons that lines end at: no head of an arrow that was taken for one, no pile of boxes."""
+    kept = []
+    for icon in icons:
+        shares = [share_within(icon.box, shape.box) for shape in shapes]
+        holds = any(share_within(shape.box, icon.box) > 0.6 for shape in shapes)
+        if (
+            min(width(icon.box), height(icon.box)) > 1.5 * stroke
+            and not holds
+            and all(s < 0.05 or s > 0.9 for s in shares)
+        ):
+            kept.append(icon)
+    return kept
 
 
 def _is_one_thing(shape: Shape, shapes: Sequence[Shape], icons: Sequence[Icon], long_side: int) -> bool:
@@ -63,14 +79,6 @@ def _drawn(size: tuple[int, ...], shape: Shape, thickness: int) -> Mask:
     else:
         cv2.rectangle(mask, (left, top), (right - 1, bottom - 1), 1, thickness)
     return mask > 0
-
-
-def _area(size: tuple[int, ...], shape: Shape) -> Mask:
-    return _drawn(size, shape, -1)
-
-
-def _band(size: tuple[int, ...], shape: Shape) -> Mask:
-    return _drawn(size, shape, 2 * BAND + 1)
 
 
 def _crossings(ink: Mask, box: Box) -> Mask:

@@ -19,7 +19,7 @@ SHARE_OF_CONTRAST = 0.4
 """Of the strongest contrast next to a pixel: cuts off the soft rim that scaling gives a line."""
 
 
-def widest_stroke(picture: Pixels) -> int:
+def widest_stroke(picture: Pixels | Mask) -> int:
     """Side in pixels of the square that is laid over strokes: lines and the heads of arrows are narrower, areas not."""
     return int(max(picture.shape[:2]) / 62) | 1
 

@@ -99,6 +99,13 @@ def _between(a: LooseEnd, b: LooseEnd, mask: Mask) -> NDArray[np.bool_]:
     return np.asarray(mask[way[:, 1].clip(0, height - 1), way[:, 0].clip(0, width - 1)], dtype=np.bool_)
 
 
+def _at_border(end: LooseEnd, gaps: Gaps) -> bool:
+    """Whether an end lies right at a box, an icon or an outline: two lines that set out there are no corner."""
+    column, row = (int(part) for part in end.place)
+    near = np.s_[max(row - 8, 0) : row + 9, max(column - 8, 0) : column + 9]
+    return bool((gaps.closed[near] | gaps.outlines[near]).any())
+
+
 def _is_dash_gap(a: LooseEnd, b: LooseEnd, gaps: Gaps) -> bool:
     return not (_between(a, b, gaps.covered) | _between(a, b, gaps.outlines)).any()
 
@@ -119,7 +126,7 @@ def _cost(a: LooseEnd, b: LooseEnd, gaps: Gaps) -> float | None:
     ahead = min(float(a.outwards @ way), float(b.outwards @ -way)) / gap
     straight = turn > 0.9 and ahead > 0.8 and aside <= 2.5 + 0.1 * gap
     corner = dashes and gap <= 18 and turn > -0.3 and ahead > -0.2
-    if not straight and not corner:
+    if not straight and (not corner or _at_border(a, gaps) or _at_border(b, gaps)):
         return None
     covered, outlines = _between(a, b, gaps.covered), _between(a, b, gaps.outlines)
     if _between(a, b, gaps.closed).any() or outlines.sum() > OUTLINE_GAP:

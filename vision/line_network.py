@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 
+import cv2
 import numpy as np
 
 from vision.line_ink import Mask
@@ -24,12 +25,30 @@ def tidy(strands: list[Strand], line_width: float, closed: Mask, outlines: Mask)
     borders = closed | outlines
     for _ in range(3):
         strands = merged(contracted(pruned(strands, borders), 2 * line_width + 3))
-    return rooted(strands, closed, outlines)
+    return rooted(split_at_walls(strands, closed), closed, outlines)
 
 
 def _touches(place: Points, borders: Mask, reach: int) -> bool:
     column, row = (int(part) for part in place)
     return bool(borders[max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1].any())
+
+
+def split_at_walls(strands: list[Strand], closed: Mask) -> list[Strand]:
+    """Strands cut where they turn sharply in front of a box or icon: two lines that set out from one place."""
+    away = cv2.distanceTransform((~closed).astype(np.uint8), cv2.DIST_L2, 3)
+    pieces = []
+    for strand in strands:
+        points = strand.points
+        near = away[points[:, 1].astype(int), points[:, 0].astype(int)]
+        nearest = int(near.argmin())
+        if near[nearest] <= 12 and 12 <= nearest < len(points) - 12:
+            coming, going = points[nearest] - points[nearest - 12], points[nearest + 12] - points[nearest]
+            if turn(coming / np.hypot(*coming), going / np.hypot(*going)) > 60:
+                pieces.append(Strand(points[: nearest + 1], [strand.nodes[0], None]))
+                pieces.append(Strand(points[nearest:], [None, strand.nodes[1]]))
+                continue
+        pieces.append(strand)
+    return pieces
 
 
 def rooted(strands: list[Strand], closed: Mask, outlines: Mask) -> list[Strand]:
