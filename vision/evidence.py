@@ -118,7 +118,7 @@ def _name_at(
 
 def _is_border(gap: str) -> bool:
     """Whether the signs between two words part two names: the end of a sentence or paragraph, marks, a list's comma."""
-    return "\n\n" in gap or "**" in gap or "`" in gap or bool(re.search(r"[.;:!?|]\s", gap)) or len(gap) > 8
+    return "\n\n" in gap or "**" in gap or "`" in gap or bool(re.search(r"[.;!?|]\s", gap)) or len(gap) > 8
 
 
 def _inside(start: int, end: int, spans: list[tuple[int, int]]) -> bool:
