@@ -38,6 +38,12 @@ def color_name(color: str) -> str:
     return next(name for upto, name in _HUES if degrees < upto)
 
 
+def lightness(color: str) -> float:
+    """How light `#rrggbb` is, from 0 (black) to 1 (white)."""
+    red, green, blue = (int(color[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    return colorsys.rgb_to_hls(red, green, blue)[1]
+
+
 def is_called(color: str, word: str) -> bool:
     """Whether people may call `#rrggbb` by a colour word, also where two words meet (cyan lines are called blue)."""
     wanted = _SAME.get(word, word)

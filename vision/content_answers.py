@@ -33,6 +33,10 @@ def inside_answer(question: Question, diagram: Diagram) -> str:
     containers = [part for part in parts if diagram.is_container(part)]
     if not containers and "else" in question.pattern:
         containers = list(dict.fromkeys(diagram.around(part)[0] for part in parts if diagram.around(part)))
+    if re.search(r"\boutside\b", question.pattern) and containers:
+        outside = [part for part in diagram.parts if not {part, *diagram.around(part)} & set(containers)]
+        plain = [part for part in outside if not diagram.is_container(part)]
+        return f"Outside of it: {shortened(diagram.labels(plain))}." if plain else NOT_READ
     for container in containers:
         direct, everything = diagram.members(container), diagram.within(container)
         wanted = _of_kind(question.asked, everything, diagram)
@@ -48,7 +52,7 @@ def inside_answer(question: Question, diagram: Diagram) -> str:
         )
         sentences.append(f"{text}.")
     if sentences:
-        return " ".join(sentences)
+        return " ".join(dict.fromkeys(sentences))
     names = all_named(dict.fromkeys(diagram.labels(containers)))
     return f"Nothing could be read inside {names}." if containers else NOT_READ
 
@@ -109,7 +113,7 @@ def count_answer(question: Question, diagram: Diagram) -> str:
     telling = [word for word in asked if word not in GENERIC and word not in SERVICE_NOUNS]
     if not wanted and noun in _OUTER_NOUNS:
         wanted = [part for part in pool if diagram.is_container(part)]
-    elif not wanted and not telling:
+    if not wanted and not telling:
         wanted = [
             part for part in (diagram.members(inner[0]) if inner else pool) if inner or not diagram.is_container(part)
         ]
@@ -124,7 +128,9 @@ def count_answer(question: Question, diagram: Diagram) -> str:
             if written
             else f"None: {NOT_READ[0].lower()}{NOT_READ[1:]}"
         )
-    return f"{_number(len(wanted))}: {shortened(diagram.labels(wanted))}."
+    different = len(set(diagram.labels(wanted)))
+    also = f" ({_number(different)} different names)" if 1 < different < len(wanted) else ""
+    return f"{_number(len(wanted))}{also}: {shortened(diagram.labels(wanted))}."
 
 
 def _number(number: int) -> str:
@@ -141,10 +147,10 @@ def shortened(labels: Sequence[str]) -> str:
 
 def list_answer(question: Question, diagram: Diagram) -> str:
     """All parts of the kind that is asked for."""
-    asked = question.asked
+    asked = question.asked or tuple(words_of(question.unknown[-1])) if question.unknown else question.asked
     telling = [word for word in asked if word not in GENERIC and word not in SERVICE_NOUNS]
     reading = diagram.reading
-    if any(stem(word) == stem("technology") or word in {"tool", "tools", "products"} for word in asked):
+    if not telling and any(stem(word) == stem("technology") or word in {"tool", "tools", "products"} for word in asked):
         found = [name for part in diagram.parts for name, _ in technologies_in(diagram.label(part))]
         found += [name for line in reading.text for name, _ in technologies_in(line.text)]
         if found:

@@ -1,5 +1,6 @@
 """Answers about arrows: what feeds, calls, reads or writes what, and by which way one part reaches another."""
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -10,6 +11,7 @@ from vision.meanings import legend_entry, means
 from vision.question_words import FUNCTION_WORDS, GENERIC, SERVICE_NOUNS, STORES, WEAK
 from vision.questions import Question
 from vision.reading import Connection
+from vision.things import name_key
 from vision.wording import SYNONYM, alike, counted, has_word, stem, words_of
 
 _OF_ANY_ARROW_TEXT = "send call feed get use go connect read write receive flow point lead talk come reach take"
@@ -30,10 +32,10 @@ def flow_answer(question: Question, diagram: Diagram) -> str | None:
     joined = [one for one in diagram.joined if _touches(one, flow.parts, diagram, "both")]
     if joined:
         return told(joined, diagram)
-    if flow.sense == "store":
+    if flow.sense == "store" or re.match(r"where (?:is|are) @ \w+$", question.pattern):
         outer = [(part, diagram.around(part)[0]) for part in flow.parts if diagram.around(part)]
         if outer:
-            return " ".join(_stands_in(diagram, part, container) for part, container in dict.fromkeys(outer))
+            return " ".join(dict.fromkeys(_stands_in(diagram, part, container) for part, container in outer))
     return _nothing_read(flow, diagram)
 
 
@@ -121,7 +123,8 @@ def _means_the_same(one: Connection, other: Connection) -> bool:
 def _meaning(arrow: Connection, diagram: Diagram) -> str:
     """The label of an arrow, and what the legend says of its colour."""
     texts: list[str] = []
-    if arrow.label:
+    ends = {name_key(diagram.label(part)) for part in (arrow.source, arrow.target)}
+    if arrow.label and name_key(arrow.label) not in ends:
         texts.append(f"labelled {named(arrow.label)}")
     entry = legend_entry(arrow, diagram.reading.legend)
     if entry:
@@ -332,8 +335,8 @@ def _way_into(ends: Sequence[str], diagram: Diagram) -> str:
 
 def _pieces(starts: Sequence[str], ends: Sequence[str], diagram: Diagram) -> str:
     """What could be read of a way that has a gap."""
-    first = [one for one in diagram.arrows if one.source in _family(starts, diagram)]
-    last = [one for one in diagram.arrows if one.target in _family(ends, diagram)]
+    first = [one for one in diagram.arrows if _touches(one, starts, diagram, "out")]
+    last = [one for one in diagram.arrows if _touches(one, ends, diagram, "in")]
     names = (
         f"from {all_named(dict.fromkeys(diagram.labels(starts)))} to {all_named(dict.fromkeys(diagram.labels(ends)))}"
     )

@@ -90,7 +90,7 @@ def _sense(verb: str, question: Question) -> Sense:
         return "write"
     if verb.startswith("us") or words & {"uses", "use", "used", "using"}:
         return "use"
-    if verb == "get" and "from" in words:
+    if verb == "get" and words & {"from", "where"}:
         return "get"
     if verb in PROCESS:
         return "process"

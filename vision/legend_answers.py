@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from vision.color_names import COLOR_WORDS, color_name, is_called
+from vision.color_names import COLOR_WORDS, color_name, is_called, lightness
 from vision.emphasis import all_named, named
 from vision.flow_answers import told
 from vision.graph import Diagram
@@ -16,6 +16,8 @@ _STYLE_WORDS = {"dashed": "dashed", "dotted": "dashed", "broken": "dashed", "sol
 def legend_answer(question: Question, diagram: Diagram) -> str:
     """What the legend says about the colours and styles in a question, else which labels such lines bear."""
     words = [word.text for word in question.words]
+    if {"asterisk", "asterisks", "star", "stars"} & set(words):
+        return _with_asterisk(diagram)
     colors = [word for word in words if word in COLOR_WORDS]
     styles = {_STYLE_WORDS[word] for word in words if word in _STYLE_WORDS}
     legend = diagram.reading.legend
@@ -25,6 +27,13 @@ def legend_answer(question: Question, diagram: Diagram) -> str:
     entries = [entry for at, entry in enumerate(legend) if at in named_entries] or [
         entry for entry in legend if _fits(entry, colors, styles)
     ]
+    if (
+        len(entries) > 1
+        and len(colors) == 1
+        and {"dark", "darker", "darkest", "light", "lighter", "bright"} & set(words)
+    ):
+        by_lightness = sorted(entries, key=lambda entry: lightness(entry.color))
+        entries = by_lightness[:1] if any(word.startswith("dark") for word in shades) else by_lightness[-1:]
     if entries and not re.search(r"^(?:which|what) (?:arrows|lines|connections)\b", question.pattern):
         return "\n".join(_entry_told(entry) for entry in entries)
     lines = [one for one in diagram.reading.connections if (colors or styles) and _fits(one, colors, styles)]
@@ -38,6 +47,16 @@ def legend_answer(question: Question, diagram: Diagram) -> str:
     if colors or styles:
         return "No legend was read on the image, and no such line could be read with confidence."
     return "No legend was read on the image."
+
+
+def _with_asterisk(diagram: Diagram) -> str:
+    """What stands behind an asterisk: first the texts that name no part, as those explain it."""
+    parts = set(diagram.labels(diagram.parts))
+    texts = [line.text for line in diagram.reading.text if line.text.lstrip().startswith("*")]
+    notes = [text for text in texts if text not in parts]
+    if not texts:
+        return "No text with an asterisk was read on the image."
+    return f"Text with an asterisk: {all_named(dict.fromkeys(notes or texts))}."
 
 
 def _fits(one: LegendEntry | Connection, colors: Sequence[str], styles: set[str]) -> bool:

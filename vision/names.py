@@ -123,7 +123,7 @@ def _as_written(named: list[Thing], window: Sequence[Word]) -> list[Thing]:
 def _nearly(window: Sequence[Word], keys: dict[str, list[Thing]]) -> list[Thing]:
     """Names that the words are but for typing or recognition mistakes, or whose first letters spell the name."""
     key = name_key(" ".join(word.text for word in window))
-    if len(window) > 1:
+    if len(window) > 1 and not any(word.text[0].isdigit() for word in window):
         spelled = keys.get(initials([word.text for word in window]))
         if spelled and len(window) == len(name_key(spelled[0].label)):
             return spelled

@@ -75,7 +75,7 @@ _BY_WORDS: tuple[tuple[Kind, str], ...] = (
 
 _IN = r"\b(?:in|inside|within|part of|belongs? to|belonging to|under|members? of|contents? of|from|of|on) @"
 _HOLDS = r"@ (?:\w+ly )?(?:contain|include|hold|have|consist|comprise|made)\b|\b(?:contents?|included?|inside) @"
-_OUTER = r"\b(?:which|what)\b.*\b(?:contains?|includes?|holds?|houses?|encloses?|surrounds?)\b @"
+_OUTER = r"\b(?:which|what)\b.*\b(?:contains?|includes?|holds?|houses?|encloses?|surrounds?|has|have)\b @"
 _LOCATED = (
     r"^where (?:is|are|does|do|can) (?:\w+ )?@(?: \w+ly)?(?: located| placed| run| live| belong| sit| found| hosted)?$"
 )
@@ -122,7 +122,9 @@ def _kind_of_named(pattern: str, named: Sequence[Named], has_verb: bool, diagram
     if about_container and len(named) == 1:
         if re.search(_HOLDS, pattern) or re.search(r"\bhappens?\b.*\b(?:in|inside|within|during|at) @$", pattern):
             return "inside"
-        if re.search(_IN + "$", pattern) and not re.search(r"\b(?:from|after|before|of) @$", pattern):
+        if re.search(_IN + "$", pattern) and not re.search(
+            r"\b(?:from|after|before|(?<!part )(?<!parts )of) @$", pattern
+        ):
             return "inside"
         if re.search(r"\b(?:what|which|list|name)\b.* (?:of|from) @$", pattern) and not has_verb:
             return "describe" if re.search(_RELATES, pattern) else "inside"

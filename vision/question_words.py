@@ -12,11 +12,11 @@ other our out outside over own per please previous same say see seen shall she h
 something somewhere sort still such tell than thanks that the their them then there these they thing things this those
 through throughout thus to together too toward towards under until up upon us use used uses using very via want was we
 were what whats when where whereas whether which while who whom whose why will with within without would you your yes
-drawn depicted present exist exists according enter enters entered entering leave leaves according based below above
-beside between left right top bottom centre center middle upper lower include includes included including contain
-contains contained containing consist consists comprise comprises belong belongs belonging located placed hosted
-explain explained describe described summarise summarize visible image picture diagram drawing chart architecture
-figure graphic
+drawn depicted present exist exists responsible according enter enters entered entering leave leaves according based
+below above beside between left right top bottom centre center middle upper lower include includes included including
+contain contains contained containing consist consists comprise comprises belong belongs belonging located placed
+hosted explain explained describe described summarise summarize visible image picture diagram drawing chart
+architecture figure graphic
 """
 FUNCTION_WORDS = frozenset(_FUNCTION_WORDS_TEXT.split())
 
@@ -26,7 +26,8 @@ container containers design diagram diagrams drawing element elements figure gro
 kind kinds label labels layer layers line lines name names node nodes object objects part parts phase phases picture
 piece pieces process purpose region regions role section sections stage stages step steps system systems technologies
 technology tool tools type types unit zone zones arrow arrows legend text task job order number numbers environment
-environments resource resources area areas role point relationship relation function overview
+environments resource resources area areas cycle lifecycle loop landscape solution role point relationship relation
+function overview
 """
 GENERIC = frozenset(_GENERIC_TEXT.split())
 """Nouns that mean any part of any diagram: alone they name nothing."""

@@ -151,7 +151,8 @@ def _main_verb(words: Sequence[Word], whole: Sequence[Named]) -> int | None:
             for at in candidates
             if at > helper and (words[at].text.endswith(("ed", "ing")) or words[at].text in PARTICIPLES)
         ]
-        if participles or helper < candidates[0]:
+        # In "which processes are continuous" the word before `are` is a noun.
+        if participles or helper <= candidates[0] + 1:
             return participles[0] if participles else None
     return candidates[0]
 

@@ -61,7 +61,7 @@ def words_of(text: str) -> list[str]:
 
 def stem(word: str) -> str:
     """A word without the endings of plural and verb forms, as far as four letters are left."""
-    if word.endswith("ies") and len(word) > _SHORTEST_STEM + 1:
+    if word.endswith(("ies", "ied")) and len(word) > _SHORTEST_STEM + 1:
         word = word[:-3] + "y"
     shorter = True
     while shorter:
