@@ -8,13 +8,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vision.mention import BRACKETS, WORD, Mention, compact, emphasised
+from vision.mention import BRACKETS, STEP, WORD, Mention, compact, emphasised
 from vision.reading import Box, Reading
 from vision.unread_names import not_found
 
 __all__ = ["Mention", "box_of", "mentions", "not_found"]
 
-_STEP = re.compile(r"\bsteps?\s+(?P<number>\d+(?:\.?[a-z])?(?:\.\d+)?)\b", re.IGNORECASE)
 _LONGEST = 16
 """Words that a name may have. A longer text read is a note, and is matched by its whole line only."""
 
@@ -84,7 +83,7 @@ def _names(reading: Reading) -> dict[str, _Name]:
 def _steps_named(answer: str, reading: Reading) -> Iterator[Mention]:
     """ "Step 3" and, alone in marks, "3": the badge with this number."""
     numbers = {step.number for step in reading.steps}
-    spans = [match.span() for match in _STEP.finditer(answer) if match["number"].lower() in numbers]
+    spans = [match.span() for match in STEP.finditer(answer) if match["number"].lower() in numbers]
     inside = [
         span
         for span in emphasised(answer)

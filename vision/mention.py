@@ -6,6 +6,7 @@ from dataclasses import dataclass
 WORD = re.compile(r"[^\W_]+")
 BRACKETS = re.compile(r"[(\[].*?[)\]]")
 """What a name may be shortened by."""
+STEP = re.compile(r"\bsteps?\s+(?P<number>\d+(?:\.?[a-z])?(?:\.\d+)?)\b", re.IGNORECASE)
 _EMPHASIS = re.compile(
     r"\*\*(?P<bold>(?:\\.|[^*\\\n])+)\*\*|__(?P<strong>(?:\\.|[^_\\\n])+)__|(?<!`)(?P<ticks>`{1,2})(?P<code>[^`\n]+)(?P=ticks)"
 )

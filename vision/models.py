@@ -50,6 +50,8 @@ _LONGEST_SIDE = 2048
 _MOST_BYTES = 4_500_000
 """The providers take 5 MB an image or more."""
 _EARLIER_TURNS = 6
+_EARLIER_LETTERS = 4_000
+"""Of each earlier answer."""
 _MOST_TOKENS = 8_000
 """Of an answer, what the model thinks before it included."""
 _MOST_TOKENS_OF_OWN_SERVER = 3_000
@@ -111,7 +113,7 @@ def conversation(image: bytes, reading: Reading, question: str, earlier: Sequenc
     ]
     for turn, following in zip(turns, later, strict=True):
         messages += [
-            ModelResponse(parts=[TextPart(turn.answer)]),
+            ModelResponse(parts=[TextPart(turn.answer[:_EARLIER_LETTERS])]),
             ModelRequest(parts=[UserPromptPart(following)]),
         ]
     return messages

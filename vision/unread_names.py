@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from vision.mention import BRACKETS, WORD, Mention, compact, emphasised
+from vision.mention import BRACKETS, STEP, WORD, Mention, compact, emphasised
 from vision.reading import Reading
 
 _DESCRIBING_WORDS = """
@@ -77,8 +77,8 @@ class _Read:
 def not_found(answer: str, reading: Reading) -> list[Mention]:
     """The things named in an answer in Markdown that were not read, in the order of the answer, without regions.
 
-    A thing is named by bold or code, as the head of a list entry or section, or by capital letters. Code blocks,
-    lines of background knowledge and the title of an answer claim nothing about the image.
+    A thing is named by bold or code, as the head of a list entry or section, or by capital letters; a step by its
+    number. Code blocks, lines of background knowledge and the title of an answer claim nothing about the image.
     """
     read = [_Read(compact(name), _singular(name)) for name in _read_names(reading)]
     known: dict[str, bool] = {}
@@ -90,7 +90,15 @@ def not_found(answer: str, reading: Reading) -> list[Mention]:
             known[name] = _is_read(name, read)
         if not known[name]:
             found.append(Mention(start, end, name, ()))
-    return _apart(found)
+    return _apart([*found, *_unread_steps(claimed, reading)])
+
+
+def _unread_steps(answer: str, reading: Reading) -> Iterator[Mention]:
+    """Steps with a number that no badge has. Without any badge an answer may count as it likes."""
+    numbers = {step.number for step in reading.steps}
+    for match in STEP.finditer(answer):
+        if numbers and match["number"].lower() not in numbers:
+            yield Mention(match.start(), match.end(), match.group(), ())
 
 
 def _apart(found: list[Mention]) -> list[Mention]:

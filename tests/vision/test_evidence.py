@@ -104,7 +104,7 @@ def test_a_region_that_is_not_there_is_refused(region: str) -> None:
         ("The code goes to `redis`.", ["redis"]),
         ("### Payment gateway\n\nIt is there.", ["Payment gateway"]),
         ("The **Feature store** and the **Feature table**.", ["Feature store"]),
-        ("**Step 7** is the last.", []),
+        ("**Step 7** comes after step 3 and Step 3.a.", ["Step 7"]),
         ("**Git** is not what was read.", ["Git"]),
         ("## 2. Message broker\n\nIt is there.", ["Message broker"]),
     ],
@@ -131,6 +131,10 @@ def test_an_invented_component_is_reported(answer: str, expected: list[str]) -> 
 )
 def test_what_was_read_and_what_only_describes_is_not_reported(answer: str) -> None:
     assert unread(answer) == []
+
+
+def test_without_badges_an_answer_may_count_its_own_steps() -> None:
+    assert not_found("Step 1: **Release**.", Reading(10, 10, components=READING.components)) == []
 
 
 _WORDS = st.sampled_from(

@@ -1,9 +1,11 @@
 """What an answer of a model cost: own prices first, published ones next, and never an invented one."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from lakehouse.appends import append
 from metrics.price_list import NoPrice
 from settings import Settings
 from vision.model_prices import cost_of
@@ -30,6 +32,16 @@ def test_the_own_price_comes_first(tmp_path: Path, model: str) -> None:
     assert cost is not None
     assert cost.usd == pytest.approx(3.0)
     assert cost.source == "price file prices.csv"
+
+
+def test_the_workspaces_price_table_comes_before_published_prices(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    row = {"entity_name": "claude-sonnet-4-5", "entity_version": None, "source": "contract"}
+    row |= {"input_usd_per_million": 7.0, "output_usd_per_million": 7.0}
+    append(settings, "prices", [row | {"effective_from": datetime(2026, 1, 1, tzinfo=UTC)}])
+    cost = cost_of(settings, "anthropic:claude-sonnet-4-5", 1000, 0)
+    assert cost is not None
+    assert (round(cost.usd, 6), cost.source) == (0.007, "contract")
 
 
 def test_your_own_server_has_no_published_price(tmp_path: Path) -> None:

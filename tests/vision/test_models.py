@@ -81,11 +81,12 @@ def test_only_the_image_its_reading_and_the_words_of_the_conversation_are_sent(
 
 
 def test_only_the_last_turns_are_sent(server: FakeServer, tmp_path: Path) -> None:
-    earlier = tuple(Turn(f"Question {number}", f"Answer {number}") for number in range(20))
+    earlier = tuple(Turn(f"Question {number}", f"Answer {number} " * 5_000) for number in range(20))
     answer_of(settings_of(server, tmp_path, "looker"), earlier=earlier)
     sent = "\n".join(server.seen[-1].texts)
     assert "Question 13\n" not in sent
     assert "Question 14\n" in sent
+    assert max(len(text) for text in server.seen[-1].texts) == 4_000
 
 
 def test_a_large_image_is_sent_small_enough(
