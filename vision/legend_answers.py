@@ -27,11 +27,8 @@ def legend_answer(question: Question, diagram: Diagram) -> str:
     entries = [entry for at, entry in enumerate(legend) if at in named_entries] or [
         entry for entry in legend if _fits(entry, colors, styles)
     ]
-    if (
-        len(entries) > 1
-        and len(colors) == 1
-        and {"dark", "darker", "darkest", "light", "lighter", "bright"} & set(words)
-    ):
+    shades = {"dark", "darker", "darkest", "light", "lighter", "lightest"} & set(words)
+    if len(entries) > 1 and len(colors) == 1 and shades:
         by_lightness = sorted(entries, key=lambda entry: lightness(entry.color))
         entries = by_lightness[:1] if any(word.startswith("dark") for word in shades) else by_lightness[-1:]
     if entries and not re.search(r"^(?:which|what) (?:arrows|lines|connections)\b", question.pattern):
