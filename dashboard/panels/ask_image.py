@@ -15,7 +15,7 @@ from dashboard.wording import age, duration, number, plain, plural, sentence
 MOST_MEGABYTES = 200
 SAMPLE_NAME = "sample diagram"
 
-_JOB, _WRONG, _UPLOAD = "image job", "image refused", "image upload"
+_JOB, _WRONG, _UPLOAD, _TAKEN = "image job", "image refused", "image upload", "image taken"
 _PAGE_SIZE = 10
 _LOOK_SECONDS = 0.4
 _FIRST_WORDS = 90
@@ -112,7 +112,9 @@ def _listed(one: ListedConversation) -> None:
 
 def _uploaded() -> None:
     file = st.session_state.get(_UPLOAD)
-    if file is not None:
+    # The place for files goes while one is read, and the browser may then send what it had once more.
+    if file is not None and file.file_id != st.session_state.get(_TAKEN):
+        st.session_state[_TAKEN] = file.file_id
         _open(file.getvalue(), file.name)
 
 
