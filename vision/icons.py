@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.boxes import area, around, gap_across, gap_down, grown, height, overlap, share_within, width
+from vision.boxes import area, around, gap_across, gap_down, grown, height, middle, overlap, share_within, width
 from vision.found import Badge, Icon, Line, Picture, Shape
+from vision.lookalikes import without_lookalikes
 from vision.reading import Box
 
 _INK = 24
@@ -19,14 +20,14 @@ _LONG_LINE = 60  # pixels of a straight line that is no stroke of an icon
 _LINE = 11  # pixels: what is thinner after that is a line
 _HOLE = 80  # pixels of a side of an area that the outline of an icon may enclose
 _BORDER = 5  # pixels at both sides of a shape's box in which its border may lie
-_SURE = 0.8  # confidence of a short line from which it is text
 _CHANGING = 40  # levels of 255 by which a background may change from its middle colour
 
 
 def find_icons(picture: Picture, lines: Sequence[Line], shapes: Sequence[Shape], badges: Sequence[Badge]) -> list[Icon]:
     """The icons of a picture, from top to bottom. One inside a shape counts; a shape that holds text does not."""
     ink = _ink(picture.pixels, shapes)
-    texts = [line.box for line in lines if not (_is_doubtful(line) or _is_on_a_drawing(ink, line.box))]
+    lines = without_lookalikes(lines)
+    texts = [line.box for line in lines if not _is_on_a_drawing(ink, line.box)]
     for box in texts + [grown(badge.box, 3) for badge in badges]:
         _erase(ink, box)
     for shape in shapes:
@@ -35,7 +36,8 @@ def find_icons(picture: Picture, lines: Sequence[Line], shapes: Sequence[Shape],
     rest = _without_long_lines(ink)
     for box in found:
         _erase(rest, grown(box, _STROKES_APART))
-    found += [box for box in _compact(rest, _PIECES_APART) if _is_icon(box, lines, shapes)]
+    loose = [box for box in _compact(rest, _PIECES_APART) if _is_icon(box, lines, shapes)]
+    found += [box for box in loose if any(_is_under(line.box, box) for line in lines)]
     return [Icon(box) for box in sorted(found, key=lambda box: (box[1], box[0]))]
 
 
@@ -93,11 +95,6 @@ def _ground(pixels: NDArray[np.uint8], border: int) -> NDArray[np.uint8]:
     return even
 
 
-def _is_doubtful(line: Line) -> bool:
-    """Whether a line is more likely a drawing that looks like letters."""
-    return len(line.text) <= 3 and line.confidence < _SURE
-
-
 def _is_on_a_drawing(ink: NDArray[np.uint8], box: Box) -> bool:
     """Whether most of what surrounds a text closely is drawn: letters that are part of an icon."""
     left, top, right, bottom = box
@@ -152,3 +149,9 @@ def _is_icon(box: Box, lines: Sequence[Line], shapes: Sequence[Shape]) -> bool:
     if any(overlap(box, shape.box) > 0.6 for shape in shapes):
         return False
     return not any(share_within(line.box, box) > 0.8 and area(line.box) > 0.4 * area(box) for line in lines)
+
+
+def _is_under(line: Box, box: Box) -> bool:
+    """Whether a line stands centred right below something."""
+    off = abs(middle(line)[0] - middle(box)[0])
+    return -0.6 < (line[1] - box[3]) / height(line) < 1.7 and off < max(0.3 * width(box), 0.15 * width(line))

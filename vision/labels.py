@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from vision.boxes import area, around, gap_across, gap_down, height, middle, share_within, width
 from vision.found import Icon, Label, Line, Shape
+from vision.lookalikes import without_lookalikes
 from vision.reading import Box
 
 _LIST_ITEM = re.compile(r"^\s*[•●▪◦○·–\-—»]\s*")
@@ -14,6 +15,7 @@ _UNEVEN = 4  # pixels by which the boxes of lines of one size differ in height
 
 def group_lines(lines: Sequence[Line], shapes: Sequence[Shape], icons: Sequence[Icon]) -> list[Label]:
     """The lines as labels, from top to bottom. Lines in different shapes are never one label."""
+    lines = without_lookalikes(lines)
     homes = [innermost(line.box, shapes) for line in lines]
     groups: list[list[Line]] = []
     for home in range(-1, len(shapes)):

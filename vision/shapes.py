@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from vision.boxes import area, around, grown, height, middle, overlap, share_within, width
 from vision.found import Badge, Line, Picture, Shape
 from vision.frames import find_frames
+from vision.lookalikes import without_lookalikes
 from vision.outlines import VISIBLE, Outline, ends_that_go_on, read_outline
 from vision.reading import Box
 from vision.surfaces import Mask, Surface, edge_strength, find_surfaces, without_text
@@ -34,6 +35,7 @@ class _Candidate:
 def find_shapes(picture: Picture, lines: Sequence[Line], badges: Sequence[Badge]) -> list[Shape]:
     """The closed outlines and filled areas that hold text, largest first, each place once."""
     pixels = picture.pixels
+    lines = without_lookalikes(lines)
     edges = edge_strength(pixels) >= VISIBLE
     candidates = _candidates(pixels, lines) + _framed(pixels, edges, lines, badges)
     kept = _without_loops(_distinct(candidates, lines, edges), edges, pixels, lines)
@@ -49,7 +51,7 @@ def _candidates(pixels: NDArray[np.uint8], lines: Sequence[Line]) -> list[_Candi
         kind, quality = _kind(surface, lines)
         if kind:
             outline = read_outline(pixels, surface.box, surface.fill)
-            trust = (5 if kind == "other" else 0) + (4 if not surface.whole else surface.reach // 3)
+            trust = (11 if kind == "other" else 0) + (4 if not surface.whole else surface.reach // 3)
             found.append(_Candidate(kind, outline.box, surface, outline, trust, quality))
     return found
 
@@ -136,7 +138,7 @@ def _distinct(candidates: Sequence[_Candidate], lines: Sequence[Line], edges: Ma
     held: list[bytes] = []  # which lines each one holds
     for candidate in sorted(candidates, key=lambda each: (each.trust, -each.quality)):
         holds = (_shares(candidate.box, boxes) > 0.85).tobytes()
-        if candidate.surface is None:
+        if candidate.surface is None or not candidate.surface.whole:
             cut = [_is_cut_off(other.box, candidate.box, edges) for other in kept]
             held = [own for own, gone in zip(held, cut, strict=True) if not gone]
             kept = [other for other, gone in zip(kept, cut, strict=True) if not gone]
@@ -145,10 +147,25 @@ def _distinct(candidates: Sequence[_Candidate], lines: Sequence[Line], edges: Ma
             for other, own in zip(kept, held, strict=True)
             if own == holds
         )
-        if not any(nested) and not any(_is_same(candidate, other) for other in kept):
+        bar = _title_bar(candidate, kept) if candidate.surface is None else None
+        if not any(nested) and not any(_is_same(candidate, other) for other in kept if other is not bar):
             kept.append(candidate)
             held.append(holds)
     return kept
+
+
+def _title_bar(frame: _Candidate, kept: Sequence[_Candidate]) -> _Candidate | None:
+    """The one box as wide as a frame that lies at its upper end."""
+    as_wide = [
+        each
+        for each in kept
+        if share_within(each.box, frame.box) > 0.9
+        and abs(each.box[0] - frame.box[0]) <= _NEAR
+        and abs(each.box[2] - frame.box[2]) <= _NEAR
+    ]
+    if len(as_wide) == 1 and height(as_wide[0].box) < 0.35 * height(frame.box):
+        return as_wide[0] if abs(as_wide[0].box[1] - frame.box[1]) <= _NEAR else None
+    return None
 
 
 def _is_cut_off(piece: Box, frame: Box, edges: Mask) -> bool:
@@ -184,7 +201,7 @@ def _without_loops(
     unsure: list[_Candidate] = []
     for candidate in candidates:
         if candidate.kind == "other":
-            if not _is_loop_of_lines(candidate, pixels):
+            if not _is_loop_of_lines(candidate, pixels, lines):
                 sure.append(candidate)
             continue
         longer = 2 in ends_that_go_on(edges, candidate.box) and any(candidate.outline.like_outside)
@@ -210,14 +227,15 @@ def _holds(candidate: _Candidate, others: Sequence[_Candidate]) -> bool:
     )
 
 
-def _is_loop_of_lines(candidate: _Candidate, pixels: NDArray[np.uint8]) -> bool:
+def _is_loop_of_lines(candidate: _Candidate, pixels: NDArray[np.uint8], lines: Sequence[Line]) -> bool:
     """Whether an area of no regular form is no thing: not of its own colour, nor compact, nor a box half hidden."""
     surface = candidate.surface
     if surface is None or not _like_around(surface, pixels):
         return False
     small = area(candidate.box) < 0.05 * pixels.shape[0] * pixels.shape[1]
     corner = sorted(surface.reaches)[2:]
-    return not (_solidity(surface.filled) > 0.88 or (small and min(corner) > 0.8))
+    compact = _solidity(surface.filled) > 0.88 and _has_a_name_in_the_middle(candidate.box, lines)
+    return not (compact or (small and min(corner) > 0.8))
 
 
 def _like_around(surface: Surface, pixels: NDArray[np.uint8]) -> bool:
