@@ -164,15 +164,25 @@ def _each(pieces: Iterator[object], came: list[object]) -> list[object]:
     return []
 
 
-@pytest.mark.parametrize("name", ["silent", "endless", "slow"])
-def test_a_cancelled_question_ends_and_hangs_up(server: FakeServer, tmp_path: Path, name: str) -> None:
+def test_a_cancelled_question_ends_before_its_answer_begins(server: FakeServer, tmp_path: Path) -> None:
     cancelled = threading.Event()
-    server.pause = 0.2
     threading.Timer(0.3, cancelled.set).start()
-    pieces = list(
-        ask(settings_of(server, tmp_path, name), f"server:{name}", picture(), READING, "?", (), cancelled.is_set)
-    )
-    assert not any(isinstance(piece, Usage) for piece in pieces)
+    settings = settings_of(server, tmp_path, "silent")
+    assert list(ask(settings, "server:silent", picture(), READING, "?", (), cancelled.is_set)) == []
+    assert _nothing_runs()
+
+
+@pytest.mark.parametrize("name", ["endless", "slow", "halting"])
+def test_a_cancelled_answer_ends_where_it_is_and_hangs_up(server: FakeServer, tmp_path: Path, name: str) -> None:
+    server.pause = 0.2
+    cancelled = threading.Event()
+    came = []
+    for piece in ask(
+        settings_of(server, tmp_path, name), f"server:{name}", picture(), READING, "?", (), cancelled.is_set
+    ):
+        came.append(piece)
+        cancelled.set()
+    assert len(came) == 1
     assert _nothing_runs()
 
 
