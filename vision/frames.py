@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.morphology import closed, opened
 from vision.reading import Box
 
 _SHORTEST = 40  # pixels of a straight line that can be the side of a box
@@ -23,11 +24,9 @@ def find_frames(edges: Mask, covers: Sequence[Box]) -> list[Box]:
     `edges` [height, width] is true where an edge is. Sides may be dashed.
     """
     drawn = edges.astype(np.uint8)
-    upright, level = np.ones((_DASH_GAP, 1), np.uint8), np.ones((1, _DASH_GAP), np.uint8)
     found = _frames(drawn, drawn, covers)
-    joined_down = cv2.morphologyEx(drawn, cv2.MORPH_CLOSE, upright)
-    joined_across = cv2.morphologyEx(drawn, cv2.MORPH_CLOSE, level)
-    return found + [box for box in _frames(joined_down, joined_across, covers) if box not in found]
+    joined = _frames(closed(drawn, 1, _DASH_GAP), closed(drawn, _DASH_GAP, 1), covers)
+    return found + [box for box in joined if box not in found]
 
 
 def _frames(down: NDArray[np.uint8], across: NDArray[np.uint8], covers: Sequence[Box]) -> list[Box]:
@@ -62,8 +61,7 @@ def _level(one: Box, other: Box, end: int, covers: Sequence[Box]) -> bool:
 
 def _segments(edges: NDArray[np.uint8]) -> list[Box]:
     """Straight upright lines, from left to right."""
-    straight = cv2.morphologyEx(edges, cv2.MORPH_OPEN, np.ones((_SHORTEST, 1), np.uint8))
-    _, _, statistics, _ = cv2.connectedComponentsWithStats(straight, connectivity=8)
+    _, _, statistics, _ = cv2.connectedComponentsWithStats(opened(edges, 1, _SHORTEST), connectivity=8)
     boxes = []
     for left, top, across, down, _ in statistics[1:].tolist():
         if across <= 14:
@@ -73,8 +71,7 @@ def _segments(edges: NDArray[np.uint8]) -> list[Box]:
 
 def _drawn_along(edges: NDArray[np.uint8]) -> NDArray[np.int32]:
     """[height, width + 1], how many pixels of each row up to a column belong to a level line."""
-    level = cv2.morphologyEx(edges, cv2.MORPH_OPEN, np.ones((1, 16), np.uint8))
-    return np.pad(np.cumsum(level, axis=1, dtype=np.int32), ((0, 0), (1, 0)))
+    return np.pad(np.cumsum(opened(edges, 16, 1), axis=1, dtype=np.int32), ((0, 0), (1, 0)))
 
 
 def _row_of_side(level: NDArray[np.int32], left: int, right: int, end: int, outwards: int) -> int | None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from vision.boxes import area, around, gap_across, gap_down, grown, height, middle, overlap, share_within, width
 from vision.found import Badge, Icon, Line, Picture, Shape
 from vision.lookalikes import without_lookalikes
+from vision.morphology import closed, opened, widened
 from vision.reading import Box
 
 _INK = 24
@@ -43,20 +44,16 @@ def find_icons(picture: Picture, lines: Sequence[Line], shapes: Sequence[Shape],
 
 def _compact(ink: NDArray[np.uint8], apart: int) -> list[Box]:
     """Boxes around what is drawn close together, without lines."""
-    closed = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((apart, apart), np.uint8))
-    drawn = _with_holes_filled(closed)
-    thick = cv2.morphologyEx(drawn, cv2.MORPH_OPEN, np.ones((_LINE, _LINE), np.uint8))
-    blobs = cv2.dilate(thick, np.ones((_LINE, _LINE), np.uint8)) & drawn
+    drawn = _with_holes_filled(closed(ink, apart, apart))
+    blobs = widened(opened(drawn, _LINE, _LINE), _LINE) & drawn
     _, _, statistics, _ = cv2.connectedComponentsWithStats(blobs, connectivity=8)
     return _merged([(left, top, left + across, top + down) for left, top, across, down, _ in statistics[1:].tolist()])
 
 
 def _without_long_lines(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """What is drawn, without straight lines that are too long for an icon's."""
-    thick = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((9, 9), np.uint8))
-    level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, _LONG_LINE), np.uint8))
-    upright = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((_LONG_LINE, 1), np.uint8))
-    return ink & ~((level | upright) & ~thick)
+    long = opened(ink, _LONG_LINE, 1) | opened(ink, 1, _LONG_LINE)
+    return ink & ~(long & ~opened(ink, 9, 9))
 
 
 def _ink(pixels: NDArray[np.uint8], shapes: Sequence[Shape]) -> NDArray[np.uint8]:
@@ -108,7 +105,7 @@ def _with_holes_filled(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """What is drawn together with the small areas that it encloses: an icon may be only an outline."""
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(1 - ink, connectivity=4)
     small = (statistics[:, 2] < _HOLE) & (statistics[:, 3] < _HOLE)
-    return np.maximum(ink, small[labels].astype(np.uint8))
+    return np.asarray(ink | small[labels], dtype=np.uint8)
 
 
 def _erase(ink: NDArray[np.uint8], box: Box) -> None:

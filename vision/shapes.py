@@ -11,6 +11,7 @@ from vision.boxes import area, around, grown, height, middle, overlap, share_wit
 from vision.found import Badge, Line, Picture, Shape
 from vision.frames import find_frames
 from vision.lookalikes import without_lookalikes
+from vision.morphology import widened
 from vision.outlines import VISIBLE, Outline, ends_that_go_on, read_outline
 from vision.reading import Box
 from vision.surfaces import Mask, Surface, edge_strength, find_surfaces, without_text
@@ -245,8 +246,7 @@ def _like_around(surface: Surface, pixels: NDArray[np.uint8]) -> bool:
     if left < 0 or top < 0 or right > pixels.shape[1] or bottom > pixels.shape[0]:
         return False
     own = np.pad(surface.filled, margin).astype(np.uint8)
-    near = cv2.dilate(own, np.ones((13, 13), np.uint8))
-    ring = (cv2.dilate(own, np.ones((23, 23), np.uint8)) - near).astype(bool)
+    ring = (widened(own, 23) - widened(own, 13)).astype(bool)
     difference = np.abs(pixels[top:bottom, left:right][ring].astype(np.int16) - np.array(surface.fill, np.int16))
     return bool((difference.max(axis=1) < VISIBLE).mean() > 0.5)
 
@@ -305,7 +305,7 @@ def _with_lids(candidates: Sequence[_Candidate], pixels: NDArray[np.uint8]) -> l
     def wanted(box: Box) -> bool:
         return any(_is_lid(box, body.box) for body in bodies)
 
-    for surface in find_surfaces(pixels, [], wanted, contrasts=(VISIBLE,), reaches=(0,)):
+    for surface in find_surfaces(pixels, [], wanted, {VISIBLE: (0,)}):
         if _kind(surface, [])[0] == "ellipse":
             lids.append(surface.box)
     whole = []

@@ -5,7 +5,7 @@ suits every diagram (pale regions without a border, dashed borders, noise of JPE
 that come out are compared later.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -13,16 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.found import Line
+from vision.morphology import closed
 from vision.reading import Box
 
-CONTRASTS = (6, 14, 28)
-"""Differences between neighbouring pixels (levels of 255, of the channel where it is largest) that make an edge."""
-REACHES = (0, 3, 7)
-"""Pixels by which edges are thickened and thinned again, which closes gaps of twice that in dashed borders."""
+GAPS_AT_CONTRASTS: Mapping[int, Sequence[int]] = {6: (0,), 14: (0, 3, 7), 28: (0, 7)}
+"""For each difference between neighbouring pixels that makes an edge (levels of 255, of the channel where it is
+largest): by how many pixels edges are thickened and thinned again, which closes gaps of twice that in borders."""
 SMALLEST = (22, 14)
 """Least width and height in pixels of a surface that can be the inside of something."""
 _EDGE_OF_SURFACE = 4  # pixels from a side of its box within which a surface counts as reaching that side
 _SAME_FILL = 5  # levels of 255 within which two surfaces have one colour
+_CUT_AT = 14  # contrast up to which surfaces are looked for that arrows cut in two
 _LINE = 9  # pixels that an arrow may be thick which cuts a surface in two
 
 Mask = NDArray[np.bool_]
@@ -56,25 +57,25 @@ def find_surfaces(
     pixels: NDArray[np.uint8],
     lines: Sequence[Line],
     wanted: Callable[[Box], bool],
-    contrasts: Sequence[int] = CONTRASTS,
-    reaches: Sequence[int] = REACHES,
+    gaps: Mapping[int, Sequence[int]] = GAPS_AT_CONTRASTS,
 ) -> Iterator[Surface]:
-    """The even surfaces of a picture [height, width, 3] whose box is wanted, without the background.
-
-    The same place may come several times.
-    """
+    """The even surfaces of a picture [height, width, 3] whose box is wanted, without the background, each box once."""
     strength = edge_strength(pixels)
-    for contrast in contrasts:
+    asked: set[Box] = set()
+
+    def is_new(box: Box) -> bool:
+        new = box not in asked
+        asked.add(box)
+        return new and wanted(box)
+
+    for contrast, reaches in gaps.items():
         edges = (strength >= contrast).astype(np.uint8)
         letterless = without_text(edges, lines) if any(reaches) else edges
         for reach in reaches:
-            if not reach:
-                yield from _connected(pixels, edges, reach, wanted)
-                continue
-            closing = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-            closed = cv2.morphologyEx(letterless, cv2.MORPH_CLOSE, closing)
-            yield from _connected(pixels, closed, reach, wanted)
-        yield from _cut_by_lines(pixels, edges, wanted)
+            joined = closed(letterless, 2 * reach + 1, 2 * reach + 1) if reach else edges
+            yield from _connected(pixels, joined, reach, is_new)
+        if contrast <= _CUT_AT:
+            yield from _cut_by_lines(pixels, edges, is_new)
 
 
 def without_text(edges: NDArray[np.uint8], lines: Sequence[Line]) -> NDArray[np.uint8]:
@@ -133,7 +134,7 @@ def _cut_by_lines(
             continue
         table = np.zeros(count, np.uint8)
         table[group] = 1
-        bridged = cv2.morphologyEx(table[labels], cv2.MORPH_CLOSE, np.ones((_LINE, _LINE), np.uint8))
+        bridged = closed(table[labels], _LINE, _LINE)
         parts, joined, joined_statistics, _ = cv2.connectedComponentsWithStats(bridged, connectivity=4)
         for number in range(1, parts):
             left, top, across, down = (int(value) for value in joined_statistics[number, :4])
