@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 
 from vision.emphasis import all_named, named
-from vision.flow_answers import NO_ARROW, told
+from vision.flow_answers import NO_ARROW, chosen_arrows, told
+from vision.flow_questions import flow_of
 from vision.glossary import is_kind_of, technologies_in
 from vision.graph import Diagram
 from vision.names import partly_named
@@ -60,11 +61,25 @@ def inside_answer(question: Question, diagram: Diagram) -> str:
 def _of_kind(asked: Sequence[str], parts: Sequence[str], diagram: Diagram) -> list[str]:
     """Of parts those in whose names the noun stands that is asked for; none where that says no kind."""
     noun = asked[-1] if asked else ""
-    bearing = [part for part in parts if any(alike(noun, own) >= SYNONYM for own in words_of(diagram.label(part)))]
+    bearing = _bearing(noun, parts, diagram)
+    kind = " ".join(word for word in asked if word not in GENERIC and word not in SERVICE_NOUNS)
+    if kind and noun in GENERIC:
+        return [part for part in parts if is_kind_of(diagram.label(part), kind)] or _bearing(kind, parts, diagram)
     if noun in GENERIC or noun in SERVICE_NOUNS:
         # "Which services …?" asks for everything, unless several parts are called so.
         return bearing if len(bearing) > 1 else []
-    return bearing or [part for part in parts if is_kind_of(diagram.label(part), " ".join(asked))]
+    return bearing or [part for part in parts if is_kind_of(diagram.label(part), kind)]
+
+
+def _bearing(words: str, parts: Sequence[str], diagram: Diagram) -> list[str]:
+    """The parts in whose names all of some words stand."""
+    wanted = words.split()
+
+    def bears(part: str) -> bool:
+        names = words_of(diagram.label(part))
+        return bool(wanted) and all(any(alike(word, own) >= SYNONYM for own in names) for word in wanted)
+
+    return [part for part in parts if bears(part)]
 
 
 def container_answer(question: Question, diagram: Diagram) -> str | None:
@@ -98,6 +113,7 @@ def count_answer(question: Question, diagram: Diagram) -> str:
     reading = diagram.reading
     asked = question.asked
     noun = asked[-1] if asked else ""
+    named_parts = tuple(part for one in question.named for part in one.parts)
     inner = [part for one in question.named for part in one.parts if diagram.is_container(part)]
     if noun.startswith("step"):
         numbers = [step.number for step in in_order(reading.steps)]
@@ -105,6 +121,10 @@ def count_answer(question: Question, diagram: Diagram) -> str:
     if noun.startswith(("arrow", "connection", "line")) and not question.named:
         stated = len(diagram.arrows) + len(diagram.joined)
         return f"{_number(stated)} could be read with confidence, {len(diagram.unsure)} more without it."
+    if named_parts and noun.startswith(("arrow", "connection", "line")):
+        return _counted_arrows(question, named_parts, diagram)
+    if named_parts and question.verb is not None and not inner:
+        return _counted_ends(question, diagram)
     pool = [part for container in inner for part in diagram.within(container)] or list(diagram.parts)
     wanted = _of_kind(asked, pool, diagram)
     if not wanted and not inner:
@@ -129,8 +149,32 @@ def count_answer(question: Question, diagram: Diagram) -> str:
             else f"None: {NOT_READ[0].lower()}{NOT_READ[1:]}"
         )
     different = len(set(diagram.labels(wanted)))
-    also = f" ({_number(different)} different names)" if 1 < different < len(wanted) else ""
+    also = f", of {_number(different)} different names" if 1 < different < len(wanted) else ""
     return f"{_number(len(wanted))}{also}: {shortened(diagram.labels(wanted))}."
+
+
+def _counted_arrows(question: Question, parts: Sequence[str], diagram: Diagram) -> str:
+    """How many stated arrows leave or reach some parts."""
+    leaves = re.search(r"\b(?:leav|start|out|from|go)\w*\b", question.pattern)
+    reaches = re.search(r"\b(?:enter|reach|end|into|to|arriv|point)\w*\b", question.pattern)
+    arrows = [
+        one
+        for one in diagram.arrows
+        if (one.source in parts and (leaves or not reaches)) or (one.target in parts and (reaches or not leaves))
+    ]
+    return f"{_number(len(arrows))} could be read with confidence. {told(arrows, diagram)}".strip()
+
+
+def _counted_ends(question: Question, diagram: Diagram) -> str:
+    """How many parts stand at the other ends of the arrows that a question is about."""
+    flow = flow_of(question, diagram)
+    arrows = chosen_arrows(question, flow, diagram) if flow else []
+    own = set(flow.parts) if flow else set()
+    ends = list(dict.fromkeys(end for one in arrows for end in (one.source, one.target) if end not in own))
+    ends = _of_kind(question.asked, ends, diagram) or ends
+    if not ends:
+        return f"{NO_ARROW[0].upper()}{NO_ARROW[1:]} there."
+    return f"{_number(len(ends))} by the arrows that were read with confidence: {shortened(diagram.labels(ends))}."
 
 
 def _number(number: int) -> str:
@@ -165,7 +209,10 @@ def list_answer(question: Question, diagram: Diagram) -> str:
         written = [thing.label for thing in partly_named(telling, things_of(diagram))[0]]
         return f"{all_named(written)}." if written else NOT_READ
     containers = [part for part in diagram.parts if diagram.is_container(part)]
-    if question.unknown and re.search(r"\b(?:in|inside|within|of|at|from)\b", question.pattern):
+    if re.search(r"\b(?:not (?:in|inside|part of)|outside|in no)\b", question.pattern):
+        alone = [part for part in diagram.parts if not diagram.around(part) and not diagram.is_container(part)]
+        return f"{shortened(diagram.labels(alone))}." if alone else NOT_READ
+    if question.unknown:
         return NOT_READ
     if containers and asked and asked[-1] in _OUTER_NOUNS:
         return f"{shortened(diagram.labels(containers))}."

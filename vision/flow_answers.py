@@ -35,7 +35,7 @@ def flow_answer(question: Question, diagram: Diagram) -> str | None:
     if flow.sense == "store" or re.match(r"where (?:is|are) @ \w+$", question.pattern):
         outer = [(part, diagram.around(part)[0]) for part in flow.parts if diagram.around(part)]
         if outer:
-            return " ".join(dict.fromkeys(_stands_in(diagram, part, container) for part, container in outer))
+            return _stands_in(diagram, outer)
     return _nothing_read(flow, diagram)
 
 
@@ -60,7 +60,7 @@ def flows_answer(question: Question, diagram: Diagram) -> str:
     arrows = [*diagram.arrows, *diagram.joined]
     if not arrows:
         return f"{NO_ARROW[0].upper()}{NO_ARROW[1:]}."
-    sentences = [told(group, diagram) for group in _groups(arrows)]
+    sentences = [told(group, diagram) for group in _groups(arrows, diagram)]
     chosen: list[str] = []
     while sentences and len(" ".join([*chosen, sentences[0]]).split()) <= _MOST_WORDS:
         chosen.append(sentences.pop(0))
@@ -68,8 +68,11 @@ def flows_answer(question: Question, diagram: Diagram) -> str:
     return " ".join(chosen) + rest
 
 
-def _stands_in(diagram: Diagram, part: str, container: str) -> str:
-    return f"{named(diagram.label(part))} stands in {named(diagram.label(container))}; {NO_ARROW} from it."
+def _stands_in(diagram: Diagram, outer: Sequence[tuple[str, str]]) -> str:
+    """Where parts stand: (part, container) pairs."""
+    parts = all_named(dict.fromkeys(diagram.label(part) for part, _ in outer))
+    containers = all_named(dict.fromkeys(diagram.label(container) for _, container in outer))
+    return f"{parts} stands in {containers}; {NO_ARROW} from it."
 
 
 def chosen_arrows(question: Question, flow: Flow, diagram: Diagram) -> list[Connection]:
@@ -88,7 +91,7 @@ def chosen_arrows(question: Question, flow: Flow, diagram: Diagram) -> list[Conn
 def told(arrows: Sequence[Connection], diagram: Diagram) -> str:
     """Arrows in sentences, those with the same source or the same target together."""
     sentences: list[str] = []
-    for group in _groups(arrows):
+    for group in _groups(arrows, diagram):
         first = group[0]
         sources = list(dict.fromkeys(one.source for one in group))
         targets = list(dict.fromkeys(one.target for one in group))
@@ -97,27 +100,24 @@ def told(arrows: Sequence[Connection], diagram: Diagram) -> str:
         if not first.directed:
             what = "A line without a readable head leads" if len(group) == 1 else "Lines without readable heads lead"
         sentences.append(f"{what} {between}{_meaning(first, diagram)}.")
-    return " ".join(sentences)
+    return " ".join(dict.fromkeys(sentences))
 
 
-def _groups(arrows: Sequence[Connection]) -> list[list[Connection]]:
-    """Arrows of one label, colour and style that start or end at the same part; the larger groups first."""
+def _groups(arrows: Sequence[Connection], diagram: Diagram) -> list[list[Connection]]:
+    """Arrows of one meaning that start or end at the same part; the larger groups first."""
     left = list(dict.fromkeys(arrows))
     groups: list[list[Connection]] = []
     while left:
         choices: list[list[Connection]] = []
         for one in left:
-            same = [other for other in left if _means_the_same(one, other)]
+            same = [other for other in left if _meaning(one, diagram) == _meaning(other, diagram)]
+            same = [other for other in same if other.directed == one.directed]
             choices.append([other for other in same if other.source == one.source])
             choices.append([other for other in same if other.target == one.target])
         best = max(choices, key=len)
         groups.append(best)
         left = [one for one in left if one not in best]
     return groups
-
-
-def _means_the_same(one: Connection, other: Connection) -> bool:
-    return (one.label, one.color, one.style, one.directed) == (other.label, other.color, other.style, other.directed)
 
 
 def _meaning(arrow: Connection, diagram: Diagram) -> str:

@@ -81,9 +81,12 @@ def ends_answer(question: Question, diagram: Diagram) -> str:
     """Where arrows only start, or only end; where steps are numbered, the first or last of them."""
     asks_end = bool(re.search(r"\b(?:end|ends|stop|last|final|sinks?|finish\w*)\b", question.pattern))
     steps = in_order(diagram.reading.steps)
-    if steps and re.search(r"\b(?:first|last|final)\b", question.pattern):
+    if steps and re.search(r"\b(?:first|last|final)\b|\bat (?:very )?\w+$", question.pattern):
         step = steps[-1] if asks_end else steps[0]
         return f"Step {step.number}: {named(step.label)}."
+    inner = {inner for one in question.named for part in one.parts for inner in diagram.family(part)}
+    if any(diagram.is_container(part) for part in inner):
+        return _border(inner, diagram, asks_end=asks_end)
     sources = {one.source for one in diagram.arrows}
     targets = {one.target for one in diagram.arrows}
     ends = [part for part in diagram.parts if part in (targets - sources if asks_end else sources - targets)]
@@ -91,6 +94,18 @@ def ends_answer(question: Question, diagram: Diagram) -> str:
         return "No arrow was read with confidence that would show it."
     what = "only end" if asks_end else "only start"
     return f"By the arrows that were read with confidence, they {what} at {shortened(diagram.labels(ends))}."
+
+
+def _border(inner: set[str], diagram: Diagram, *, asks_end: bool) -> str:
+    """Where arrows come into a container, or leave it."""
+    crossing = [one for one in diagram.arrows if (one.source in inner) != (one.target in inner)]
+    ends = [one.source for one in crossing if one.source in inner] if asks_end else []
+    ends = ends or [one.target for one in crossing if one.target in inner and not asks_end]
+    if not ends:
+        return "No arrow was read with confidence that would show it."
+    way = "leave it" if asks_end else "come in"
+    parts = shortened(diagram.labels(dict.fromkeys(ends)))
+    return f"By the arrows that were read with confidence, they {way} at {parts}."
 
 
 def busiest_answer(diagram: Diagram) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from vision.content_answers import NOT_READ, container_answer
 from vision.emphasis import all_named, named
-from vision.flow_answers import told
+from vision.flow_answers import chosen_arrows, flow_answer, told
 from vision.flow_questions import flow_of
 from vision.glossary import backgrounds, is_kind_of
 from vision.graph import Diagram, shortest_way
@@ -28,6 +28,10 @@ def presence_answer(question: Question, diagram: Diagram) -> str:
     if question.unknown:
         read = all_named(dict.fromkeys(thing.label for thing in subject.things))
         return f"No text that was read says so; what was read is {read}."
+    if subject.parts and question.verb is not None and question.verb >= subject.end:
+        verb = question.words[question.verb].text
+        if not verb.startswith("us"):
+            return _has_arrows(question, diagram)
     if subject.coverage < _WHOLLY:
         near = all_named(dict.fromkeys(thing.label for thing in subject.things))
         return f"No: exactly such a text was not read on the image. Near to it: {near}."
@@ -36,6 +40,15 @@ def presence_answer(question: Question, diagram: Diagram) -> str:
         # That this is one of those is no text of the image.
         text = "\n\n".join([text, *backgrounds(thing.label for thing in subject.things)[:2]])
     return text
+
+
+def _has_arrows(question: Question, diagram: Diagram) -> str:
+    """Whether a part has arrows of the kind that is asked for."""
+    flow = flow_of(question, diagram)
+    arrows = chosen_arrows(question, flow, diagram) if flow else []
+    if arrows:
+        return f"Yes. {told(arrows, diagram)}"
+    return flow_answer(question, diagram) or f"No. {NOT_READ}"
 
 
 def _is_by_kind(subject: Named, question: Question) -> bool:
@@ -70,6 +83,8 @@ def _related(question: Question, parts: Sequence[Named], diagram: Diagram) -> st
         if question.verb is None:
             return f"No: {container_answer(question, diagram)}"
     flow = flow_of(question, diagram)
+    if flow and flow.other:
+        some, others = flow.parts, flow.other
     from_some = {part for one in some for part in diagram.family(one)}
     from_others = {part for one in others for part in diagram.family(one)}
     forth = [one for one in diagram.arrows if one.source in from_some and one.target in from_others]

@@ -24,7 +24,10 @@ _ASK_VERB = r"(?:does|do|did|is|are|can|could|will|would)"
 _OF_STYLE = rf"\b{_STYLE}\b.*\b{_LINE}\b|\b{_LINE}\b.*\b{_STYLE}\b|\b{_STYLE}\b.*\bfor$"
 _WITHOUT_NAMES: tuple[tuple[Kind, str], ...] = (
     ("legend", _OF_STYLE),
-    ("explain", r"\bexplain\b|\bwalk (?:me|us) through\b"),
+    ("steps", r"\b(?:summar\w+|through|describe)\b.*\bsteps\b"),
+    ("explain", r"\bexplain\b"),
+    ("summary", r"\bwalk (?:me|us) through\b"),
+    ("ends", r"\bat (?:very )?(?:end|beginning|start)$"),
     ("missing", r"\b(?:no|without|any) (?:arrows?|connections?)\b"),
     ("flows", r"\bwhat \w+ what\b|\bwho \w+ (?:to |with )?whom?\b|\beach other\b"),
     (
@@ -43,7 +46,7 @@ _WITHOUT_NAMES: tuple[tuple[Kind, str], ...] = (
 """Kinds of questions about all of the picture, which name nothing on it."""
 
 _BY_WORDS: tuple[tuple[Kind, str], ...] = (
-    ("steps", r"\b(?:which|what|list|name|show|are|all)\b.*\bsteps\b|\b(?:which|what) step\b|\bin what order\b"),
+    ("steps", r"\b(?:which|what|list|name|show|are|all)\b.*\bsteps\b|\b(?:which|what) step\b|^what order\b"),
     ("step", r"\b(?:step|badge|circle|number|no|point|phase|bullet) (?:number |no )?#|# (?:step|badge|circle)\b"),
     ("step", r"\b(?:first|last|final) (?:numbered )?step\b|\bsteps? (?:after|before|following) (?:step )?#"),
     ("count", r"\bhow many\b|\bnumber of\b|\bcount (?:of|the)\b"),
@@ -56,7 +59,7 @@ _BY_WORDS: tuple[tuple[Kind, str], ...] = (
     ("missing", r"\bmissing\b|\black(?:s|ing)?\b|\bnot connected\b|\bunconnected\b|\bisolated\b|\bno arrows?\b"),
     ("busiest", r"\bmost\b.*\b(?:connect\w+|arrows?|lines?|links?|used|dependen\w+|central|important|called)\b"),
     ("busiest", r"\b(?:central|main|core|busiest|key) (?:component|part|service|piece|hub|node)\b"),
-    ("path", rf"^how {_ASK_VERB}\b.*\b(?:reach|get|arrive|flow|travel|go|end|move|come)\w*\b.*@"),
+    ("path", r"^(?:explain )?how\b.*\b(?:reach|get|arrive|flow|travel|go|end|move|come)\w*\b.*@"),
     ("path", r"\b(?:path|route|way|journey|flow|chain|hops?)\b.*@.*@|\bfrom @ (?:all way )?(?:on )?(?:to|into) @"),
     ("path", r"\bbetween @ and @|^how (?:is|are) @ (?:and|with|to|connected|linked|related|joined)\b.*@"),
     (

@@ -12,11 +12,12 @@ other our out outside over own per please previous same say see seen shall she h
 something somewhere sort still such tell than thanks that the their them then there these they thing things this those
 through throughout thus to together too toward towards under until up upon us use used uses using very via want was we
 were what whats when where whereas whether which while who whom whose why will with within without would you your yes
-drawn depicted present exist exists responsible according enter enters entered entering leave leaves according based
-below above beside between left right top bottom centre center middle upper lower include includes included including
-contain contains contained containing consist consists comprise comprises belong belongs belonging located placed
-hosted explain explained describe described summarise summarize visible image picture diagram drawing chart
-architecture figure graphic
+drawn depicted present exist exists appear appears visible available overall altogether total complete entire whole
+required implemented responsible according enter enters entered entering leave leaves according based below above
+beside between left right top bottom centre center middle upper lower include includes included including contain
+contains contained containing consist consists comprise comprises belong belongs belonging located placed hosted
+explain explained describe described summarise summarize visible image picture diagram drawing chart architecture
+figure graphic
 """
 FUNCTION_WORDS = frozenset(_FUNCTION_WORDS_TEXT.split())
 
@@ -25,7 +26,7 @@ architecture block blocks box boxes chart color colors colour colours component 
 container containers design diagram diagrams drawing element elements figure group groups icon icons image item items
 kind kinds label labels layer layers line lines name names node nodes object objects part parts phase phases picture
 piece pieces process purpose region regions role section sections stage stages step steps system systems technologies
-technology tool tools type types unit zone zones arrow arrows legend text task job order number numbers environment
+technology tool tools type types unit zone zones arrow arrows legend text task job number numbers environment
 environments resource resources area areas cycle lifecycle loop landscape solution role point relationship relation
 function overview
 """

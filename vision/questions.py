@@ -24,7 +24,9 @@ from vision.question_words import (
 from vision.things import Thing, best_kind, things_of
 from vision.wording import alike, stem
 
-_BEFORE_NOUN = BEING | DETERMINERS | {"main", "different", "various", "key", "major", "important", "of", "all"}
+_BEFORE_NOUN = (
+    BEING | DETERMINERS | {"main", "different", "various", "key", "major", "important", "of", "all", *NUMBERS}
+)
 _EMPTY_WORDS = BEING | DETERMINERS | AUXILIARIES | {"what", "which", "to", "from", "of", "for", "in", "by", "and"}
 _POLITE = re.compile(
     r"^\W*(?:(?:please|ok|okay|so|hi|hello|hey)\b\W*)*(?:(?:can|could|would|will) you (?:please )?|please "
@@ -101,6 +103,7 @@ def _all_said(own: Sequence[str], said: Sequence[str]) -> bool:
 
 def split_words(text: str) -> list[Word]:
     """The words of a question. What stands in quotes or begins with a capital letter may be a name."""
+    text = re.sub(r"\bin (?:the right |their )?order\b(?! to)", "", text)
     text = _POLITE.sub("", _SEEN.sub("is there ", text))
     text = _CONTRACTED.sub(r"\1 is", text).replace("n't", " not").replace("n’t", " not")
     words: list[Word] = []

@@ -27,6 +27,9 @@ def order_of(number: str) -> tuple[tuple[int, str], ...]:
 def step_answer(question: Question, diagram: Diagram) -> str:
     """What stands at a step, and what arrows say about it."""
     steps = in_order(diagram.reading.steps)
+    between = _between(question, steps)
+    if between:
+        return _listed(between)
     step = _wanted(question, steps)
     if step is not None:
         return step_told(step, diagram)
@@ -89,15 +92,31 @@ def steps_answer(question: Question, diagram: Diagram) -> str:
         if not own:
             own = [step for step in steps if _stands_within(step, wanted, diagram)]
         if own:
-            return _listed(own)
+            return _listed(_beside(own, steps, question.pattern))
         return f"No step was read at {all_named(dict.fromkeys(labels))}."
     return _listed(steps)
+
+
+def _between(question: Question, steps: Sequence[Step]) -> list[Step]:
+    """The steps from one number to another, if a question has two."""
+    numbers = [step.number for step in steps]
+    said = [numbers.index(word.text) for word in question.words if word.text in numbers]
+    return list(steps[min(said) : max(said) + 1]) if len(said) > 1 else []
 
 
 def _is_said(step: Step, question: Question) -> bool:
     """Whether the question has every word of a step's text ("at which step is the model evaluated": `Evaluation`)."""
     words = [word for word in words_of(step.label) if word not in FUNCTION_WORDS]
     return bool(words) and all(any(alike(word, said) for said in question.content_words) for word in words)
+
+
+def _beside(own: Sequence[Step], steps: Sequence[Step], pattern: str) -> Sequence[Step]:
+    """The step after or before some, if that is asked for, else these."""
+    after = list(steps).index(own[-1]) + 1
+    before = list(steps).index(own[0]) - 1
+    if re.search(r"\bafter\b|\bfollows?\b", pattern) and after < len(steps):
+        return [steps[after]]
+    return [steps[before]] if re.search(r"\bbefore\b", pattern) and before >= 0 else own
 
 
 def _listed(steps: Sequence[Step]) -> str:

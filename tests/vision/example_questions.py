@@ -287,6 +287,85 @@ cluster | Which tool builds images? | GitLab |
 cluster | How does traffic enter the cluster? | ingress | pvc
 cluster | Which registry is used? | Container registry |
 cluster | Is there a CI system? | yes; GitLab |
+bookshop | Which part of the backend talks to the data layer? | Order service; API Gateway; Stock service | Mail sender
+bookshop | Which services access the data layer? | Order service; Stock service | Mail sender
+bookshop | What goes into the data layer? | Order service; Stock service | Mail sender
+bookshop | What is the entry point of the backend? | API Gateway | Redis
+bookshop | To what does the API gateway send the token for verification? | User DB | Redis
+bookshop | Which component receives the order placed event? | RabbitMQ | Redis
+bookshop | Which component emits the order placed event? | Order service | Redis
+bookshop | Name everything that talks to the load balancer | Mobile app; Web app | Redis
+bookshop | What is Prometheus connected to? | no | Redis
+bookshop | Is Prometheus connected to anything? | no | yes
+bookshop | Are the invoice service and the mail sender both fed by RabbitMQ? | yes |
+bookshop | Which components are not in any container? | Load Balancer; Prometheus | Redis
+bookshop | Where can I find the User DB? | Data layer | Backend
+bookshop | Does the data layer include Redis? | yes |
+bookshop | Does the backend contain Prometheus? | no | yes
+bookshop | What comes directly after the API Gateway? | Order service; Stock service; User DB | Redis
+bookshop | What does the HTTPS arrow connect? | Load Balancer; API Gateway | Redis
+bookshop | How many arrows leave the API Gateway? | 3 |
+bookshop | How many services does the API gateway call? | 2 |
+bookshop | What types of clients are supported? | Mobile app; Web app | Redis
+bookshop | Which database stores the users? | User DB | Redis
+bookshop | Is there a NoSQL database? | no |
+bookshop | Is authentication shown? | no |
+bookshop | what db does order svc use | Orders DB | Redis
+bookshop | RabbitMQ? | RabbitMQ | Kafka
+bookshop | order service | Order service; Orders DB | Redis
+bookshop | Explain the Order service | Order service; Orders DB | Web app
+bookshop | Explain how an order reaches the mail sender | Order service; RabbitMQ; Mail sender | Redis
+bookshop | Explain the role of Redis | Redis; Stock service | Mobile app
+stream | Trace the flow from sensors to dashboard | Sensors; Kafka; Data warehouse; Dashboard | Alert service
+stream | Follow the telemetry | Sensors; Kafka | Alert service
+stream | Which components are part of ingestion? | Kafka; Schema registry | Sensors
+stream | What are the main components? | Kafka; Data warehouse | RabbitMQ
+stream | What is the main data flow? | Sensors; Kafka | RabbitMQ
+stream | What happens to the data in the raw bucket? | Batch job | Sensors
+stream | What happens with telemetry? | Sensors; Kafka | Dashboard
+stream | Which component is fed by both the batch job and the stream processor? | Data warehouse | Sensors
+stream | Where do alerts come from? | Stream processor | Sensors
+stream | Which technology is used for the queue? | Kafka | RabbitMQ
+stream | Is Kafka connected to the dashboard? | no | yes
+stream | Is Spark used for stream processing? | no | yes
+stream | Does the architecture use Kafka or RabbitMQ? | Kafka |
+stream | Why is there a schema registry? | Schema registry |
+stream | what's the raw bucket for | Raw bucket; Kafka | Dashboard
+stream | Who is the consumer of the data warehouse? | Dashboard | Kafka
+stream | What is the input of the data warehouse? | Batch job; Stream processor | Dashboard
+stream | What's upstream from the dashboard? | Data warehouse | Sensors
+models | Walk me through the steps | Notebook; Evaluation; Drift monitor |
+models | Summarize the steps | Notebook; Evaluation; Drift monitor |
+models | What are the numbered steps? | Notebook; Evaluation; Drift monitor |
+models | What happens at the end? | Drift monitor | Evaluation
+models | What happens first? | Notebook | Drift monitor
+models | Which step comes after the approval gate? | Batch scoring | Notebook
+models | What happens between step 2 and step 4? | Evaluation | Drift monitor
+models | Where does the model go after evaluation? | Model archive | Notebook
+models | What needs approval? | Approval gate | Notebook
+models | Which components use the feature store? | Training pipeline; Batch scoring; Online endpoint | Drift monitor
+models | What is used by both training and online serving? | Feature store |
+models | Does the drift monitor write to the label table? | no | yes
+models | Is the model archive in the live environment? | no | yes
+models | Which data does the drift monitor compare? | Prediction table; Label table | Notebook
+models | What does a red line mean in this diagram? | Writes | Reads
+models | What does blue mean? | Reads | Writes
+models | Are dashed lines explained in the legend? | no |
+models | What's the legend? | Reads; Writes |
+models | Which stages does the diagram have? | Lab; Live environment; Storage |
+models | What are the three areas? | Lab; Live environment; Storage |
+website | Which component caches data? | Memory Cache | Browser
+website | Where are SQL reads served from? | SQL Read Replicas | Browser
+website | Which component does the browser ask for names? | DNS | Object Store
+website | What is the relation between SQL Primary and SQL Read Replicas? | replication | Browser
+website | Which components are stateless? | no |
+website | Is there a single point of failure? | no |
+cluster | What is in front of svc? | ingress | pvc
+cluster | Which objects are in the namespace? | svc; pod | GitLab
+cluster | Where do the pods get their images from? | Container registry | pvc
+cluster | What does the Key Vault provide? | secrets; pod | pvc
+cluster | Is GitLab in the same account as the container registry? | yes; Build account |
+cluster | What claims storage from pv? | pvc | GitLab
 """  # noqa: E501 - a table reads by its rows
 
 
