@@ -47,7 +47,7 @@ def _diagram(reading: Reading) -> None:
     colors = DARK if st.context.theme.type == "dark" else LIGHT
     st.graphviz_chart(
         graph(reading, colors, unsure=unsure),
-        width="stretch",
+        width="content",
         alt="What was read as a diagram; the same stands in the tables beside it",
     )
 

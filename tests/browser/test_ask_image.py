@@ -84,6 +84,7 @@ REFUSED = {
     "moving.gif": (b"GIF89a" + b"\0" * 40, "GIF"),
     "renamed.png": (b"PK\x03\x04" + b"\0" * 40, "ZIP"),
     "words.jpg": (b"these are only words", "not an image that can be read"),
+    "large.txt": (b"w" * 27_000_000, "not an image that can be read"),
     "tiny.png": (png((1, 1)), "too few for a readable diagram"),
     "huge.png": (huge_png(), "20,000"),
     "cut.png": (image_readings.drawn()[:700], "cut off or damaged"),

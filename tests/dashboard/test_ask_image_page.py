@@ -122,6 +122,20 @@ def test_a_known_image_opens_at_once(empty: Settings) -> None:
     assert len(rows(empty, "images")) == 1
 
 
+def test_an_image_whose_reading_is_of_an_earlier_reader_is_read_anew(empty: Settings, page: Opener) -> None:
+    conversation, image_hash = opened(empty, ME, reading=replace(READING, reader="earlier"))
+    app = page("ask_image", conversation=conversation)
+    assert "the image is read anew" in texts(app)
+    assert app.session_state["image read again"].wait(250)
+    app.run()
+    assert not app.exception
+    assert not app.error
+    read = images.reading(image_hash)
+    assert read is not None
+    assert "Model registry" in {line.text for line in read.text}
+    assert "is read anew" not in texts(app)
+
+
 def test_what_is_no_image_is_refused_before_it_waits(empty: Settings) -> None:
     for wrong in (b"", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"GIF89a", b"no image"):
         with pytest.raises(ImageRefused):
