@@ -15,19 +15,19 @@ from vision.reading import Reading
 _DESCRIBING_WORDS = """
 a about above across after all also although an and another any architecture are area areas arrow arrows as assumption
 assumptions at backend badge badges based be because before below besides between black blue bold both bottom box
-boxes brown but by can caption captions caveat caveats cloud clouds code color colors colour colours component
-components conclusion conclusions confidence connection connections container containers contents context contrast
-core could cyan dashed data description design detail details diagram diagrams direction directions does dotted down
-each edge edges eight either end entry environment environments every evidence example explanation external facing
-feature features feedback finally first five flow flows for four from further gray green grey group groups has have
-here how however icon icons if image important in input inputs inside interaction interactions internal into is it its
-key label labels last lastly layer layers left legend let like line lines list loop loops magenta main major meanwhile
+boxes brown but by can caption captions caveat caveats code color colors colour colours component components
+conclusion conclusions confidence connection connections container containers contents context contrast core could
+cyan dashed data description design detail details diagram diagrams direction directions does dotted down each edge
+edges eight either end entry environment environments every evidence example explanation external facing feature
+features feedback finally first five flow flows for four from further gray green grey group groups has have here how
+however icon icons if image important in input inputs inside interaction interactions internal into is it its key
+label labels last lastly layer layers left legend let like line lines list loop loops magenta main major meanwhile
 missing monitoring most name names next nine no nodes none nor not note notes nothing number numbered numbers
 observation observations of on once one only or orange order other others our output outputs outside over overall
 overview part parts path paths per picture pink point points process processes processing purple purpose purposes
 question questions read reading reads red region regions relation relations relationship relationships remark remarks
 result results right role roles same scope second section sections see service services seven shape shapes shown side
-since six so solid some stage stages start step steps storage structure such summary system systems takeaway takeaways
+since six so solid some stage stages start step steps structure such summary system systems takeaway takeaways
 technical technologies technology ten text that the their them then there therefore these they thing things third this
 those three through thus tier tiers title to together tools top two type types unclear under unknown unlike unread
 until up use user users uses using violet what when where whereas whether which while white who why will with within
@@ -56,6 +56,7 @@ _GROUPS = frozenset({"architecture", "components", "flow", "flows", "services", 
 
 _HEADING = re.compile(r"^ {0,3}#{2,6}\s+(?P<head>[^\n]+?)[ #]*$", re.MULTILINE)
 _LIST_HEAD = re.compile(r"^[ \t]*(?:[-*+]|\d+[.)])[ \t]+(?P<head>[^\n*`:]{2,60}?)(?=:\s|\s+[–—-]\s)", re.MULTILINE)
+_CELL = re.compile(r"(?<=\|)[ \t]*(?P<head>[^|\n*`]{2,60}?)[ \t]*(?=\|)")
 _NOT_CLAIMED = re.compile(r"^```.*?(?:^```|\Z)|^> Background:[^\n]*$|^ {0,3}#\s[^\n]*$", re.MULTILINE | re.DOTALL)
 _CAPITALISED = re.compile(r"[^\W\d_a-zß-öø-ÿ][\w.+#/-]*\w|\b[a-z]+[A-Z]\w*")
 _SENTENCE_START = re.compile(r"(?:^|[.:;!?|>]|^[ \t]*[-*+]|^[ \t]*\d+[.)])[\s*_`\"“'(]*\Z", re.MULTILINE)
@@ -77,8 +78,9 @@ class _Read:
 def not_found(answer: str, reading: Reading) -> list[Mention]:
     """The things named in an answer in Markdown that were not read, in the order of the answer, without regions.
 
-    A thing is named by bold or code, as the head of a list entry or section, or by capital letters; a step by its
-    number. Code blocks, lines of background knowledge and the title of an answer claim nothing about the image.
+    A thing is named by bold or code, as the head of a list entry or section, as a cell of a table, or by capital
+    letters; a step by its number. Code blocks, lines of background knowledge and the title of an answer claim nothing
+    about the image.
     """
     read = [_Read(compact(name), _singular(name)) for name in _read_names(reading)]
     known: dict[str, bool] = {}
@@ -111,7 +113,7 @@ def _apart(found: list[Mention]) -> list[Mention]:
 
 
 def _names(answer: str) -> Iterator[tuple[int, int]]:
-    """Where an answer names things: marked ones first, then heads, then capitalised words."""
+    """Where an answer names things: marked ones, heads, cells of tables and capitalised words."""
     marked = emphasised(answer)
     for start, end in marked:
         yield from _phrase(answer, start, end)
@@ -119,6 +121,10 @@ def _names(answer: str) -> Iterator[tuple[int, int]]:
         for match in pattern.finditer(answer):
             if not _holds_marks(match["head"]):
                 yield from _phrase(answer, *match.span("head"))
+    for match in _CELL.finditer(answer):
+        # A cell of a table that is a name; one that says something has words in small letters.
+        if not any(word[0].islower() for word in WORD.findall(match["head"])):
+            yield from _phrase(answer, *match.span("head"))
     headings = [match.span() for match in _HEADING.finditer(answer)]
     for start, end in _capitalised(answer):
         if not any(left <= start < right for left, right in [*marked, *headings]):
@@ -161,15 +167,13 @@ def _capitalised(answer: str) -> Iterator[tuple[int, int]]:
 
 
 def _run(answer: str, run: list[re.Match[str]]) -> Iterator[tuple[int, int]]:
-    while run and all(_describes(part) for part in WORD.findall(run[0].group())):
-        run = run[1:]
-    while run and all(_describes(part) for part in WORD.findall(run[-1].group())):
-        run = run[:-1]
-    if not run:
+    if not run or all(_describes(part) for word in run for part in WORD.findall(word.group())):
         return
-    word = run[0].group()
-    ordinary = word[1:].islower() and bool(_SENTENCE_START.search(answer, max(0, run[0].start() - 80), run[0].start()))
-    if not ordinary or len(run) > 1:
+    starts = bool(_SENTENCE_START.search(answer, max(0, run[0].start() - 80), run[0].start()))
+    if starts and len(run) > 1 and _describes(run[0].group()):
+        run, starts = run[1:], False
+    # "Then" may begin a sentence, "PostgreSQL" is a name wherever it stands.
+    if len(run) > 1 or not (starts and run[0].group()[1:].islower()):
         yield run[0].start(), run[-1].end()
 
 

@@ -105,6 +105,8 @@ def test_a_region_that_is_not_there_is_refused(region: str) -> None:
         ("### Payment gateway\n\nIt is there.", ["Payment gateway"]),
         ("The **Feature store** and the **Feature table**.", ["Feature store"]),
         ("**Step 7** comes after step 3 and Step 3.a.", ["Step 7"]),
+        ("| from | to |\n|---|---|\n| Cassandra | Release |\n| Pushes the model | Feature table |", ["Cassandra"]),
+        ("It flows from Staging to Feature Store, as shown.", ["Feature Store"]),
         ("**Git** is not what was read.", ["Git"]),
         ("## 2. Message broker\n\nIt is there.", ["Message broker"]),
     ],
