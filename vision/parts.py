@@ -86,7 +86,7 @@ def _find_captioned_shapes(regions: Sequence[_Region], page: _Region) -> None:
     for home in [*regions, page]:
         for index in list(home.children):
             region = regions[index]
-            if _is_picture(region) and any(_is_its_name(label, region) for label in home.labels):
+            if _is_picture(region) and (_is_only_picture(region, home) or _has_name_below(region, home.labels)):
                 region.is_icon = True
                 home.children.remove(index)
                 home.icons = [icon for icon in home.icons if share_within(icon.box, region.box) < 0.5]
@@ -103,6 +103,16 @@ def _is_picture(region: _Region) -> bool:
 
 def _words(region: _Region) -> list[Label]:
     return [label for label in region.labels if len(label.text) > 1]
+
+
+def _is_only_picture(region: _Region, home: _Region) -> bool:
+    """Whether a shape with hardly a word in it is the picture in a box that has a name."""
+    short = all(len(label.text) <= 4 for label in region.labels)
+    return short and len(home.children) == 1 and 0 < len(home.labels) <= 2 and bool(home.box[2])
+
+
+def _has_name_below(region: _Region, labels: Sequence[Label]) -> bool:
+    return any(_is_its_name(label, region) for label in labels)
 
 
 def _is_its_name(label: Label, region: _Region) -> bool:

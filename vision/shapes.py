@@ -139,10 +139,6 @@ def _distinct(candidates: Sequence[_Candidate], lines: Sequence[Line], edges: Ma
     held: list[bytes] = []  # which lines each one holds
     for candidate in sorted(candidates, key=lambda each: (each.trust, -each.quality)):
         holds = (_shares(candidate.box, boxes) > 0.85).tobytes()
-        if candidate.surface is None or not candidate.surface.whole:
-            cut = [_is_cut_off(other.box, candidate.box, edges) for other in kept]
-            held = [own for own, gone in zip(held, cut, strict=True) if not gone]
-            kept = [other for other, gone in zip(kept, cut, strict=True) if not gone]
         nested = (
             share_within(candidate.box, other.box) > 0.9 or share_within(other.box, candidate.box) > 0.9
             for other, own in zip(kept, held, strict=True)
@@ -152,7 +148,7 @@ def _distinct(candidates: Sequence[_Candidate], lines: Sequence[Line], edges: Ma
         if not any(nested) and not any(_is_same(candidate, other) for other in kept if other is not bar):
             kept.append(candidate)
             held.append(holds)
-    return kept
+    return [each for each in kept if not any(_is_cut_off(each.box, other.box, edges) for other in kept)]
 
 
 def _title_bar(frame: _Candidate, kept: Sequence[_Candidate]) -> _Candidate | None:
@@ -169,12 +165,15 @@ def _title_bar(frame: _Candidate, kept: Sequence[_Candidate]) -> _Candidate | No
     return None
 
 
-def _is_cut_off(piece: Box, frame: Box, edges: Mask) -> bool:
-    """Whether a box is only a part of a frame, which an arrow that comes from outside cuts."""
-    if share_within(piece, frame) < 0.9 or overlap(piece, frame) > _SAME:
+def _is_cut_off(piece: Box, whole: Box, edges: Mask) -> bool:
+    """Whether a box is only a part of another one, between its sides and arrows that come from outside."""
+    if share_within(piece, whole) < 0.9 or overlap(piece, whole) > _SAME:
         return False
-    apart = [side for side in range(4) if abs(piece[side] - frame[side]) > _NEAR]
-    return len(apart) == 1 and ends_that_go_on(edges, piece)[apart[0]] > 0
+    apart = [side for side in range(4) if abs(piece[side] - whole[side]) > _NEAR]
+    if len(apart) > 2 or (len(apart) == 2 and (apart[0] + apart[1]) % 2):
+        return False
+    going_on = ends_that_go_on(edges, piece)
+    return all(going_on[side] > 0 for side in apart)
 
 
 def _is_same(new: _Candidate, known: _Candidate) -> bool:
@@ -207,8 +206,9 @@ def _without_loops(
             continue
         longer = 2 in ends_that_go_on(edges, candidate.box) and any(candidate.outline.like_outside)
         (unsure if longer else sure).append(candidate)
-    boxes = [one for one in sure if one.kind != "other"]
+    boxes = [one.box for one in sure if _has_a_name_in_the_middle(one.box, lines)]
     sure = [one for one in sure if not _cuts(one, boxes)]
+    unsure = [one for one in unsure if not _cuts(one, boxes)]
     sure = [one for one in sure if not _is_between(one, sure) or _has_a_name_in_the_middle(one.box, lines)]
     while True:
         proven = [one for one in unsure if any(_in_a_row(one.box, other.box) for other in sure) or _holds(one, sure)]
@@ -251,16 +251,12 @@ def _like_around(surface: Surface, pixels: NDArray[np.uint8]) -> bool:
     return bool((difference.max(axis=1) < VISIBLE).mean() > 0.5)
 
 
-def _cuts(candidate: _Candidate, others: Sequence[_Candidate]) -> bool:
-    """Whether a rectangle without a colour of its own cuts others, as only the lines of arrows do."""
-    if candidate.kind != "rectangle" or sum(candidate.outline.like_outside) < 3:
+def _cuts(candidate: _Candidate, boxes: Sequence[Box]) -> bool:
+    """Whether a rectangle that is not clearly a box of its own cuts others, as only the lines of arrows do."""
+    clear = candidate.trust < 4 and sum(candidate.outline.like_outside) < 2
+    if candidate.kind != "rectangle" or clear:
         return False
-    return any(
-        other is not candidate
-        and area(other.box) < area(candidate.box)
-        and 0.12 < share_within(other.box, candidate.box) < 0.85
-        for other in others
-    )
+    return any(area(box) < area(candidate.box) and 0.12 < share_within(box, candidate.box) < 0.85 for box in boxes)
 
 
 def _has_a_name_in_the_middle(box: Box, lines: Sequence[Line]) -> bool:
