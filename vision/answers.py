@@ -11,11 +11,12 @@ from vision.content_answers import (
     list_answer,
 )
 from vision.explanation import explanation, summary
-from vision.flow_answers import action_answer, flow_answer, flows_answer, path_answer
+from vision.flow_answers import action_answer, flow_answer, flows_answer
 from vision.glossary import backgrounds
 from vision.graph import Diagram
 from vision.legend_answers import legend_answer
 from vision.overview_answers import busiest_answer, ends_answer, missing_answer, place_answer, unread_answer
+from vision.path_answers import path_answer
 from vision.presence_answers import presence_answer
 from vision.question_kinds import Kind
 from vision.questions import Question

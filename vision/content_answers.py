@@ -3,8 +3,9 @@
 import re
 from collections.abc import Sequence
 
+from vision.arrow_sentences import NO_ARROW, told
 from vision.emphasis import all_named, named
-from vision.flow_answers import NO_ARROW, chosen_arrows, told
+from vision.flow_answers import chosen_arrows
 from vision.flow_questions import flow_of
 from vision.glossary import is_kind_of, technologies_in
 from vision.graph import Diagram

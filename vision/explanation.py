@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
+from vision.arrow_sentences import told
 from vision.color_names import color_name
 from vision.content_answers import shortened
 from vision.emphasis import all_named, named
-from vision.flow_answers import told
 from vision.glossary import backgrounds
 from vision.graph import Diagram
 from vision.overview_answers import unread_answer
-from vision.reading import Connection
 from vision.step_answers import arrows_of, in_order
 from vision.wording import counted, words_of
 
@@ -23,7 +22,7 @@ def explanation(diagram: Diagram) -> Iterator[str]:
         ("Overview", overview(diagram)),
         ("Step by step", _steps(diagram)),
         ("Stages and components", _containers(diagram)),
-        ("Data flows", _flows(diagram)),
+        ("Other data flows" if diagram.reading.steps else "Data flows", _flows(diagram)),
         ("Legend", _legend(diagram)),
         ("Key technologies", "\n>\n".join(backgrounds(_all_texts(diagram)))),
         ("What could not be read", _unread(diagram)),
@@ -88,15 +87,17 @@ def _containers(diagram: Diagram) -> str:
 
 
 def _flows(diagram: Diagram) -> str:
-    """The stated arrows by their source, in the order of the picture."""
-    lines: list[str] = []
-    for part in diagram.parts:
-        arrows: list[Connection] = [one for one in diagram.arrows if one.source == part]
-        if arrows:
-            lines.append(f"- {told(arrows, diagram)}")
-    if diagram.joined:
-        lines.append(f"- {told(diagram.joined, diagram)}")
-    return "\n".join(lines) or "No arrow could be read with confidence, so nothing is said about who talks to whom."
+    """The stated arrows that no step tells of, by their source, in the order of the picture."""
+    in_steps = {id(one) for step in diagram.reading.steps for one in arrows_of(step, diagram)}
+    left = [one for one in (*diagram.arrows, *diagram.joined) if id(one) not in in_steps]
+    lines = [
+        f"- {told(arrows, diagram)}"
+        for part in diagram.parts
+        if (arrows := [one for one in left if one.source == part])
+    ]
+    if lines or diagram.arrows:
+        return "\n".join(lines)
+    return "No arrow could be read with confidence, so nothing is said about who talks to whom."
 
 
 def _legend(diagram: Diagram) -> str:
@@ -145,13 +146,12 @@ def _summary(diagram: Diagram) -> str:
         )
     sources = {one.source for one in diagram.arrows}
     targets = {one.target for one in diagram.arrows}
-    starts = [part for part in diagram.parts if part in sources - targets]
-    ends = [part for part in diagram.parts if part in targets - sources]
+    starts = diagram.labels(part for part in diagram.parts if part in sources - targets)
+    ends = diagram.labels(part for part in diagram.parts if part in targets - sources)
+    # Of twins one may be a start and the other an end: their name would tell nothing.
+    starts, ends = [name for name in starts if name not in ends], [name for name in ends if name not in starts]
     if starts and ends:
-        sentences.append(
-            f"Along the arrows read, it starts at {_few(diagram.labels(starts))} "
-            f"and ends at {_few(diagram.labels(ends))}."
-        )
+        sentences.append(f"Along the arrows read, it starts at {_few(starts)} and ends at {_few(ends)}.")
     if not sentences and diagram.parts:
         sentences.append(f"The parts are {_few(diagram.labels(diagram.parts))}.")
     return " ".join(sentences)

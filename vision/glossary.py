@@ -120,10 +120,12 @@ def technologies_in(text: str) -> tuple[tuple[str, Technology], ...]:
 
 def background(text: str) -> list[str]:
     """A line of background for each technology that a text names."""
-    return [
-        f"> Background: {name} is {_article(technology.what)} {technology.what}."
-        for name, technology in technologies_in(text)
-    ]
+    return [_line(name, technology) for name, technology in technologies_in(text)]
+
+
+def _line(name: str, technology: Technology) -> str:
+    article = f"{_article(technology.what)} " if _article(technology.what) else ""
+    return f"> Background: {name}: {article}{technology.what}."
 
 
 def is_kind_of(text: str, kind: str) -> bool:
@@ -140,8 +142,12 @@ def is_kind_of(text: str, kind: str) -> bool:
 
 
 def backgrounds(texts: Iterable[str]) -> list[str]:
-    """Background for all technologies in some texts, each once."""
-    return list(dict.fromkeys(line for text in texts for line in background(text)))
+    """Background for all technologies in some texts, each once, by the longest of its names that was read."""
+    found: dict[Technology, str] = {}
+    for name, technology in (one for text in texts for one in technologies_in(text)):
+        if len(name) > len(found.get(technology, "")):
+            found[technology] = name
+    return [_line(name, technology) for technology, name in found.items()]
 
 
 def _is_part_of(short: str, long: str) -> bool:

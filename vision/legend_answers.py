@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
+from vision.arrow_sentences import told
 from vision.color_names import COLOR_WORDS, color_name, is_called, lightness
 from vision.emphasis import all_named, named
-from vision.flow_answers import told
 from vision.graph import Diagram
 from vision.questions import Question
 from vision.reading import Connection, LegendEntry

@@ -3,9 +3,12 @@
 import colorsys
 import math
 
+from vision.glossary import is_kind_of
 from vision.graph import Diagram
+from vision.question_words import STORES
 from vision.reading import Connection, LegendEntry
-from vision.wording import has_word
+from vision.things import short_names
+from vision.wording import SYNONYM, alike, has_word, words_of
 
 _MOST_APART = 0.28
 """Largest distance (in the colour solid, 0 to about 2) between a line and its sample in the legend."""
@@ -29,6 +32,13 @@ def means(connection: Connection, diagram: Diagram, sense: str) -> bool:
     entry = legend_entry(connection, diagram.reading.legend)
     texts = [text for text in (connection.label, entry.label if entry else None) if text]
     return any(has_word(text, word) for text in texts for word in words)
+
+
+def keeps_data(name: str) -> bool:
+    """Whether a part keeps data by its name: it ends in `table`, `bucket`, …, or is a technology that keeps data."""
+    words = [word for word in words_of(short_names(name)[-1]) if not word.isdigit()]
+    is_store = "sql" in words or (bool(words) and any(alike(words[-1], store) >= SYNONYM for store in STORES))
+    return is_store or any(is_kind_of(name, kind) for kind in ("database", "storage", "cache", "warehouse"))
 
 
 def _apart(one: str, other: str) -> float:

@@ -138,7 +138,7 @@ def unread_answer(diagram: Diagram) -> str:
         notes.append(
             f"{what} could not be read with confidence and {'is' if len(diagram.unsure) == 1 else 'are'} left out."
         )
-    weak = [line.text for line in reading.text if line.confidence < _UNSURE_TEXT]
+    weak = [line.text for line in reading.text if line.confidence < _UNSURE_TEXT and len(line.text) > 2]
     if weak:
         notes.append(f"Hard to read: {shortened(weak[:6])}.")
     gaps = _missing_numbers(diagram)

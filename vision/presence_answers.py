@@ -3,9 +3,10 @@
 import re
 from collections.abc import Sequence
 
+from vision.arrow_sentences import told
 from vision.content_answers import NOT_READ, container_answer
 from vision.emphasis import all_named, named
-from vision.flow_answers import chosen_arrows, flow_answer, told
+from vision.flow_answers import chosen_arrows, flow_answer
 from vision.flow_questions import flow_of
 from vision.glossary import backgrounds, is_kind_of
 from vision.graph import Diagram, shortest_way

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from vision.arrow_sentences import told
 from vision.emphasis import all_named, named
-from vision.flow_answers import told
 from vision.graph import Diagram
 from vision.question_words import FUNCTION_WORDS
 from vision.questions import Question

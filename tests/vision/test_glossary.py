@@ -10,7 +10,7 @@ from vision.glossary import TECHNOLOGIES, background, is_kind_of, technologies_i
 
 def test_a_technology_is_explained_by_the_words_that_were_read() -> None:
     assert background("Azure Cosmos DB") == [
-        "> Background: Azure Cosmos DB is a managed database for several kinds of data."
+        "> Background: Azure Cosmos DB: a managed database for several kinds of data."
     ]
 
 
