@@ -42,7 +42,9 @@ def head_at(ink: Mask, points: Points, line_width: float, gap: int = 0) -> Head 
                 break
             centres, across, places = axis
             near, far = _extents(ink, centres, across)
-            if degrees == 0 and not _widens(far[: gap + AHEAD + 30], line_width):
+            # Ink that reaches no further is asked as well: the head of a parallel arrow may lie within reach.
+            beside = (extent[: gap + AHEAD + 30] for extent in (near, far))
+            if degrees == 0 and not any(_widens(extent, line_width) for extent in beside):
                 break
             for found in (_filled_head(near, far, places, line_width), _open_head(far, line_width)):
                 head = None if found is None else _placed(found, centres)
