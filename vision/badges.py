@@ -10,7 +10,7 @@ from statistics import median
 
 import numpy as np
 
-from vision.badge_candidates import Candidate, look_inside, outlines, places_like
+from vision.badge_candidates import Candidate, look_inside, outlines, outlines_without_lines, places_like
 from vision.boxes import area, height, overlap, share_within
 from vision.found import Badge, Line, Picture
 from vision.lines import LEAST_CONFIDENCE, recognise
@@ -31,9 +31,13 @@ def read_badges(picture: Picture, lines: Sequence[Line]) -> tuple[list[Badge], l
 
     Where there are none, the numbers that lines of text begin with are taken for the badges, if they make a sequence.
     """
-    places = [box for box in outlines(picture.pixels, _usual_height(lines)) if not _is_word(box, lines)]
+    usual = _usual_height(lines)
+    places = [box for box in outlines(picture.pixels, usual) if not _is_word(box, lines)]
     found = _read(picture, places)
     kept = _sequences(_with_likes(picture, found), lines)
+    if not kept:
+        places = [box for box in outlines_without_lines(picture.pixels, usual) if not _is_word(box, lines)]
+        kept = _sequences(_with_likes(picture, _read(picture, places)), lines)
     if kept:
         badges, rest = [Badge(number, candidate.box) for number, _, candidate in kept], list(lines)
     else:
@@ -157,4 +161,5 @@ def _is_word(box: Box, lines: Sequence[Line]) -> bool:
 
 
 def _is_text_of(line: Line, badge: Badge) -> bool:
-    return len(line.text) <= 4 and share_within(line.box, badge.box) > 0.5
+    within = max(share_within(line.box, badge.box), share_within(badge.box, line.box))
+    return len(line.text) <= 4 and within > 0.5 and area(line.box) < 2.5 * area(badge.box)

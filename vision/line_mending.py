@@ -52,6 +52,8 @@ def spelled(text: str) -> str:
 
 def _is_text(line: Line, foreign_is_usual: bool) -> bool:
     """Whether a line is more than a sign that resembles a letter."""
+    if line.text == "&":  # a line of its own in a name of three lines
+        return line.confidence >= SHORT_CONFIDENCE
     if not any(character.isalnum() for character in line.text):
         return False
     if len(line.text) <= 2 and _FOREIGN.search(line.text) and not foreign_is_usual:

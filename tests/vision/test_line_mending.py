@@ -54,6 +54,10 @@ def test_signs_without_a_letter_or_digit_are_no_text() -> None:
     assert texts("△", "->", "...", "Kafka") == ["Kafka"]
 
 
+def test_an_and_between_two_lines_of_a_name_is_text() -> None:
+    assert texts("Model", "&", "Data") == ["Model", "&", "Data"]
+
+
 def test_single_letters_like_heads_of_arrows_are_text_only_among_other_letters() -> None:
     assert texts("V", "Kafka") == ["Kafka"]
     assert texts("A", "V", "B") == ["A", "V", "B"]
