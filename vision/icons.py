@@ -16,12 +16,14 @@ _INK = 24
 """Levels of 255 (of the channel where it is largest) by which a drawing differs from what it stands on."""
 _SMALLEST, _LARGEST = 22, 300  # pixels of a side of an icon
 _STROKES_APART = 11  # pixels between the strokes of one icon that are filled
-_PIECES_APART = 19  # pixels between the pieces of an icon of several
+_PIECE = 64  # pixels of a side of a piece of an icon, and between two of them
 _LONG_LINE = 60  # pixels of a straight line that is no stroke of an icon
 _LINE = 11  # pixels: what is thinner after that is a line
 _HOLE = 80  # pixels of a side of an area that the outline of an icon may enclose
 _BORDER = 5  # pixels at both sides of a shape's box in which its border may lie
 _CHANGING = 40  # levels of 255 by which a background may change from its middle colour
+
+Labels = NDArray[np.int32]
 
 
 def find_icons(picture: Picture, lines: Sequence[Line], shapes: Sequence[Shape], badges: Sequence[Badge]) -> list[Icon]:
@@ -33,21 +35,52 @@ def find_icons(picture: Picture, lines: Sequence[Line], shapes: Sequence[Shape],
         _erase(ink, box)
     for shape in shapes:
         _erase_border(ink, shape.box)
-    found = [box for box in _compact(ink, _STROKES_APART) if _is_icon(box, lines, shapes)]
     rest = _without_long_lines(ink)
-    for box in found:
-        _erase(rest, grown(box, _STROKES_APART))
-    loose = [box for box in _compact(rest, _PIECES_APART) if _is_icon(box, lines, shapes)]
-    found += [box for box in loose if any(_is_under(line.box, box) for line in lines)]
+    pieces = [box for box in _compact(ink) if max(width(box), height(box)) < _LARGEST]
+    groups = [box for box in _joined(rest, pieces) if _is_icon(box, lines, shapes) and _has_line_below(box, lines)]
+    alone = [box for box in pieces if not any(share_within(box, group) > 0.7 for group in groups)]
+    found = groups + [box for box in alone if _is_icon(box, lines, shapes)]
     return [Icon(box) for box in sorted(found, key=lambda box: (box[1], box[0]))]
 
 
-def _compact(ink: NDArray[np.uint8], apart: int) -> list[Box]:
+def _compact(ink: NDArray[np.uint8]) -> list[Box]:
     """Boxes around what is drawn close together, without lines."""
-    drawn = _with_holes_filled(closed(ink, apart, apart))
+    joined = closed(ink, _STROKES_APART, _STROKES_APART)
+    drawn = _with_holes_filled(joined, _HOLE) | _with_holes_filled(_standing_alone(joined), 2 * _HOLE)
     blobs = widened(opened(drawn, _LINE, _LINE), _LINE) & drawn
     _, _, statistics, _ = cv2.connectedComponentsWithStats(blobs, connectivity=8)
     return _merged([(left, top, left + across, top + down) for left, top, across, down, _ in statistics[1:].tolist()])
+
+
+def _standing_alone(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Only what is no larger than an icon: no arrows, which enclose areas that are none."""
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    small = np.maximum(statistics[:, 2], statistics[:, 3]) < _LARGEST
+    small[0] = False
+    return np.asarray(small[labels], dtype=np.uint8)
+
+
+def _joined(rest: NDArray[np.uint8], pieces: Sequence[Box]) -> list[Box]:
+    """Boxes around the small pieces of one icon: joined by short strokes, or side by side closer than they are wide."""
+    labels = np.asarray(cv2.connectedComponents(closed(rest, _LINE // 2, _LINE // 2), connectivity=8)[1], np.int32)
+    small = [box for box in pieces if max(width(box), height(box)) < _PIECE]
+    groups: list[list[Box]] = []
+    for box in small:
+        own: Labels = np.unique(labels[box[1] : box[3], box[0] : box[2]])
+        near = [group for group in groups if any(_is_of_one(box, other, own, labels) for other in group)]
+        groups = [group for group in groups if group not in near]
+        groups.append([box, *(other for group in near for other in group)])
+    return [around(group) for group in groups if len(group) > 1]
+
+
+def _is_of_one(box: Box, other: Box, own: Labels, labels: Labels) -> bool:
+    across, down = gap_across(box, other), gap_down(box, other)
+    if down < 0 and across < 0.5 * min(width(box), width(other)):
+        return True
+    if max(across, down) > _PIECE:
+        return False
+    its = np.unique(labels[other[1] : other[3], other[0] : other[2]])
+    return bool(np.intersect1d(own[own > 0], its).size)
 
 
 def _without_long_lines(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -101,10 +134,10 @@ def _is_on_a_drawing(ink: NDArray[np.uint8], box: Box) -> bool:
     return rim > 0 and (int(outer.sum()) - int(inner.sum())) / rim > 0.6
 
 
-def _with_holes_filled(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _with_holes_filled(ink: NDArray[np.uint8], largest: int) -> NDArray[np.uint8]:
     """What is drawn together with the small areas that it encloses: an icon may be only an outline."""
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(1 - ink, connectivity=4)
-    small = (statistics[:, 2] < _HOLE) & (statistics[:, 3] < _HOLE)
+    small = np.maximum(statistics[:, 2], statistics[:, 3]) < largest
     return np.asarray(ink | small[labels], dtype=np.uint8)
 
 
@@ -148,7 +181,10 @@ def _is_icon(box: Box, lines: Sequence[Line], shapes: Sequence[Shape]) -> bool:
     return not any(share_within(line.box, box) > 0.8 and area(line.box) > 0.4 * area(box) for line in lines)
 
 
-def _is_under(line: Box, box: Box) -> bool:
-    """Whether a line stands centred right below something."""
-    off = abs(middle(line)[0] - middle(box)[0])
-    return -0.6 < (line[1] - box[3]) / height(line) < 1.7 and off < max(0.3 * width(box), 0.15 * width(line))
+def _has_line_below(box: Box, lines: Sequence[Line]) -> bool:
+    """Whether a line of text stands centred right below something."""
+    return any(
+        -0.6 < (line.box[1] - box[3]) / height(line.box) < 1.7
+        and abs(middle(line.box)[0] - middle(box)[0]) < max(0.3 * width(box), 0.15 * width(line.box))
+        for line in lines
+    )

@@ -10,8 +10,8 @@ _SHORT = 3
 """Characters of a line that a drawing may be taken for."""
 _SURE = 0.8
 """Confidence from which a short line of usual height is text."""
-_TALL = 1.8
-"""Times the usual height of lines above which a short one is doubtful."""
+_TALL, _HUGE = 1.8, 3.2
+"""Times the usual height of lines above which a short one is doubtful, and none."""
 
 
 def without_lookalikes(lines: Sequence[Line]) -> list[Line]:
@@ -26,5 +26,6 @@ def _is_lookalike(line: Line, usual: float, plain: bool) -> bool:
         return False
     if len(line.text) == 1 and plain and not line.text.isascii():
         return True
-    tall = height(line.box) > _TALL * usual
-    return line.confidence < (0.97 if tall else _SURE)
+    if height(line.box) > _HUGE * usual:
+        return True
+    return line.confidence < (0.97 if height(line.box) > _TALL * usual else _SURE)

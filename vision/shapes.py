@@ -201,7 +201,7 @@ def _without_loops(
     unsure: list[_Candidate] = []
     for candidate in candidates:
         if candidate.kind == "other":
-            if not _is_loop_of_lines(candidate, pixels, lines):
+            if not (_is_loop_of_lines(candidate, pixels, lines) or _cuts_many(candidate, candidates, lines)):
                 sure.append(candidate)
             continue
         longer = 2 in ends_that_go_on(edges, candidate.box) and any(candidate.outline.like_outside)
@@ -259,14 +259,20 @@ def _cuts(candidate: _Candidate, boxes: Sequence[Box]) -> bool:
     return any(area(box) < area(candidate.box) and 0.12 < share_within(box, candidate.box) < 0.85 for box in boxes)
 
 
+def _cuts_many(candidate: _Candidate, others: Sequence[_Candidate], lines: Sequence[Line]) -> bool:
+    """Whether the box around an area of no regular form cuts more boxes than one that half hides it."""
+    boxes = [each.box for each in others if each.kind != "other" and _has_a_name_in_the_middle(each.box, lines)]
+    return sum(0.12 < share_within(box, candidate.box) < 0.85 for box in boxes) > 1
+
+
 def _has_a_name_in_the_middle(box: Box, lines: Sequence[Line]) -> bool:
     """Whether the only text in a box stands in its centre."""
     within = [line.box for line in lines if share_within(line.box, box) > 0.85]
     if not within or area(box) > 30 * area(around(within)):
         return False
-    across, down = middle(around(within))
-    off_across, off_down = abs(across - middle(box)[0]), abs(down - middle(box)[1])
-    return off_across < 0.06 * width(box) and off_down < 0.12 * height(box)
+    off_across = max(abs(middle(line)[0] - middle(box)[0]) for line in within)
+    off_down = abs(middle(around(within))[1] - middle(box)[1])
+    return off_across < 0.08 * width(box) and off_down < 0.12 * height(box)
 
 
 def _is_between(candidate: _Candidate, others: Sequence[_Candidate]) -> bool:
