@@ -31,6 +31,9 @@ def find_gaps(
     covered = boxes_mask(ink.shape, [line.box for line in lines], 7) | boxes_mask(ink.shape, [b.box for b in badges], 4)
     icons = _walls(icons, shapes, widest_stroke(ink))
     closed = boxes_mask(ink.shape, [icon.box for icon in icons])
+    patches = [shape for shape in shapes if any(_is_patch(shape, line) for line in lines)]
+    covered |= boxes_mask(ink.shape, [shape.box for shape in patches], 2)
+    shapes = [shape for shape in shapes if shape not in patches]
     outlines = np.zeros(ink.shape, dtype=np.bool_)
     for shape in shapes:
         if _is_one_thing(shape, shapes, icons, max(ink.shape)):
@@ -39,6 +42,13 @@ def find_gaps(
         else:
             outlines |= _drawn(ink.shape, shape, 2 * BAND + 1) & ~_crossings(ink, shape.box)
     return Gaps(covered, outlines, closed & ~outlines, ink)
+
+
+def _is_patch(shape: Shape, line: Line) -> bool:
+    """Whether a shape is but the ground that a label on a line was given."""
+    tall = height(line.box)
+    tight = height(shape.box) <= 1.55 * tall and width(shape.box) <= width(line.box) + 1.6 * tall
+    return tight and share_within(line.box, shape.box) > 0.95
 
 
 def _walls(icons: Sequence[Icon], shapes: Sequence[Shape], stroke: int) -> list[Icon]:
