@@ -187,7 +187,10 @@ def test_what_was_read_stands_as_a_diagram_and_in_tables(talk: Page) -> None:
     assert_whole(talk)
 
 
-@pytest.mark.parametrize("name", REFUSED)
+# The large one takes a minute on a busy machine: it is among the long tests.
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.soak) if name == "large.txt" else name for name in REFUSED]
+)
 def test_a_file_that_cannot_be_read_is_refused_in_a_sentence(address: str, visit: Opener, name: str) -> None:
     data, said = REFUSED[name]
     page = visit(address).open("ask_image", "Ask an image")

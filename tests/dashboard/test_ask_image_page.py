@@ -2,6 +2,7 @@
 
 import getpass
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -21,10 +22,12 @@ from lakehouse.store import open_table, read_rows
 from registry.actors import Actor
 from registry.errors import NotAllowed
 from settings import Settings
+from tests.dashboard.conftest import APP
 from tests.dashboard.image_readings import READING, drawn, keep, opened
 from tests.dashboard.test_pages import texts
 from vision.answer import Usage
 from vision.errors import ImageRefused, ModelUnavailable
+from vision.images import MOST_BYTES
 from vision.reading import Text
 
 Opener = Callable[..., AppTest]
@@ -221,6 +224,12 @@ def test_an_empty_question_is_not_asked(empty: Settings) -> None:
     assert conversation is not None
     with pytest.raises(DashboardError, match="Type a question"):
         actions.ask_question(conversation, READING, "  ", "embedded")
+
+
+def test_the_server_takes_files_as_large_as_the_page_says() -> None:
+    with (APP.parent.parent / ".streamlit" / "config.toml").open("rb") as file:
+        assert tomllib.load(file)["server"]["maxUploadSize"] == ask_image.MOST_MEGABYTES
+    assert MOST_BYTES <= ask_image.MOST_MEGABYTES * 2**20
 
 
 def test_an_error_that_is_no_sentence_is_not_shown() -> None:
