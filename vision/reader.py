@@ -51,5 +51,9 @@ def read_image(image: bytes) -> Reading:
 
 
 def _on_image(picture: Picture, found: Sequence[Found]) -> tuple[Found, ...]:
-    """What was found on the picture, with boxes in pixels of the image as uploaded."""
-    return tuple(replace(entry, box=picture.original(entry.box)) for entry in found)
+    """What was found on the picture, with boxes in pixels of the image as uploaded, each at least one pixel wide."""
+    scaled = [(entry, picture.original(entry.box)) for entry in found]
+    return tuple(
+        replace(entry, box=(left, top, max(right, left + 1), max(bottom, top + 1)))
+        for entry, (left, top, right, bottom) in scaled
+    )
