@@ -16,6 +16,7 @@ _INK = 24
 """Levels of 255 (of the channel where it is largest) by which a drawing differs from what it stands on."""
 _SMALLEST, _LARGEST = 22, 300  # pixels of a side of an icon
 _STROKES_APART = 11  # pixels between the strokes of one icon that are filled
+_BARS_APART = 20  # pixels between pieces of an icon that stand side by side
 _PIECE = 64  # pixels of a side of a piece of an icon, and between two of them
 _LONG_LINE = 60  # pixels of a straight line that is no stroke of an icon
 _LINE = 11  # pixels: what is thinner after that is a line
@@ -63,7 +64,7 @@ def _standing_alone(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _joined(rest: NDArray[np.uint8], pieces: Sequence[Box]) -> list[Box]:
     """Boxes around the small pieces of one icon: joined by short strokes, or side by side closer than they are wide."""
     labels = np.asarray(cv2.connectedComponents(closed(rest, _LINE // 2, _LINE // 2), connectivity=8)[1], np.int32)
-    small = [box for box in pieces if max(width(box), height(box)) < _PIECE]
+    small = [box for box in pieces if max(width(box), height(box)) < 2 * _HOLE]
     groups: list[list[Box]] = []
     for box in small:
         own: Labels = np.unique(labels[box[1] : box[3], box[0] : box[2]])
@@ -75,9 +76,9 @@ def _joined(rest: NDArray[np.uint8], pieces: Sequence[Box]) -> list[Box]:
 
 def _is_of_one(box: Box, other: Box, own: Labels, labels: Labels) -> bool:
     across, down = gap_across(box, other), gap_down(box, other)
-    if down < 0 and across < 0.5 * min(width(box), width(other)):
+    if down < 0 and across < min(_BARS_APART, 0.5 * min(width(box), width(other))):
         return True
-    if max(across, down) > _PIECE:
+    if max(across, down) > _PIECE or max(width(box), height(box), width(other), height(other)) > _PIECE:
         return False
     its = np.unique(labels[other[1] : other[3], other[0] : other[2]])
     return bool(np.intersect1d(own[own > 0], its).size)
