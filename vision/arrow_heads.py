@@ -12,6 +12,8 @@ LONGEST = 46
 """Pixels of the picture along the line in which a head is looked for, counted from the end of the line."""
 AHEAD = 20
 """Pixels beyond the end of the line: a tip may be lost where an outline was taken away."""
+SLIMMEST = 8
+"""Pixels across: a smaller widening is where lines touch."""
 WIDEST = 24
 """Pixels to each side of the line: what is wider is another line or an outline."""
 
@@ -138,7 +140,7 @@ def _filled_head(
         return None
     peak = int(np.where(usable, sides, 0).argmax())
     height = float(sides[peak])
-    if height < half + max(1.8, 0.55 * line_width) or wide[peak] > 1.5 * height + 2:
+    if height < max(SLIMMEST / 2, half + max(1.8, 0.55 * line_width)) or wide[peak] > 1.5 * height + 2:
         return None
     back = next((i for i in range(peak + 1, len(sides)) if wide[i] <= bare), None)
     if back is None:

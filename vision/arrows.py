@@ -23,6 +23,8 @@ SHORTEST = 18
 """Pixels of the picture: a shorter line is none."""
 FURTHEST = 46
 """Pixels of the picture by which a line may go on under an outline."""
+HEADS_DIFFER = 3.0
+"""How many times the area of the other the larger head of a line may have, if both are heads."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +124,19 @@ def _without_heads(traced: _Traced) -> _Traced:
     )
 
 
+def _alike(one: Head | None, other: Head | None) -> tuple[Head | None, Head | None]:
+    """The two heads of a line; one much smaller than the other is a crossing that looks like a head, and left out."""
+    if one is None or other is None:
+        return one, other
+    sizes = one.length * one.width, other.length * other.width
+    if max(sizes) <= HEADS_DIFFER * min(sizes):
+        return one, other
+    return (one, None) if sizes[0] > sizes[1] else (None, other)
+
+
 def _arrow(route: Route, margin: float, traced: _Traced, ink: Mask, closed: Mask) -> Arrow | None:
     """The route as an arrow that sets out at its tail, with how sure it is."""
-    head_at_start, head_at_end = traced.heads.get(route.start), traced.heads.get(route.finish)
+    head_at_start, head_at_end = _alike(traced.heads.get(route.start), traced.heads.get(route.finish))
     most = 12 if route.dash_gaps else 3
     tips = [
         np.array([head.tip]) if head else _further(way, ink, closed, most)
@@ -166,7 +178,7 @@ def _further(points: Points, ink: Mask, closed: Mask, most: int) -> Points:
         if not (1 <= row < ink.shape[0] - 1 and 1 <= column < ink.shape[1] - 1):
             break
         if closed[row, column]:
-            last = step
+            last = step if missing <= 1 or most > 3 else last
             break
         missing = 0 if ink[row - 1 : row + 2, column - 1 : column + 2].any() else missing + 1
         if missing > most:

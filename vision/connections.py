@@ -15,8 +15,10 @@ REACH = 46
 """Pixels of the picture between the end of a line and the part it points at."""
 BESIDE = 14
 """Pixels of the picture by which a line may miss a part that it passes."""
-LOOP = 24
+LOOP = 34
 """Pixels of the picture by which a line from a part to itself leaves it: less is a piece of its outline."""
+FRAMED = 0.7
+"""Two heads, one at the frame of a container: that one is often where a line crosses the frame."""
 LABEL_REACH = 34
 """Pixels of the picture between a line and what is written at it."""
 
@@ -32,6 +34,7 @@ class _Held:
 def connect(arrows: Sequence[Arrow], parts: Parts, legend: Sequence[LegendEntry]) -> list[Connection]:
     """The connections between parts, in pixels of the picture; a line with two heads gives two."""
     legends = [entry.box for entry in legend]
+    frames = {part.id for part in parts.containers}
     held = []
     for arrow in arrows:
         if any(_inside(arrow.path[len(arrow.path) // 2], box) for box in legends):
@@ -42,7 +45,10 @@ def connect(arrows: Sequence[Arrow], parts: Parts, legend: Sequence[LegendEntry]
     labels = _labels([arrow for arrow, _, _ in held], parts.loose)
     found: list[Connection] = []
     for (arrow, start, finish), label in zip(held, labels, strict=True):
-        sure = round(arrow.confidence * start.sure * finish.sure, 3)
+        sure = arrow.confidence * start.sure * finish.sure
+        if arrow.head_at_start and arrow.head_at_end and {start.part.id, finish.part.id} & frames:
+            sure *= FRAMED
+        sure = round(sure, 3)
         directed = arrow.head_at_start or arrow.head_at_end
         ways = [(start.part.id, finish.part.id)] if arrow.head_at_end or not directed else []
         ways += [(finish.part.id, start.part.id)] if arrow.head_at_start else []

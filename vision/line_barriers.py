@@ -29,7 +29,7 @@ def find_gaps(
 ) -> Gaps:
     """What lines pass under or across, and what they cannot pass."""
     covered = boxes_mask(ink.shape, [line.box for line in lines], 7) | boxes_mask(ink.shape, [b.box for b in badges], 4)
-    icons = _walls(icons, shapes, widest_stroke(ink))
+    icons = _walls(icons, shapes, lines, widest_stroke(ink))
     closed = boxes_mask(ink.shape, [icon.box for icon in icons])
     patches = [shape for shape in shapes if any(_is_patch(shape, line) for line in lines)]
     covered |= boxes_mask(ink.shape, [shape.box for shape in patches], 2)
@@ -51,7 +51,7 @@ def _is_patch(shape: Shape, line: Line) -> bool:
     return tight and share_within(line.box, shape.box) > 0.95
 
 
-def _walls(icons: Sequence[Icon], shapes: Sequence[Shape], stroke: int) -> list[Icon]:
+def _walls(icons: Sequence[Icon], shapes: Sequence[Shape], lines: Sequence[Line], stroke: int) -> list[Icon]:
     """The icons that lines end at: no head of an arrow that was taken for one, no pile of boxes."""
     kept = []
     for icon in icons:
@@ -64,6 +64,13 @@ def _walls(icons: Sequence[Icon], shapes: Sequence[Shape], stroke: int) -> list[
         ):
             kept.append(icon)
     return kept
+
+
+def _is_caption(line: Line, icon: Icon) -> bool:
+    """Whether a line stands right below an icon, in its middle."""
+    tall = height(line.box)
+    aside = abs(line.box[0] + line.box[2] - icon.box[0] - icon.box[2]) / 2
+    return -0.3 * tall <= line.box[1] - icon.box[3] <= 0.6 * tall and aside < 0.3 * width(icon.box)
 
 
 def _is_one_thing(shape: Shape, shapes: Sequence[Shape], icons: Sequence[Icon], long_side: int) -> bool:
