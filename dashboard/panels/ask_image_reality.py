@@ -12,24 +12,25 @@ from vision.reading import Reading
 
 _PAGES = {"registered models": "models", "endpoints": "endpoints", "jobs": "jobs"}
 """Kind of thing → the page that shows it."""
+_LOOK_SECONDS = 5.0
 _MOST_LISTED = 60
 
 
 def found_here(reading: Reading) -> None:
     """Which parts of a diagram this workspace has, once somebody wants to know: registry and gateway are asked."""
-    # A fragment: looking it up draws nothing else anew.
-    st.fragment(_looked_up)(reading)
-
-
-def _looked_up(reading: Reading) -> None:
     if not part_labels(reading):
         empty("No component was read on this image.")
         return
     wanted = st.toggle("Look the names up here: registered models, endpoints, tables and jobs", key="look up here")
     if wanted:
-        with guarded("Is this what runs here?"):
-            here = inventory()
-            _compared(compare(reading, here.names), here)
+        # Again and again, as a registry may take a while to answer.
+        st.fragment(_looked_up, run_every=_LOOK_SECONDS)(reading)
+
+
+def _looked_up(reading: Reading) -> None:
+    with guarded("Is this what runs here?"):
+        here = inventory()
+        _compared(compare(reading, here.names), here)
 
 
 def _compared(comparison: Comparison, here: Inventory) -> None:
