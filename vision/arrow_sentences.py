@@ -33,19 +33,17 @@ def told(arrows: Sequence[Connection], diagram: Diagram) -> str:
 
 def groups(arrows: Sequence[Connection], diagram: Diagram) -> list[list[Connection]]:
     """Arrows of one meaning that start or end at the same part; the larger groups first."""
-    left = list(dict.fromkeys(arrows))
-    groups: list[list[Connection]] = []
+    left = {arrow: (meaning(arrow, diagram), arrow.directed) for arrow in arrows}
+    found: list[list[Connection]] = []
     while left:
-        choices: list[list[Connection]] = []
-        for one in left:
-            same = [other for other in left if meaning(one, diagram) == meaning(other, diagram)]
-            same = [other for other in same if other.directed == one.directed]
-            choices.append([other for other in same if other.source == one.source])
-            choices.append([other for other in same if other.target == one.target])
-        best = max(choices, key=len)
-        groups.append(best)
-        left = [one for one in left if one not in best]
-    return groups
+        sharing: dict[tuple[object, ...], list[Connection]] = {}
+        for arrow, sort in left.items():
+            sharing.setdefault((*sort, "from", arrow.source), []).append(arrow)
+            sharing.setdefault((*sort, "to", arrow.target), []).append(arrow)
+        largest = max(sharing.values(), key=len)
+        found.append(largest)
+        left = {arrow: sort for arrow, sort in left.items() if arrow not in largest}
+    return found
 
 
 def meaning(arrow: Connection, diagram: Diagram) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 _WORD = re.compile(r"[^\W_]+")
 _NUMBERED = re.compile(r"^([^\W\d_]{3,})(\d+)$")
@@ -52,13 +53,19 @@ EQUAL, FORM, SYNONYM, ABBREVIATION, MISTYPED = 1.0, 0.97, 0.9, 0.75, 0.8
 
 def words_of(text: str) -> list[str]:
     """The words of a text in lower case; a counter at the end of a word stands apart (`worker1`: worker, 1)."""
+    return list(_words_of(text))
+
+
+@lru_cache(maxsize=20_000)
+def _words_of(text: str) -> tuple[str, ...]:
     found: list[str] = []
     for word in _WORD.findall(text.casefold()):
         numbered = _NUMBERED.match(word)
         found.extend(numbered.groups() if numbered else (word,))
-    return found
+    return tuple(found)
 
 
+@lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
     """A word without the endings of plural and verb forms, as far as four letters are left."""
     if word.endswith(("ies", "ied")) and len(word) > _SHORTEST_STEM + 1:
@@ -76,6 +83,7 @@ def stem(word: str) -> str:
     return word[:-1] if is_double else word
 
 
+@lru_cache(maxsize=200_000)
 def alike(first: str, second: str) -> float:
     """How much two words in lower case mean the same: 0 to 1, 0 below what should count."""
     if first == second:

@@ -192,7 +192,7 @@ stream | Give me a short overview | Ingestion | RabbitMQ
 stream | Where does the data come from? | Sensors | Dashboard
 stream | Where does the flow start? | Sensors | Dashboard
 stream | Where does the data end up? | Dashboard | Sensors
-bookshop | Which component has the most connections? | API Gateway | Redis
+bookshop | Which component has the most connections? | API Gateway; most | Redis; Mobile app
 bookshop | Which component has no arrows? | Prometheus | Redis
 bookshop | What is missing? | Prometheus | Kafka
 # Found by asking on.
