@@ -130,7 +130,8 @@ def _find_title_bars(regions: list[_Region]) -> None:
         for number, region in enumerate(regions):
             if number == index or region.title or (not region.children and len(region.labels) < 2):
                 continue
-            same_width = abs(bar.box[0] - region.box[0]) < _NEAR and abs(bar.box[2] - region.box[2]) < _NEAR
+            ends = abs(bar.box[0] - region.box[0]) < _NEAR, abs(bar.box[2] - region.box[2]) < _NEAR
+            same_width = all(ends) or (any(ends) and share_within(bar.box, region.box) > 0.9 and _is_wide(bar, region))
             at_top = abs(bar.box[3] - region.box[1]) < _NEAR or abs(bar.box[1] - region.box[1]) < _NEAR
             if same_width and at_top and height(bar.box) < 0.4 * height(around([region.box, bar.box])):
                 region.title, bar.bar_of = bar.labels[0], number
@@ -138,6 +139,11 @@ def _find_title_bars(regions: list[_Region]) -> None:
                 if index in region.children:
                     region.children.remove(index)
                 break
+
+
+def _is_wide(bar: _Region, region: _Region) -> bool:
+    """Whether a title bar that an arrow cuts is most of one."""
+    return width(bar.box) > 0.75 * width(region.box)
 
 
 def _holds_parts(index: int, regions: Sequence[_Region]) -> bool:

@@ -18,6 +18,7 @@ from vision.surfaces import Mask, Surface, edge_strength, find_surfaces, without
 
 _SAME = 0.88  # overlap from which two findings are one shape
 _SIDE = 0.4  # least share of each side that a rectangle's inside reaches
+_LID_ROUNDNESS = 0.85  # of the lid of a cylinder, which shading may eat into
 _NEAR = 8  # pixels within which two sides are one
 
 
@@ -97,8 +98,7 @@ def _kind(surface: Surface, lines: Sequence[Line]) -> tuple[str, float]:
     fullness = float(surface.filled.mean())
     reaches = surface.reaches
     if fullness > 0.7 and min(width(surface.box), height(surface.box)) > 20:
-        ellipse = _ellipse(surface.filled.shape)
-        round_share = float((surface.filled & ellipse).sum() / max(1, (surface.filled | ellipse).sum()))
+        round_share = _roundness(surface)
         if round_share > 0.955:
             return "ellipse", round_share
     if min(reaches) >= _SIDE and sum(reaches) >= (3.0 if fullness > 0.8 else 3.3) and fullness > 0.35:
@@ -119,11 +119,12 @@ def _on(surface: Surface, lines: Sequence[Line]) -> bool:
     return False
 
 
-def _ellipse(shape: tuple[int, ...]) -> Mask:
-    down, across = shape
+def _roundness(surface: Surface) -> float:
+    """Intersection over union, 0 to 1, of a surface and the ellipse that its box holds."""
+    down, across = surface.filled.shape
     y, x = np.ogrid[:down, :across]
-    inside: Mask = ((x + 0.5) / across * 2 - 1) ** 2 + ((y + 0.5) / down * 2 - 1) ** 2 <= 1
-    return inside
+    ellipse: Mask = ((x + 0.5) / across * 2 - 1) ** 2 + ((y + 0.5) / down * 2 - 1) ** 2 <= 1
+    return float((surface.filled & ellipse).sum() / max(1, (surface.filled | ellipse).sum()))
 
 
 def _solidity(filled: Mask) -> float:
@@ -268,7 +269,7 @@ def _cuts_many(candidate: _Candidate, others: Sequence[_Candidate], lines: Seque
 def _has_a_name_in_the_middle(box: Box, lines: Sequence[Line]) -> bool:
     """Whether the only text in a box stands in its centre."""
     within = [line.box for line in lines if share_within(line.box, box) > 0.85]
-    if not within or area(box) > 30 * area(around(within)):
+    if not within or area(box) > 16 * area(around(within)):
         return False
     off_across = max(abs(middle(line)[0] - middle(box)[0]) for line in within)
     off_down = abs(middle(around(within))[1] - middle(box)[1])
@@ -280,12 +281,15 @@ def _is_between(candidate: _Candidate, others: Sequence[_Candidate]) -> bool:
 
     Arrows cut such pieces off; panels of a box have two opposite sides in common with it.
     """
-    if candidate.kind != "rectangle" or sum(candidate.outline.like_outside) < 3:
+    if candidate.kind != "rectangle":
         return False
+    like_outside = candidate.outline.like_outside
     for other in others:
         common = [abs(one - its) <= _NEAR for one, its in zip(candidate.box, other.box, strict=True)]
         opposite = (common[0] and common[2]) or (common[1] and common[3])
-        if other is not candidate and any(common) and not opposite and share_within(candidate.box, other.box) > 0.95:
+        inside = other is not candidate and share_within(candidate.box, other.box) > 0.95
+        free = all(like or shared for like, shared in zip(like_outside, common, strict=True))
+        if inside and free and any(common) and not opposite:
             return True
     return False
 
@@ -307,9 +311,9 @@ def _with_lids(candidates: Sequence[_Candidate], pixels: NDArray[np.uint8]) -> l
     def wanted(box: Box) -> bool:
         return any(_is_lid(box, body.box) for body in bodies)
 
-    for surface in find_surfaces(pixels, [], wanted, {VISIBLE: (0,)}):
-        if _kind(surface, [])[0] == "ellipse":
-            lids.append(surface.box)
+    for surface in find_surfaces(pixels, [], wanted, {VISIBLE: (0,), 2 * VISIBLE: (0,)}):
+        if _roundness(surface) > _LID_ROUNDNESS:
+            lids.append(read_outline(pixels, surface.box, surface.fill).box)
     whole = []
     for candidate in candidates:
         lid = next((lid for lid in lids if candidate in bodies and _is_lid(lid, candidate.box)), None)
