@@ -49,8 +49,9 @@ def groups(arrows: Sequence[Connection], diagram: Diagram) -> list[list[Connecti
 def meaning(arrow: Connection, diagram: Diagram) -> str:
     """The label of an arrow, and what the legend says of its colour."""
     texts: list[str] = []
-    ends = {name_key(diagram.label(part)) for part in (arrow.source, arrow.target)}
-    if arrow.label and name_key(arrow.label) not in ends:
+    # A text that is the name of a part is no label of an arrow, even where it stands beside one.
+    names = {name_key(diagram.label(part)) for part in diagram.parts}
+    if arrow.label and name_key(arrow.label) not in names:
         texts.append(f"labelled {named(arrow.label)}")
     entry = legend_entry(arrow, diagram.reading.legend)
     if entry:

@@ -32,7 +32,7 @@ _WITHOUT_NAMES: tuple[tuple[Kind, str], ...] = (
     ("flows", r"\bwhat \w+ what\b|\bwho \w+ (?:to |with )?whom?\b|\beach other\b"),
     (
         "flows",
-        r"\b(?:which|what|list|show|all|are)\b.*\b(?:connections|arrows|flows?|relationships|links|data flows?)\b",
+        r"^(?!.*\bmost\b).*\b(?:which|what|list|show|all|are)\b.*\b(?:connections|arrows|flows?|relationships|links|data flows?)\b",
     ),
     ("ends", r"\b(?:sources?|origins?|sinks?|destinations?|entr(?:y|ance)) (?:of|for|to)\b|\b(?:enter|leave)s?\b"),
     ("summary", r"\bsummar\w+|\boverview\b|\bgist\b|\btl dr\b|\bin short\b|\bbriefly\b"),
