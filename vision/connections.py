@@ -42,7 +42,9 @@ def connect(arrows: Sequence[Arrow], parts: Parts, legend: Sequence[LegendEntry]
         ends = _ends(arrow, parts)
         if ends is not None:
             held.append((arrow, *ends))
-    labels = _labels([arrow for arrow, _, _ in held], parts.loose)
+    labels = _labels(
+        [arrow for arrow, _, _ in held], [label for label in parts.loose if not _in_component(label, parts)]
+    )
     found: list[Connection] = []
     for (arrow, start, finish), label in zip(held, labels, strict=True):
         sure = arrow.confidence * start.sure * finish.sure
@@ -135,6 +137,13 @@ def _labels(arrows: Sequence[Arrow], loose: Sequence[Label]) -> list[str | None]
         if nearest not in said or gaps[nearest] < said[nearest][0]:
             said[nearest] = (gaps[nearest], label.text)
     return [said[number][1] if number in said else None for number in range(len(arrows))]
+
+
+def _in_component(label: Label, parts: Parts) -> bool:
+    """Whether a text stands in a component: a remark there says nothing about a line that ends close to it."""
+    left, top, right, bottom = label.box
+    middle = ((left + right) // 2, (top + bottom) // 2)
+    return any(_inside(middle, part.box) for part in parts.components)
 
 
 def _gap(path: Sequence[Point], box: Box) -> float:
