@@ -1,5 +1,7 @@
 """Is this what runs here: the names on a diagram beside those of this workspace."""
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from dashboard.image_overlay import part_labels
@@ -7,8 +9,10 @@ from dashboard.links import page_address
 from dashboard.queries.live_inventory import Inventory, inventory
 from dashboard.widgets import empty, guarded, table
 from dashboard.wording import number, plain, plural
-from vision.comparison import Comparison, Match, compare
 from vision.reading import Reading
+
+if TYPE_CHECKING:
+    from vision.comparison import Comparison, Match
 
 _PAGES = {"registered models": "models", "endpoints": "endpoints", "jobs": "jobs"}
 """Kind of thing → the page that shows it."""
@@ -28,12 +32,15 @@ def found_here(reading: Reading) -> None:
 
 
 def _looked_up(reading: Reading) -> None:
+    # Graphs of networks take a moment to import, and only this look-up needs them.
+    from vision.comparison import compare
+
     with guarded("Is this what runs here?"):
         here = inventory()
         _compared(compare(reading, here.names), here)
 
 
-def _compared(comparison: Comparison, here: Inventory) -> None:
+def _compared(comparison: "Comparison", here: Inventory) -> None:
     same = {match.label for match in comparison.found if match.likeness == "same name"}
     similar = {match.label for match in comparison.found} - same
     counts = [f"{number(len(same))} by the same name", f"{number(len(similar))} by a similar one"]
@@ -55,7 +62,7 @@ def _compared(comparison: Comparison, here: Inventory) -> None:
     st.caption("Names are all that is compared: of a similar name, look whether it is the same thing.")
 
 
-def _found(matches: tuple[Match, ...]) -> None:
+def _found(matches: "tuple[Match, ...]") -> None:
     table(
         {
             "On the diagram": [plain(match.label) for match in matches],
