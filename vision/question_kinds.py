@@ -30,10 +30,7 @@ _WITHOUT_NAMES: tuple[tuple[Kind, str], ...] = (
     ("ends", r"\bat (?:very )?(?:end|beginning|start)$"),
     ("missing", r"\b(?:no|without|any) (?:arrows?|connections?)\b"),
     ("flows", r"\bwhat \w+ what\b|\bwho \w+ (?:to |with )?whom?\b|\beach other\b"),
-    (
-        "flows",
-        r"^(?!.*\bmost\b).*\b(?:which|what|list|show|all|are)\b.*\b(?:connections|arrows|flows?|relationships|links|data flows?)\b",
-    ),
+    ("flows", r"^(?!.*\bmost\b).*\b(?:which|what|list|show|all|are)\b.*\b(?:connections|arrows|flows?|links)\b"),
     ("ends", r"\b(?:sources?|origins?|sinks?|destinations?|entr(?:y|ance)) (?:of|for|to)\b|\b(?:enter|leave)s?\b"),
     ("summary", r"\bsummar\w+|\boverview\b|\bgist\b|\btl dr\b|\bin short\b|\bbriefly\b"),
     ("ends", r"^where (?:does|do) .*\b(?:come from|originate|start|begin|end|end up|go|go to|land|stop|finish)$"),
