@@ -202,7 +202,8 @@ def _without_loops(
     unsure: list[_Candidate] = []
     for candidate in candidates:
         if candidate.kind == "other":
-            if not (_is_loop_of_lines(candidate, pixels, lines) or _cuts_many(candidate, candidates, lines)):
+            loop = _is_loop_of_lines(candidate, pixels, lines) or _cuts_many(candidate, candidates, lines)
+            if not loop and not _is_at_a_border(candidate, candidates, lines):
                 sure.append(candidate)
             continue
         longer = 2 in ends_that_go_on(edges, candidate.box) and any(candidate.outline.like_outside)
@@ -258,6 +259,18 @@ def _cuts(candidate: _Candidate, boxes: Sequence[Box]) -> bool:
     if candidate.kind != "rectangle" or clear:
         return False
     return any(area(box) < area(candidate.box) and 0.12 < share_within(box, candidate.box) < 0.85 for box in boxes)
+
+
+def _is_at_a_border(candidate: _Candidate, others: Sequence[_Candidate], lines: Sequence[Line]) -> bool:
+    """Whether an area of no regular form lies at the border of a box around it, and is not named in its middle."""
+    if _has_a_name_in_the_middle(candidate.box, lines):
+        return False
+    return any(
+        other.kind != "other"
+        and share_within(candidate.box, other.box) > 0.95
+        and any(abs(one - its) <= _NEAR for one, its in zip(candidate.box, other.box, strict=True))
+        for other in others
+    )
 
 
 def _cuts_many(candidate: _Candidate, others: Sequence[_Candidate], lines: Sequence[Line]) -> bool:
