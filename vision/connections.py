@@ -9,8 +9,8 @@ import numpy as np
 from vision.found import Arrow, Label, Part, Parts, Point
 from vision.reading import Box, Connection, LegendEntry
 
-STATED = 0.6
-"""The least confidence of a connection that an answer may state: nine of ten are right on drawn diagrams."""
+STATED = 0.65
+"""The least confidence of a connection that an answer may state: about nine of ten are right, drawn or real."""
 REACH = 46
 """Pixels of the picture between the end of a line and the part it points at."""
 BESIDE = 14
