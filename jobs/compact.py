@@ -5,6 +5,8 @@ from argparse import ArgumentParser
 from jobs.one_at_a_time import one_at_a_time
 from jobs.score_cache_upkeep import tidy_score_cache
 from lakehouse.errors import LakehouseError
+from lakehouse.image_conversations import erase_left_over
+from lakehouse.image_tables import IMAGES
 from lakehouse.runs import finish_run, start_run
 from lakehouse.score_cache_table import SCORE_CACHE
 from lakehouse.store import is_foreign
@@ -30,6 +32,8 @@ def run_compact(settings: Settings, trigger: str = "command", request_id: str = 
             try:
                 if name == SCORE_CACHE.name:
                     tidy_score_cache(settings)
+                if name == IMAGES.name:
+                    erase_left_over(settings)
                 compact(settings, name)
                 done.append(name)
             except LakehouseError as error:

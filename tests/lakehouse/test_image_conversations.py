@@ -1,15 +1,22 @@
 """Conversations about images: kept once, erased when deleted, and only by who began them."""
 
+import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from jobs.compact import run_compact
+from lakehouse import image_conversations
 from lakehouse.appends import append
 from lakehouse.errors import LakehouseError
 from lakehouse.image_conversations import (
+    CHANGING,
+    ConversationGone,
     GivenAnswer,
     ImageToKeep,
     delete_conversation,
+    erase_left_over,
     keep_image,
     open_conversation,
     record_answer,
@@ -93,3 +100,52 @@ def test_only_an_id_is_ever_part_of_a_condition(settings: Settings) -> None:
     with pytest.raises(LakehouseError, match="no id"):
         delete_conversation(settings, wild, **ANA)
     assert {row["conversation_id"] for row in rows(settings, "image_questions")} == {wild, "ab" * 16}
+
+
+def test_a_deleted_conversation_gets_no_words_back(settings: Settings) -> None:
+    conversation = opened(settings)
+    delete_conversation(settings, conversation, **ANA)
+    with pytest.raises(ConversationGone, match="was deleted"):
+        record_answer(settings, conversation, IMAGE.image_hash, ANSWER, **ANA)
+    assert [row["event"] for row in rows(settings, "image_questions")] == ["deleted"]
+
+
+def test_the_upkeep_erases_what_a_broken_off_deletion_has_left(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation = opened(settings)
+    record_answer(settings, conversation, IMAGE.image_hash, ANSWER, **ANA)
+    with monkeypatch.context() as broken:
+        broken.setattr(image_conversations, "_erase_words", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            delete_conversation(settings, conversation, **ANA)
+    assert {row["event"] for row in rows(settings, "image_questions")} == {"opened", "answered", "deleted"}
+    monkeypatch.setattr(image_conversations, "_LEFT_ALONE", timedelta(0))
+    run_compact(settings)
+    assert [row["event"] for row in rows(settings, "image_questions")] == ["deleted"]
+    assert rows(settings, "images") == rows(settings, "image_readings") == []
+
+
+def test_an_image_without_a_conversation_goes_after_a_day_and_one_with_a_conversation_never(settings: Settings) -> None:
+    opened(settings)
+    days_ago = datetime.now(UTC) - timedelta(days=2)
+    for image_hash, uploaded_at in (("cd" * 32, days_ago), ("ef" * 32, datetime.now(UTC))):
+        append(settings, "images", [{**vars(IMAGE), "image_hash": image_hash, "uploaded_at": uploaded_at}])
+    old = {**vars(IMAGE), "image_hash": "12" * 32, "uploaded_at": days_ago}
+    append(settings, "images", [old])
+    wanted = open_conversation(settings, "12" * 32, "old.png", **ANA)
+    assert erase_left_over(settings) == (0, 1)
+    assert {row["image_hash"] for row in rows(settings, "images")} == {IMAGE.image_hash, "ef" * 32, "12" * 32}
+    assert wanted in {row["conversation_id"] for row in rows(settings, "image_questions")}
+
+
+def test_a_deletion_waits_until_who_keeps_the_same_image_has_begun_with_it(settings: Settings) -> None:
+    first = opened(settings)
+    deleting = threading.Thread(target=lambda: delete_conversation(settings, first, **ANA))
+    with CHANGING:
+        keep_image(settings, IMAGE)
+        deleting.start()
+        deleting.join(0.5)
+        open_conversation(settings, IMAGE.image_hash, "mine.png", actor="ben@example.com", role="viewer")
+    deleting.join(60)
+    assert len(rows(settings, "images")) == 1
