@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vision.badge_candidates import Candidate, look_inside, outlines, outlines_without_lines, places_like
 from vision.boxes import area, height, overlap, share_within
@@ -19,6 +20,7 @@ from vision.reading import Box
 
 _MOST_CANDIDATES = 150
 _SURE = 0.6
+_PLAUSIBLE = 0.5  # for a second reading of what is a number already
 _SEED = 0.9  # a candidate recognised so surely shows what its likes look like
 _ONE_COLOUR = 48  # largest difference in red, green or blue
 
@@ -39,7 +41,7 @@ def read_badges(picture: Picture, lines: Sequence[Line]) -> tuple[list[Badge], l
         places = [box for box in outlines_without_lines(picture.pixels, usual) if not _is_word(box, lines)]
         kept = _sequences(_with_likes(picture, _read(picture, places)), lines)
     if kept:
-        badges, rest = [Badge(number, candidate.box) for number, _, candidate in kept], list(lines)
+        badges, rest = _read_twice(picture, kept), list(lines)
     else:
         badges, rest = take_numbers_off(lines)
     badges = _with_missing(badges, [*found, *kept], rest)
@@ -54,7 +56,7 @@ def _read(picture: Picture, places: Iterable[Box]) -> list[Numbered]:
     return [
         (number, confidence, candidate)
         for candidate, (text, confidence) in zip(candidates, recognised, strict=True)
-        if confidence >= _SURE and (number := printed_number(candidate.with_point(text)))
+        if confidence >= _SURE and (number := printed_number(candidate.with_point(text.replace(" ", ""))))
     ]
 
 
@@ -100,6 +102,32 @@ def _written_alike(alike: Sequence[Numbered], lines: Sequence[Line]) -> list[Num
     if not any(re.fullmatch(r"\d+\.[a-z]", number) for number in (*(number for number, _, _ in alike), *beside)):
         return list(alike)
     return [(re.sub(r"^(\d+)([a-z])$", r"\1.\2", number), sure, candidate) for number, sure, candidate in alike]
+
+
+def _read_twice(picture: Picture, kept: Sequence[Numbered]) -> list[Badge]:
+    """Badges with their numbers read once more as they are on the picture, which tells some forms better.
+
+    That decides between letters (`3.a`, `3.d`), and for one of two equal numbers if it says one that is missing.
+    """
+    numbers = [number for number, _, _ in kept]
+    again = recognise([_plain(picture, candidate.box) for _, _, candidate in kept])
+    for place, (text, confidence) in enumerate(again):
+        second, first = printed_number(text.replace(" ", "")), numbers[place]
+        if second is None or second == first or confidence < _PLAUSIBLE:
+            continue
+        if first[-1].isalpha() and second[-1].isalpha() and order_of(first)[0] == order_of(second)[0]:
+            numbers[place] = first[:-1] + second[-1]
+        elif numbers.count(first) > 1 and second not in numbers and second in in_sequence([*numbers, second], 3):
+            numbers[place] = second
+    badges = [Badge(number, candidate.box) for number, (_, _, candidate) in zip(numbers, kept, strict=True)]
+    return sorted(badges, key=lambda badge: order_of(badge.number))
+
+
+def _plain(picture: Picture, box: Box) -> NDArray[np.uint8]:
+    """The middle of a badge as it is on the picture."""
+    left, top, right, bottom = box
+    across, down = round(0.08 * (right - left)), round(0.25 * (bottom - top))
+    return picture.pixels[top + down : bottom - down, left + across : right - across]
 
 
 def _with_missing(badges: Sequence[Badge], found: Sequence[Numbered], lines: Sequence[Line]) -> list[Badge]:
