@@ -75,7 +75,7 @@ class Icon:
 
 @dataclass(frozen=True)
 class Arrow:
-    """A drawn line from one end to the other, with or without heads; `confidence` (0 to 1) that it is one as described."""
+    """A drawn line with or without heads; `confidence` (0 to 1) that it is one as described."""
 
     path: tuple[Point, ...]
     head_at_start: bool
@@ -96,7 +96,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Part:
-    """A component or a container before its box is given in pixels of the image; `within` is the id of its container."""
+    """A component or a container, its box in pixels of the picture; `within` is the id of its container."""
 
     id: str
     label: str

@@ -25,7 +25,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Component:
-    """A named thing: a box, a cylinder, or an icon with its caption. `container` is the id of the innermost around it."""
+    """A named thing: a box, a cylinder, an icon with its caption. `container` is the id of the innermost around it."""
 
     id: str
     label: str

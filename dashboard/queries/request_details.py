@@ -145,6 +145,7 @@ def _neighbours(snapshot: Snapshot, request_id: str, time: datetime, endpoint: s
         for after in (False, True)
     ]
     first, last = time - _BESIDE, time + _BESIDE
+    asked: dict[str, Any] = {"requester": requester} if requester else {}
     rows = select_records(
         snapshot,
         " UNION ALL ".join(parts),
@@ -152,9 +153,9 @@ def _neighbours(snapshot: Snapshot, request_id: str, time: datetime, endpoint: s
         time=time,
         id=request_id,
         endpoint=endpoint,
-        **({"requester": requester} if requester else {}),
         first=first,
         last=last,
+        **asked,
     )
     return [
         Neighbour(

@@ -58,5 +58,6 @@ def test_no_bare_address_in_peoples_texts_becomes_a_link(text: str) -> None:
 
 
 def test_two_that_are_called_alike_get_headings_of_their_own() -> None:
-    assert wording.told_apart(["others", "ana", "others", "From"], ["From"]) == ["others", "ana", "others (2)", "From (2)"]
+    names = ["others", "ana", "others", "From"]
+    assert wording.told_apart(names, ["From"]) == ["others", "ana", "others (2)", "From (2)"]
     assert wording.told_apart(["a", "a (2)", "a"]) == ["a", "a (2)", "a (3)"]
