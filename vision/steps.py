@@ -3,10 +3,11 @@
 import math
 from collections.abc import Sequence
 
-from vision.boxes import area, gap_across, gap_down
+from vision.boxes import area, gap_across, gap_down, share_within
 from vision.found import Badge, Parts
 from vision.reading import Box, Connection, Step
 
+_MOSTLY = 0.6  # part of a badge in a component that makes it that component's, whatever words it touches there
 _NEAR = 4.0  # sides of a badge: what is further away is not what it stands at
 
 
@@ -24,7 +25,8 @@ def _step(badge: Badge, parts: Parts, connections: Sequence[Connection]) -> Step
     found: list[tuple[float, int, str, str | None]] = []  # distance, area, words, id
     for part in parts.components:
         found.append((_gap(badge.box, part.box), area(part.box), part.label, part.id))
-    for label in parts.loose:
+    inside = any(share_within(badge.box, part.box) > _MOSTLY for part in parts.components)
+    for label in () if inside else parts.loose:
         found.append((_gap(badge.box, label.box), area(label.box), label.text, None))
     for part in parts.containers:
         found.append((_distance_to_edge(badge.box, part.box), area(part.box), part.label, part.id))

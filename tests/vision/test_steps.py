@@ -36,6 +36,12 @@ def test_of_two_parts_that_hold_a_badge_the_inner_one_has_it() -> None:
     assert step.component == "c2"
 
 
+def test_words_in_a_component_do_not_take_its_badge() -> None:
+    notes = Label("Batch or streaming", (220, 260, 380, 290), ())
+    (step,) = number_steps([Badge("1", (210, 250, 240, 280))], Parts(PARTS.components, (), (notes,)), [])
+    assert (step.label, step.component) == ("Kafka", "c1")
+
+
 def test_a_badge_on_a_connection_far_from_its_words_has_these_words() -> None:
     connection = Connection("c1", "c2", True, "publishes", "#000000", "solid", 0.9, True, (1100, 1000, 1900, 1040))
     (step,) = number_steps([Badge("4", (1700, 1005, 1730, 1035))], PARTS, [connection])
