@@ -6,10 +6,12 @@ bullets and ends of arrows; heads of arrows and icons read as single letters.
 
 import re
 from collections.abc import Sequence
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.boxes import height
 from vision.found import Line
 from vision.reading import Box
 
@@ -26,6 +28,7 @@ _STROKE_AT_START = re.compile(rf"^{_STROKE}\s+")
 _LIKE_A_HEAD = set("VvXxOoIlYyAΛ0TLJ")
 _INK = 48  # difference to the ground in red, green or blue
 _DASHES = 0.35  # part of a column that a dashed line fills at least
+_SMALL = 0.5  # of the height of a usual line: a single character so small is a head of an arrow
 _FOREIGN = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af]")
 
 
@@ -35,10 +38,13 @@ def mended(lines: Sequence[Line], pixels: NDArray[np.uint8]) -> list[Line]:
     clean = [Line(spelled(line.text), line.box, line.confidence) for line in map(_without_edges, whole)]
     foreign = sum(bool(_FOREIGN.search(line.text)) for line in clean if len(line.text) > 2)
     letters = {line.text for line in clean if len(line.text) == 1 and line.text.isalpha()}
+    usual = median([height(line.box) for line in clean if len(line.text) > 2] or [0])
     return [
         line
         for line in clean
-        if _is_text(line, foreign > len(clean) / 4) and not (line.text in _LIKE_A_HEAD and len(letters) < 3)
+        if _is_text(line, foreign > len(clean) / 4)
+        and not (line.text in _LIKE_A_HEAD and len(letters) < 3)
+        and not (len(line.text) == 1 and height(line.box) < _SMALL * usual)
     ]
 
 
@@ -84,8 +90,7 @@ def _without_strokes(line: Line, pixels: NDArray[np.uint8]) -> Line:
 def _goes_on(pixels: NDArray[np.uint8], box: Box) -> bool:
     """Whether a column of a box has ink, and has it above or below too, as a solid or dashed line has."""
     left, top, right, bottom = box
-    height = bottom - top
-    first, last = max(0, top - 2 * height), min(pixels.shape[0], bottom + 2 * height)
+    first, last = max(0, 3 * top - 2 * bottom), min(pixels.shape[0], 3 * bottom - 2 * top)  # two heights more
     strip = pixels[first:last, left:right].astype(np.int16)
     if strip.size == 0:
         return False

@@ -96,7 +96,9 @@ def _prepared(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _is_word(text: str, confidence: float) -> bool:
     letters = sum(character.isascii() and character.isalnum() for character in text)
-    return confidence >= 0.85 and (letters >= 3 or text.strip("()[].").isdigit())
+    if text.strip("()[].").isdigit() or letters >= 3:
+        return confidence >= 0.85
+    return letters == 2 and confidence >= 0.98
 
 
 def _around(corners: NDArray[np.float32], picture: Picture) -> Box:

@@ -63,6 +63,12 @@ def test_single_letters_like_heads_of_arrows_are_text_only_among_other_letters()
     assert texts("A", "V", "B") == ["A", "V", "B"]
 
 
+def test_a_single_digit_much_smaller_than_the_words_is_a_head_of_an_arrow() -> None:
+    words = [Line("Kafka", (10, 10, 90, 40), 0.9), Line("Spark", (10, 60, 90, 90), 0.9)]
+    small, large = Line("4", (200, 10, 208, 22), 0.9), Line("4", (300, 10, 320, 38), 0.9)
+    assert mended([*words, small, large], PAPER) == [*words, large]
+
+
 def test_short_texts_must_be_sure() -> None:
     assert texts("UI", confidence=0.65) == []
     assert texts("UI", confidence=0.75) == ["UI"]
