@@ -35,19 +35,10 @@ def ask(
             f"{answerer!r} is not one of the models that may be asked; they are named in LAKEHELM_VISION_MODELS."
         )
     if answerer == EMBEDDED:
-        return _embedded(reading, question, earlier, cancelled)
+        from vision.embedded import answer
+
+        return answer(reading, question, earlier, cancelled)
     # Imported here: the clients of the providers take seconds to load, and the embedded reader needs none of them.
     from vision.models import ask_model
 
     return without_links(ask_model(settings, answerer, image, reading, question, earlier, cancelled))
-
-
-def _embedded(
-    reading: Reading, question: str, earlier: Sequence[Turn], cancelled: Callable[[], bool]
-) -> Iterator[str | Usage]:
-    from vision.embedded import answer
-
-    for piece in answer(reading, question, earlier):
-        if cancelled():
-            return
-        yield piece

@@ -2,13 +2,13 @@
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from vision.answer import Turn, Usage
 from vision.answers import answer_to
 from vision.follow_ups import standing_alone
 from vision.graph import diagram_of
-from vision.questions import understand
+from vision.questions import understanding
 from vision.reading import Reading
 
 MODEL = "embedded"
@@ -16,15 +16,27 @@ _PIECE = re.compile(r"\S*\s+|\S+$")
 _WORDS_A_PIECE = 12
 
 
-def answer(reading: Reading, question: str, earlier: Sequence[Turn] = ()) -> Iterator[str | Usage]:
-    """The answer in Markdown, piece by piece, and last what it took. `earlier` are the turns about the same image."""
+def answer(
+    reading: Reading, question: str, earlier: Sequence[Turn] = (), cancelled: Callable[[], bool] = lambda: False
+) -> Iterator[str | Usage]:
+    """The answer in Markdown, piece by piece, and last what it took. `earlier` are the turns about the same image.
+
+    Ends early, without a usage, once `cancelled()` is true.
+    """
     started = time.monotonic()
     diagram = diagram_of(reading)
     if not question.strip():
         yield "Ask something about the image, for example “explain this architecture”."
     else:
-        for text in answer_to(understand(standing_alone(question, earlier, diagram), diagram), diagram):
-            yield from _pieces(text)
+        understood = understanding(diagram)
+        alone = standing_alone(question, earlier, diagram, understood, cancelled)
+        if cancelled():
+            return
+        for text in answer_to(understood(alone), diagram):
+            for piece in _pieces(text):
+                if cancelled():
+                    return
+                yield piece
     yield Usage(model=MODEL, seconds=round(time.monotonic() - started, 3))
 
 

@@ -1,12 +1,12 @@
 """A question that leans on the one before it, said so that it stands alone: "and the next step?", "what feeds it?"."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from vision.answer import Turn
 from vision.graph import Diagram
 from vision.mention import emphasised
-from vision.questions import Question, understand
+from vision.questions import Question, understanding
 from vision.step_answers import in_order
 from vision.wording import enumerated
 
@@ -18,28 +18,50 @@ _OF_PICTURE = re.compile(
     r"\b(?:this|that|these|the)\s+(?:\w+\s+)?(?:diagram|image|picture|architecture|drawing|system)\b"
 )
 _WHAT_ABOUT = re.compile(
-    r"^\W*(?:and|but|so|ok|okay)?\W*(?:what|how) about\b|^\W*and\b(?! (?:what|which|who|where|how|is|are|does|do)\b)",
+    r"^\W*(?:(?:and|but|so|ok|okay)\b\W*)?(?:what|how) about\b"
+    r"|^\W*and\b(?! (?:what|which|who|where|how|is|are|does|do)\b)",
     re.IGNORECASE,
 )
 _NEXT = re.compile(r"\b(?:next|following|after that|then)\b", re.IGNORECASE)
 _BEFORE = re.compile(r"\b(?:previous|before that|before it|prior)\b", re.IGNORECASE)
 
 
-def standing_alone(question: str, earlier: Sequence[Turn], diagram: Diagram) -> str:
-    """The question with what it leaves out taken from the earlier turns; unchanged if it needs nothing from them."""
-    earlier = earlier[-_TURNS:]
-    if not earlier:
-        return question
-    before = understand(standing_alone(earlier[-1].question, earlier[:-1], diagram), diagram)
-    step = _step_beside(question, before, earlier[-1], diagram)
+def standing_alone(
+    question: str,
+    earlier: Sequence[Turn],
+    diagram: Diagram,
+    understood: Callable[[str], Question] | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> str:
+    """The question with what it leaves out taken from the earlier turns; unchanged if it needs nothing from them.
+
+    understood: `understanding(diagram)`, for whoever goes on to ask. Once `cancelled()` is true the question is given
+    back as far as it is.
+    """
+    understood = understood or understanding(diagram)
+    turns = list(earlier[-_TURNS:])
+    alone, *later = [*(turn.question for turn in turns), question]
+    # Each earlier question may itself lean on the one before it.
+    for turn, following in zip(turns, later, strict=True):
+        if cancelled():
+            return question
+        alone = _leaning_on(turn, understood(alone), following, diagram, understood)
+    return alone
+
+
+def _leaning_on(
+    turn: Turn, before: Question, question: str, diagram: Diagram, understood: Callable[[str], Question]
+) -> str:
+    """The question with what it takes from the turn before it, whose own question is understood as `before`."""
+    step = _step_beside(question, before, turn, diagram)
     if step is not None:
         return step
-    own = understand(question, diagram)
+    own = understood(question)
     if _WHAT_ABOUT.search(question) and own.named and before.named:
         return _with_other_name(before, own)
     if own.named and not _PLURAL.search(question):
-        return _with_pronoun(question, before, earlier[-1], diagram) if _needs(question) else question
-    return _with_pronoun(question, before, earlier[-1], diagram)
+        return _with_pronoun(question, before, turn, diagram) if _needs(question) else question
+    return _with_pronoun(question, before, turn, diagram)
 
 
 def _needs(question: str) -> bool:
@@ -81,8 +103,10 @@ def _with_pronoun(question: str, before: Question, turn: Turn, diagram: Diagram)
     told = [known[name.casefold()] for name in dict.fromkeys(told) if name.casefold() in known]
     others = [name for name in told if name not in asked_for]
     if _PLURAL.search(question) and (others or asked_for):
-        return _PLURAL.sub(enumerated([f'"{name}"' for name in (others or asked_for)]), question, count=1)
+        # By a function: in a text to put in, a backslash that was read on the image would mean something.
+        names = enumerated([f'"{name}"' for name in (others or asked_for)])
+        return _PLURAL.sub(lambda _: names, question, count=1)
     if _SINGULAR.search(question) and (asked_for or told):
         subject = asked_for[0] if asked_for else told[0]
-        return _SINGULAR.sub(f'"{subject}"', question, count=1)
+        return _SINGULAR.sub(lambda _: f'"{subject}"', question, count=1)
     return question

@@ -1,9 +1,11 @@
 """Which things of a diagram a question names: by their whole name, by a part of it, or by an abbreviation."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 from vision.question_words import FUNCTION_WORDS, GENERIC, SERVICE_NOUNS, VERBS, WEAK
 from vision.things import Thing, best_kind, name_key, short_names
@@ -42,19 +44,22 @@ class Named:
         return tuple(part for thing in self.things for part in thing.parts)
 
 
-def whole_names(words: Sequence[Word], things: Sequence[Thing]) -> list[Named]:
-    """Where a question has whole names, the longest first; none overlaps another."""
-    keys = _keys(things)
+def whole_names(words: Sequence[Word], spellings: Mapping[str, list[Thing]]) -> list[Named]:
+    """Where a question has whole names, the longest first; none overlaps another. spellings: as of `spellings_of`."""
+    beginning: dict[str, list[str]] = defaultdict(list)
+    for spelling in spellings:
+        beginning[spelling[0]].append(spelling)
+    stems = [name_key(word.text) for word in words]
     found: list[Named] = []
     taken: set[int] = set()
     for is_exact in (True, False):
         for start, end in _windows(words):
-            window = words[start:end]
-            if taken & set(range(start, end)) or not _may_be_name(words, start, end - start):
+            if not taken.isdisjoint(range(start, end)) or not _may_be_name(words, start, end - start):
                 continue
-            named = _as_written(keys.get(name_key(" ".join(word.text for word in window)), []), window)
+            window, key = words[start:end], "".join(stems[start:end])
+            named = _as_written(spellings.get(key, []), window)
             if not is_exact and not any(word.text in FUNCTION_WORDS for word in (window[0], window[-1])):
-                named = _nearly(window, keys)
+                named = _spelled_by_initials(window, spellings) or _nearly(key, beginning[key[:1]], spellings)
             if named:
                 found.append(Named(start, end, tuple(best_kind(named)), 1.0, 1.0))
                 taken |= set(range(start, end))
@@ -98,7 +103,7 @@ def partly_named(words: Sequence[str], things: Sequence[Thing]) -> tuple[list[Th
     return [thing for share, thing in fitting if thing in chosen and share >= most - 0.01], best, most
 
 
-def _keys(things: Sequence[Thing]) -> dict[str, list[Thing]]:
+def spellings_of(things: Sequence[Thing]) -> dict[str, list[Thing]]:
     """The spellings by which a whole name is known; a shorter one only where it is nobody's own name."""
     keys: dict[str, list[Thing]] = {}
     for thing in things:
@@ -109,7 +114,7 @@ def _keys(things: Sequence[Thing]) -> dict[str, list[Thing]]:
         if len(thing.words) > 1 and thing.kind == "part":
             shorter.append(initials(thing.words))
         for spelling in dict.fromkeys(shorter):
-            if spelling not in own:
+            if spelling and spelling not in own:
                 keys.setdefault(spelling, []).append(thing)
     return keys
 
@@ -120,20 +125,26 @@ def _as_written(named: list[Thing], window: Sequence[Word]) -> list[Thing]:
     return same or named
 
 
-def _nearly(window: Sequence[Word], keys: dict[str, list[Thing]]) -> list[Thing]:
-    """Names that the words are but for typing or recognition mistakes, or whose first letters spell the name."""
-    key = name_key(" ".join(word.text for word in window))
+def _spelled_by_initials(window: Sequence[Word], spellings: Mapping[str, list[Thing]]) -> list[Thing]:
+    """Names that the first letters of the words spell."""
     if len(window) > 1 and not any(word.text[0].isdigit() for word in window):
-        spelled = keys.get(initials([word.text for word in window]))
+        spelled = spellings.get(initials([word.text for word in window]))
         if spelled and len(window) == len(name_key(spelled[0].label)):
             return spelled
+    return []
+
+
+def _nearly(key: str, beginning: Sequence[str], spellings: Mapping[str, list[Thing]]) -> list[Thing]:
+    """Names that words are but for typing or recognition mistakes. beginning: spellings that begin as they do."""
     if len(key) < 6:
         return []
-    for spelling, named in keys.items():
-        if abs(len(spelling) - len(key)) <= 2 and spelling[0] == key[0]:
-            same_figures = [sign for sign in key if sign.isdigit()] == [sign for sign in spelling if sign.isdigit()]
-            if same_figures and SequenceMatcher(None, key, spelling, autojunk=False).ratio() >= _TYPING_MISTAKES:
-                return named
+    figures = [sign for sign in key if sign.isdigit()]
+    for spelling in beginning:
+        if abs(len(spelling) - len(key)) <= 2 and figures == [sign for sign in spelling if sign.isdigit()]:
+            likeness = SequenceMatcher(None, key, spelling, autojunk=False)
+            # The quick one counts letters wherever they stand: it is never less than the ratio.
+            if likeness.quick_ratio() >= _TYPING_MISTAKES and likeness.ratio() >= _TYPING_MISTAKES:
+                return spellings[spelling]
     return []
 
 
@@ -150,7 +161,8 @@ def _may_be_name(words: Sequence[Word], start: int, length: int) -> bool:
     return True
 
 
-def _best_fit(word: str, names: Sequence[str]) -> float:
+@lru_cache(maxsize=20_000)
+def _best_fit(word: str, names: tuple[str, ...]) -> float:
     """How well a word fits one of the words of a name, or the first letters of some that follow each other."""
     best = max((alike(word, own) for own in names), default=0.0)
     if best < SYNONYM and 2 <= len(word) <= 5 and word in _runs_of_initials(names, len(word)):

@@ -1,13 +1,14 @@
 """What is asked about a diagram: the kind of question, the parts that it names, and its other words."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 from vision.glossary import is_kind_of
 from vision.graph import Diagram
-from vision.names import Named, Word, partly_named, whole_names
+from vision.names import Named, Word, partly_named, spellings_of, whole_names
 from vision.question_kinds import Kind, kind_of, numbers_as_signs
 from vision.question_words import (
     AUXILIARIES,
@@ -27,7 +28,7 @@ from vision.wording import alike, stem
 _BEFORE_NOUN = (
     BEING | DETERMINERS | {"main", "different", "various", "key", "major", "important", "of", "all", *NUMBERS}
 )
-_MOST_WORDS = 80
+_MOST_WORDS = 60
 """Words of a question that are looked at."""
 _EMPTY_WORDS = BEING | DETERMINERS | AUXILIARIES | {"what", "which", "to", "from", "of", "for", "in", "by", "and"}
 _POLITE = re.compile(
@@ -68,10 +69,20 @@ class Question:
 
 
 def understand(text: str, diagram: Diagram) -> Question:
-    """A question that stands alone, in the light of what was read."""
+    """A question that stands alone, in the light of what was read. Of a long one only the first words are looked at."""
+    return understanding(diagram)(text)
+
+
+def understanding(diagram: Diagram) -> Callable[[str], Question]:
+    """`understand` for several questions about one diagram; each is understood once."""
     things = things_of(diagram)
+    spellings = spellings_of(things)
+    return cache(lambda text: _understood(text, diagram, things, spellings))
+
+
+def _understood(text: str, diagram: Diagram, things: Sequence[Thing], spellings: Mapping[str, list[Thing]]) -> Question:
     words = split_words(text)
-    whole = _without_actions(words, whole_names(words, things))
+    whole = _without_actions(words, whole_names(words, spellings))
     verb = _main_verb(words, whole)
     asked_span = _asked(words, whole, verb)
     named, unknown = _partly(words, whole, verb, asked_span, things)

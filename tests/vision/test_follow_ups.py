@@ -1,15 +1,20 @@
 """Questions that lean on the ones before them."""
 
-from collections.abc import Sequence
+import cProfile
+import pstats
+import random
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from tests.vision.example_diagrams import example
 from tests.vision.test_questions import said, says, without_background
 from vision.answer import Turn
+from vision.embedded import answer
 from vision.follow_ups import standing_alone
 from vision.graph import diagram_of
-from vision.reading import Reading
+from vision.questions import Question, understand, understanding
+from vision.reading import Component, Reading
 
 
 def conversation(reading: Reading, questions: Sequence[str]) -> str:
@@ -77,3 +82,76 @@ def test_a_walk_through_the_steps_ends_at_the_last_one() -> None:
         conversation(example("models"), [*questions, *["And the next step?"] * 5])
         == "Step 7 is the last that was read."
     )
+
+
+@pytest.mark.parametrize("label", ["C:\\data", "\\\\server\\group", "\\1 store", "\\g<0>", "\\"])
+@pytest.mark.parametrize("follow_up", ["What feeds it?", "Who writes to them?"])
+def test_a_backslash_that_was_read_is_taken_over_as_it_is(label: str, follow_up: str) -> None:
+    parts = (Component("c1", f"{label} lake", (0, 0, 50, 20)), Component("c2", "Parser", (80, 0, 130, 20)))
+    diagram = diagram_of(Reading(200, 100, components=parts))
+    before = [Turn(f"Where is the {label} lake?", f"**{label} lake** stands at the top left.")]
+
+    assert f'"{label} lake"' in standing_alone(follow_up, before, diagram)
+
+
+def large_diagram() -> tuple[Reading, list[str]]:
+    """Eighty components with names of two words, and these names."""
+    firsts = ["order", "stock", "price", "parcel", "invoice", "customer", "payment", "search", "report", "audit"]
+    seconds = ["store", "queue", "worker", "database", "broker", "cache", "router", "monitor"]
+    names = [f"{first.capitalize()} {second}" for first in firsts for second in seconds]
+    boxes = [(150 * (at % 10), 100 * (at // 10), 150 * (at % 10) + 90, 100 * (at // 10) + 50) for at in range(80)]
+    parts = [Component(f"c{at}", name, box) for at, (name, box) in enumerate(zip(names, boxes, strict=True))]
+    return Reading(1500, 800, components=tuple(parts)), names
+
+
+def long_question(names: Sequence[str], seed: int) -> str:
+    """2,000 characters of names, of some with a mistake, and of words between them."""
+    choose = random.Random(seed)
+
+    def words() -> Iterator[str]:
+        while True:
+            name = choose.choice(names)
+            at = choose.randrange(len(name))
+            yield choose.choice(["and it", "what reads", "which of the", name, name[:at] + "x" + name[at + 1 :]])
+
+    said = words()
+    text = ""
+    while len(text) < 2000:
+        text += next(said) + " "
+    return text[:2000]
+
+
+def test_long_questions_about_a_large_diagram_take_little_work() -> None:
+    reading, names = large_diagram()
+    turns = [Turn(long_question(names, seed), f"It is **{names[seed]}**.") for seed in range(6)]
+
+    profile = cProfile.Profile()
+    profile.runcall(list, answer(reading, long_question(names, 9), turns))
+
+    # Calls of functions, which unlike seconds are the same on every machine: a million are about half a second.
+    assert pstats.Stats(profile).total_calls < 1_000_000  # type: ignore[attr-defined]
+
+
+def test_a_question_is_understood_once_and_by_its_first_words() -> None:
+    diagram = diagram_of(example("bookshop"))
+    understood = understanding(diagram)
+
+    assert understood("What feeds Redis?") is understood("What feeds Redis?")
+    assert understood("What feeds Redis?") == understand("What feeds Redis?", diagram)
+    assert len(understood("what is it " * 200).words) == 60
+
+
+def test_a_cancelled_question_is_given_up_between_the_turns() -> None:
+    diagram = diagram_of(example("bookshop"))
+    asked: list[str] = []
+    known = understanding(diagram)
+    turns = [Turn(f"What about the {name}?", "") for name in ("Web app", "Order service", "Stock service", "User DB")]
+
+    def understood(text: str) -> Question:
+        asked.append(text)
+        return known(text)
+
+    standing_alone("And what feeds it?", turns, diagram, understood, cancelled=lambda: bool(asked))
+
+    assert set(asked) <= {turn.question for turn in turns[:2]}
+    assert list(answer(example("bookshop"), "explain", turns, cancelled=lambda: True)) == []

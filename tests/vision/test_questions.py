@@ -51,7 +51,8 @@ def test_only_an_explanation_is_long(diagram: str, question: str) -> None:
 @pytest.mark.parametrize(("diagram", "question"), [(diagram, question) for diagram, question, _, _ in QUESTIONS])
 def test_every_bold_name_is_text_that_was_read(diagram: str, question: str) -> None:
     reading = READINGS[diagram]
-    read = {part.label for part in (*reading.components, *reading.containers)} | {line.text for line in reading.text}
+    read = {component.label for component in reading.components} | {box.label for box in reading.containers}
+    read |= {line.text for line in reading.text}
     read |= {one.label for one in (*reading.connections, *reading.steps, *reading.legend) if one.label}
 
     bold = re.findall(r"\*\*(.+?)\*\*", said(reading, question))
