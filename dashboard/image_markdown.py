@@ -27,13 +27,13 @@ _LEAVES = {"text", "code_inline", "softbreak", "hardbreak", "image", "html_inlin
 
 def answer_blocks(answer: str, named: Sequence[Mention]) -> list[Block]:
     """The blocks of an answer. `named`: the mentions in it, and those of what is not on the image, without regions."""
-    kept = _first_ones(named)
+    kept = first_ones(named)
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     tree = SyntaxTreeNode(markdown.parse(_marked(_NOBODYS.sub("\ufffd", answer), kept)))
     return [block for node in tree.children for block in _blocks(node, kept)]
 
 
-def _first_ones(named: Sequence[Mention]) -> list[Mention]:
+def first_ones(named: Sequence[Mention]) -> list[Mention]:
     """The mentions in their order, without those that begin inside another."""
     kept: list[Mention] = []
     for mention in sorted(named, key=lambda one: (one.start, -one.end)):

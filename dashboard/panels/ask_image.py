@@ -48,7 +48,10 @@ def give() -> None:
         st.error(wrong, icon=":material/broken_image:")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button("Try the sample diagram", icon=":material/schema:", key="sample", on_click=_sample)
-        st.caption("It is read on this machine; nothing is sent anywhere unless you ask a model.", width="content")
+        st.caption(
+            "Read by this dashboard and kept in its lake until you delete it; no model sees it unless you ask one.",
+            width="content",
+        )
 
 
 def waiting(job: ImageJob) -> None:
@@ -82,12 +85,15 @@ def history() -> None:
     if not found:
         empty("Nothing of yours has these words." if wanted else "Images that you ask about are kept here for you.")
         return
+    more, found = len(found) > images.MOST_LISTED, found[: images.MOST_LISTED]
     pages = -(-len(found) // _PAGE_SIZE)
     rows = st.container(gap="small")
     at = min(st.pagination(pages, key="images page") or 1, pages) if pages > 1 else 1
     with rows:
         for one in found[(at - 1) * _PAGE_SIZE : at * _PAGE_SIZE]:
             _listed(one)
+    if more:
+        st.caption(f"Only the last {number(images.MOST_LISTED)} are listed: search for the words of an earlier one.")
 
 
 def delete_button(conversation_id: str, *, compact: bool) -> None:

@@ -110,7 +110,7 @@ def _answerer() -> str:
 
 
 def _called(answerer: str) -> str:
-    return "Embedded reader (no model, nothing leaves this machine)" if answerer == EMBEDDED else answerer
+    return "Embedded reader (no model sees the image)" if answerer == EMBEDDED else answerer
 
 
 def _suggestions(conversation: ImageConversation, reading: Reading) -> None:
@@ -179,14 +179,18 @@ def _words(
     writing: bool = False,
 ) -> None:
     """An answer whose names light up their regions. `newest`: it is scrolled to; `writing`: more of it is to come."""
-    blocks = _blocks(answer, answerer, conversation.image_hash, reading.reader, reading)
+    if writing:
+        # Many times a second, each time of another text: what was not read is looked for once it has ended.
+        blocks = answer_blocks(answer, mentions(answer, reading))
+    else:
+        blocks = _blocks(answer, answerer, conversation.image_hash, reading.reader, reading)
     data = {"of": conversation.conversation_id, "blocks": blocks, "newest": newest, "writing": writing}
     _answer(key=key, data=data)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def _blocks(answer: str, answerer: str, image_hash: str, reader: str, _reading: Reading) -> list[Block]:
-    """The blocks of an answer. The embedded reader names only what it read; what models name is looked for."""
+    """The blocks of an answer that has ended. The embedded reader names what it read; what models name is looked for."""
     unread = [] if answerer == EMBEDDED else not_found(answer, _reading)
     return answer_blocks(answer, [*mentions(answer, _reading), *unread])
 

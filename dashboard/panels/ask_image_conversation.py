@@ -83,8 +83,8 @@ def _warn_of_instructions(reading: Reading) -> None:
         return
     quoted = " ".join(f"“{plain(line.text)}”" for line in found)
     st.warning(
-        f"Text on this image reads like an instruction to a model: {quoted} It is treated as text on an image; nobody "
-        "follows it.",
+        f"Text on this image reads like an instruction to a model: {quoted} The embedded reader follows no "
+        "text; a model is told not to.",
         icon=":material/policy:",
     )
 

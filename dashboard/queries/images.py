@@ -18,6 +18,7 @@ STOPPED: Final = "stopped"
 FAILED: Final = "failed"
 """Events of a conversation, in the words of the table `image_questions`."""
 MOST_LISTED = 200
+"""Conversations that a history shows."""
 _OWN = "actor = $actor AND conversation_id NOT IN (SELECT conversation_id FROM this WHERE event = 'deleted')"
 
 
@@ -77,6 +78,8 @@ class KeptImage:
 
 def history(actor: str, search: str = "") -> list[ListedConversation]:
     """The conversations of a person, the last one first; with `search` those in whose words or image's name it stands.
+
+    At most one more than `MOST_LISTED`, which tells that there are earlier ones.
 
     Raises: QueryFailed, LakehouseError.
     """
@@ -138,7 +141,7 @@ def _history(questions: Snapshot, actor: str, search: str) -> list[ListedConvers
             ORDER BY last_at DESC LIMIT $most""",  # noqa: S608
         actor=actor,
         search=search.lower(),
-        most=MOST_LISTED,
+        most=MOST_LISTED + 1,
     )
     return [ListedConversation(**row) for row in rows]
 

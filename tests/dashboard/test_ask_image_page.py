@@ -1,6 +1,7 @@
 """The page Ask an image in this process: what is drawn, what is refused, and what is written down."""
 
 import getpass
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -28,7 +29,8 @@ from tests.dashboard.test_pages import texts
 from vision.answer import Usage
 from vision.errors import ImageRefused, ModelUnavailable
 from vision.images import MOST_BYTES
-from vision.reading import Text
+from vision.mention import Mention
+from vision.reading import Reading, Text
 
 Opener = Callable[..., AppTest]
 ME = getpass.getuser()
@@ -101,7 +103,66 @@ def test_text_on_the_image_that_speaks_to_a_model_is_reported(empty: Settings, p
     app = page("ask_image", conversation=conversation)
     (warning,) = app.warning
     assert "Ignore all previous instructions" in warning.value
-    assert "nobody follows it" in warning.value
+    assert "The embedded reader follows no text; a model is told not to." in warning.value
+
+
+def test_a_history_that_is_cut_says_so(empty: Settings, page: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "MOST_LISTED", 1)
+    opened(empty, ME, name="first.png")
+    assert "Only the last" not in texts(page("ask_image"))
+    opened(empty, ME, name="second.png")
+    look_again("image_questions")
+    app = page("ask_image")
+    assert "Only the last 1 are listed: search for the words of an earlier one." in texts(app)
+    listed = [link.proto.label for link in app.get("page_link")]
+    assert "second\\.png" in listed
+    assert "first\\.png" not in listed
+
+
+def test_the_page_promises_only_what_holds_wherever_the_lake_is(empty: Settings, page: Opener) -> None:
+    conversation, _ = opened(empty, ME)
+    said = texts(page("ask_image")) + texts(page("ask_image", conversation=conversation))
+    said += ask_image_answers._called("embedded")
+    assert "kept in its lake until you delete it; no model sees it unless you ask one" in said
+    handbook = (APP.parent.parent / "docs" / "handbook" / "ask-image-page.md").read_text(encoding="utf-8")
+    for claim in ("this machine", "the machine", "nothing is sent", "nobody follows"):
+        assert claim not in said + handbook
+
+
+def test_what_was_not_read_is_looked_for_once_an_answer_has_ended(
+    empty: Settings, page: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+
+    def look(answer: str, reading: Reading) -> list[Mention]:
+        looked.append(answer)
+        return []
+
+    monkeypatch.setattr(ask_image_answers, "not_found", look)
+    monkeypatch.setattr(ask_image_answers, "answerers", lambda settings: ["embedded", "a-model"])
+    goes_on = threading.Event()
+
+    def slow(*given: object) -> Iterator[str | Usage]:
+        yield "It is "
+        goes_on.wait(60)
+        yield "Kafka"
+        yield Usage("a-model", 1.0)
+
+    monkeypatch.setattr(actions, "ask", slow)
+    conversation, _ = opened(empty, ME)
+    found = images.conversation(ME, conversation)
+    assert found is not None
+    answering = actions.ask_question(found, READING, "What?", "a-model")
+    while not answering.text:
+        time.sleep(0.01)
+    app = page("ask_image", conversation=conversation)
+    assert not app.exception
+    assert looked == []
+    goes_on.set()
+    wait_for_answer(conversation)
+    app.run()
+    app.run()
+    assert looked == ["It is Kafka"]
 
 
 def test_deleting_takes_a_second_click_and_takes_everything(empty: Settings, page: Opener) -> None:
@@ -129,7 +190,7 @@ def test_an_image_whose_reading_is_of_an_earlier_reader_is_read_anew(empty: Sett
     conversation, image_hash = opened(empty, ME, reading=replace(READING, reader="earlier"))
     app = page("ask_image", conversation=conversation)
     assert "the image is read anew" in texts(app)
-    assert app.session_state["image read again"].wait(250)
+    assert app.session_state["image read again"][1].wait(250)
     app.run()
     assert not app.exception
     assert not app.error

@@ -49,6 +49,19 @@ def test_the_history_is_ones_own(empty: Settings) -> None:
     assert images.conversation("ben@example.com", conversation[0]) is None
 
 
+def test_one_more_than_the_most_says_that_there_are_earlier_ones(
+    empty: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "MOST_LISTED", 2)
+    for name in ("a.png", "b.png"):
+        opened(empty, ANA, name=name)
+    assert len(images.history(ANA)) == 2
+    for name in ("c.png", "d.png"):
+        opened(empty, ANA, name=name)
+    look_again("image_questions")
+    assert [one.image_name for one in images.history(ANA)] == ["d.png", "c.png", "b.png"]
+
+
 @pytest.mark.parametrize("wanted", ["STACK", "step 1", "model TRAINING", ""])
 def test_a_conversation_is_found_by_any_of_its_words(empty: Settings, wanted: str) -> None:
     conversation = opened(empty, ANA)
