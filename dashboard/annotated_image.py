@@ -16,8 +16,10 @@ def annotated(image: bytes, reading: Reading) -> bytes:
     """The image with its components, containers, steps and stated connections marked, as PNG."""
     from PIL import Image, ImageDraw
 
+    from vision.images import opaque
+
     with Image.open(io.BytesIO(image), formats=("PNG", "JPEG")) as opened:
-        picture = opened.convert("RGB")
+        picture = opaque(opened)
     draw = ImageDraw.Draw(picture)
     across, down = picture.width / reading.width, picture.height / reading.height
     thin = max(1, round(picture.width / 700))

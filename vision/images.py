@@ -4,12 +4,12 @@ Nothing is decoded before its kind and its size in pixels are known to be allowe
 """
 
 import io
+import re
 import struct
 import zlib
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
@@ -25,13 +25,20 @@ MOST_PIXELS = 50_000_000
 """An image of this size takes about 400 MB while it is opened."""
 MOST_SCANS = 100
 """Passes over the pixels that a progressive JPEG may ask for: programs write about ten."""
+MOST_SEGMENTS = 20_000
+"""Segments of a JPEG, which have up to 64 kB: 200 MB of full ones are 3,000."""
 LEAST_SIDE = 16
 """Pixels: a smaller image cannot hold a readable text."""
+MOST_STRETCHED = 50
+"""Times the short side that the long one may have: a longer image has no readable text once it is reduced."""
+LARGE_PNG = 4_000_000
+"""Bytes from which a PNG made here is written as JPEG: it is a photograph or a scan, and several times smaller so."""
 SHORT, LONG = 1600, 2200
 """The long side of a picture in pixels: smaller images are enlarged, larger ones reduced."""
 MOST_ENLARGED = 4.0
 
 _READABLE_ON_WHITE, _HARDLY_ANY = 160, 0.02  # grey level; part of the pixels that are not transparent
+_SAMPLE = 1000  # pixels of the long side of what is looked at to choose a ground
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _OTHER_KINDS = (
@@ -46,6 +53,8 @@ _OTHER_KINDS = (
     (b"PK\x03\x04", 0, "a ZIP or Office"),
 )
 _ORIENTATION = 0x0112  # the number of an EXIF field
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # what begins a segment of a JPEG: not a byte of coded pixels
+_START_OF_SCAN, _END_OF_IMAGE, _WITHOUT_LENGTH = 0xDA, 0xD9, (0x01, 0xD8)
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, OverflowError, struct.error, zlib.error)
 
 
@@ -71,24 +80,35 @@ def open_picture(data: bytes) -> Picture:
     scale = min(SHORT / longest, MOST_ENLARGED) if longest < SHORT else min(LONG / longest, 1.0)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     image = _decoded(data, (LONG, LONG))
-    return Picture(_flattened(image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)), scale)
+    ground = _ground(image)
+    return Picture(np.asarray(_on(ground, image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))), scale)
 
 
 def without_metadata(data: bytes, longest_side: int | None = None) -> tuple[bytes, MediaType]:
-    """The same picture encoded anew, upright and without EXIF or other metadata; smaller if a longest side is given.
+    """The same picture encoded anew, upright, without transparency, EXIF and other metadata.
 
-    Raises: ImageRefused.
+    It is reduced to the longest side where one is given. A PNG that is large becomes a JPEG. Raises: ImageRefused.
     """
     image = _decoded(data)
+    ground = _ground(image)
     if longest_side is not None:
         image.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
+    image = _on(ground, image)
     image.info.clear()
     written = io.BytesIO()
-    if data.startswith(_JPEG):
-        image.convert("RGB").save(written, "JPEG", quality=92)
-        return written.getvalue(), "image/jpeg"
-    image.save(written, "PNG")
-    return written.getvalue(), "image/png"
+    if data.startswith(_PNG):
+        image.save(written, "PNG")
+        if written.tell() <= LARGE_PNG:
+            return written.getvalue(), "image/png"
+        written = io.BytesIO()
+    # Colours at full resolution: thin coloured lines stay what they are.
+    image.save(written, "JPEG", quality=92, subsampling=0)
+    return written.getvalue(), "image/jpeg"
+
+
+def opaque(image: Image.Image) -> Image.Image:
+    """The image in RGB, flattened as the reader sees it."""
+    return _on(_ground(image), image)
 
 
 def _opened(data: bytes) -> Image.Image:
@@ -96,13 +116,13 @@ def _opened(data: bytes) -> Image.Image:
     if len(data) > MOST_BYTES:
         raise ImageRefused(f"The image has {len(data) / 1e6:,.0f} MB; at most {MOST_BYTES / 1e6:.0f} MB can be read.")
     kind = _kind(data)
+    if kind == "JPEG":
+        _check_segments(data)
     try:
         # The classes of the two kinds, not Image.open: no other decoder ever sees a stranger's bytes.
         image = (PngImageFile if kind == "PNG" else JpegImageFile)(io.BytesIO(data))
     except _BROKEN as error:
         raise ImageRefused(f"The {kind} image is damaged: export or save it again and upload the new file.") from error
-    if kind == "JPEG" and data.count(b"\xff\xda") > MOST_SCANS:
-        raise ImageRefused(f"The JPEG has more than {MOST_SCANS} passes: save it again and upload the new file.")
     width, height = image.size
     if width * height > MOST_PIXELS:
         raise ImageRefused(
@@ -113,7 +133,30 @@ def _opened(data: bytes) -> Image.Image:
         raise ImageRefused(
             f"The image has only {width} × {height} pixels, too few for a readable diagram: upload a larger one."
         )
+    if max(width, height) > MOST_STRETCHED * min(width, height):
+        raise ImageRefused(
+            f"The image has {width:,} × {height:,} pixels; one side may be at most {MOST_STRETCHED} times as long "
+            "as the other: cut it into pieces."
+        )
     return image
+
+
+def _check_segments(data: bytes) -> None:
+    """Refuse a JPEG that keeps a decoder busy with passes or segments; what follows its end is not looked at."""
+    scans = segments = 0
+    place = 2
+    while marker := _MARKER.search(data, place):
+        place = marker.end()
+        kind = data[place - 1]
+        if kind == _END_OF_IMAGE:
+            return
+        if kind not in _WITHOUT_LENGTH:
+            place += max(2, int.from_bytes(data[place : place + 2]))
+        scans += kind == _START_OF_SCAN
+        segments += 1
+        if scans > MOST_SCANS or segments > MOST_SEGMENTS:
+            what = f"{MOST_SCANS} passes" if scans > MOST_SCANS else f"{MOST_SEGMENTS:,} segments"
+            raise ImageRefused(f"The JPEG has more than {what}: save it again and upload the new file.")
 
 
 def _kind(data: bytes) -> Literal["PNG", "JPEG"]:
@@ -163,13 +206,26 @@ def _decoded(data: bytes, enough: tuple[int, int] | None = None) -> Image.Image:
     return upright if upright.mode in ("L", "LA", "RGB", "RGBA") else upright.convert("RGB")
 
 
-def _flattened(image: Image.Image) -> NDArray[np.uint8]:
-    """The image without transparency, [height, width, 3]: on white, or on black where what is seen is nearly white."""
-    if "A" not in image.getbands():
-        return np.asarray(image.convert("RGB"))
-    solid = image.convert("RGBA")
-    brightness, opacity = np.asarray(image.convert("L")), np.asarray(solid.getchannel("A"))
+def _ground(image: Image.Image) -> Literal["white", "black"]:
+    """What a transparent image is shown on: white, or black where what is seen is nearly white.
+
+    Taken from an image before it is reduced, so that everybody who reduces it otherwise gets the same.
+    """
+    if not image.has_transparency_data:
+        return "white"
+    part = min(1.0, _SAMPLE / max(image.size))
+    size = max(1, round(image.width * part)), max(1, round(image.height * part))
+    sample = image if image.mode in ("LA", "RGBA") else image.convert("RGBA")
+    sample = sample.resize(size, Image.Resampling.NEAREST).convert("RGBA")
+    brightness, opacity = np.asarray(sample.convert("L")), np.asarray(sample.getchannel("A"))
     seen = opacity > 128
     light_only = bool(seen.any()) and not seen.all() and np.mean(brightness[seen] < _READABLE_ON_WHITE) < _HARDLY_ANY
-    ground = Image.new("RGBA", image.size, "black" if light_only else "white")
-    return np.asarray(Image.alpha_composite(ground, solid).convert("RGB"))
+    return "black" if light_only else "white"
+
+
+def _on(ground: Literal["white", "black"], image: Image.Image) -> Image.Image:
+    """The image in RGB, on a ground where it is transparent."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    solid = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, ground), solid).convert("RGB")

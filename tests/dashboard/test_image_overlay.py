@@ -4,7 +4,7 @@ import io
 from dataclasses import replace
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from dashboard.annotated_image import annotated
 from dashboard.image_graph import DARK, LIGHT, graph, quoted
@@ -85,3 +85,15 @@ def test_the_annotated_picture_has_boxes_where_something_was_read() -> None:
         assert marked.getpixel((630, 10)) == plain.convert("RGB").getpixel((630, 10))
         # The arrow that is too unsure to be stated is not drawn.
         assert marked.getpixel((455, 165)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(("ink", "ground"), [("#202020", (255, 255, 255)), ("#f8f8f8", (0, 0, 0))])
+def test_a_transparent_picture_is_annotated_on_the_ground_that_it_was_read_on(
+    ink: str, ground: tuple[int, int, int]
+) -> None:
+    image = Image.new("RGBA", (READING.width, READING.height), (0, 0, 0, 0))
+    ImageDraw.Draw(image).rectangle((300, 80, 440, 140), fill=ink)
+    written = io.BytesIO()
+    image.save(written, "PNG")
+    with Image.open(io.BytesIO(annotated(written.getvalue(), READING))) as marked:
+        assert marked.getpixel((630, 10)) == ground

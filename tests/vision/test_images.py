@@ -10,7 +10,17 @@ import pytest
 from PIL import Image, ImageDraw, PngImagePlugin
 
 from vision.errors import ImageRefused
-from vision.images import LEAST_SIDE, MOST_PIXELS, check_image, open_picture, without_metadata
+from vision.images import (
+    LARGE_PNG,
+    LEAST_SIDE,
+    MOST_PIXELS,
+    MOST_SEGMENTS,
+    MOST_STRETCHED,
+    check_image,
+    opaque,
+    open_picture,
+    without_metadata,
+)
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -49,6 +59,7 @@ REFUSED = {
     "pdf": (b"%PDF-1.7\n", "PDF"),
     "one pixel": (encoded(Image.new("RGB", (1, 1))), "1 × 1"),
     "a thin line": (encoded(Image.new("RGB", (5000, LEAST_SIDE - 1))), "5000 × 15"),
+    "a ribbon": (encoded(Image.new("RGB", (LEAST_SIDE, 200_000))), "16 × 200,000"),
     "20,000 by 20,000": (png_head(20_000, 20_000), "20,000 × 20,000"),
     "the largest that a head can say": (png_head(2**31 - 1, 2**31 - 1), "pixels"),
     "no pixels": (png_head(0, 0), "damaged"),
@@ -106,6 +117,25 @@ def test_a_jpeg_that_asks_for_thousands_of_passes_is_refused_by_its_number() -> 
     scan = whole[whole.rindex(b"\xff\xda") : -2]
     with pytest.raises(ImageRefused, match="more than 100 passes"):
         open_picture(whole[:-2] + scan * 5000 + whole[-2:])
+
+
+def test_a_jpeg_made_of_tiny_segments_is_refused_before_they_are_gone_through() -> None:
+    whole = encoded(drawing(), "JPEG")
+    with pytest.raises(ImageRefused, match="more than 20,000 segments"):
+        check_image(whole[:2] + b"\xff\xfe\0\2" * (MOST_SEGMENTS + 1) + whole[2:])
+
+
+def test_what_only_looks_like_a_pass_of_a_jpeg_is_none() -> None:
+    """Signs of passes behind the end, as of a video behind a photograph, or in the preview that a camera writes."""
+    whole = encoded(drawing(), "JPEG", comment=b"\xff\xda" * 500, progressive=True)
+    data = whole + b"\xff\xda" * 500
+    assert check_image(data) == ("image/jpeg", 400, 200)
+    assert open_picture(data).pixels[100, 100].max() < 12
+
+
+def test_the_longest_image_that_is_read_keeps_a_height_to_read() -> None:
+    picture = open_picture(encoded(Image.new("RGB", (100 * MOST_STRETCHED, 100), "white")))
+    assert min(picture.pixels.shape[:2]) > LEAST_SIDE
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
@@ -177,6 +207,33 @@ def test_white_words_on_nothing_are_put_on_black() -> None:
     ImageDraw.Draw(image).rectangle((0, 0, 199, 99), fill=(250, 250, 250, 255))
     picture = open_picture(encoded(image))
     assert picture.pixels[700, 1500].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("longest_side", [None, 300])
+@pytest.mark.parametrize(("ink", "ground"), [((30, 30, 30), 255), ((250, 250, 250), 0)])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_a_transparent_image_is_the_same_for_everybody(
+    mode: str, ink: tuple[int, int, int], ground: int, longest_side: int | None
+) -> None:
+    """Where it is shown or sent the ground is the one that the reader saw."""
+    image = Image.new("RGBA", (400, 200), (0, 0, 0, 0))
+    ImageDraw.Draw(image).rectangle((0, 0, 199, 99), fill=(*ink, 255))
+    data = encoded(image.convert(mode))
+    copy = Image.open(io.BytesIO(without_metadata(data, longest_side)[0]))
+    assert copy.mode == "RGB"
+    assert copy.getpixel((copy.width - 5, copy.height - 5)) == (ground,) * 3
+    assert copy.getpixel((5, 5)) == ink
+    assert opaque(Image.open(io.BytesIO(data))).getpixel((395, 195)) == (ground,) * 3
+    assert open_picture(data).pixels[-5, -5].tolist() == [ground] * 3
+
+
+def test_a_copy_that_would_be_large_as_png_becomes_a_jpeg() -> None:
+    rng = np.random.default_rng(1)
+    noise = encoded(Image.fromarray(rng.integers(0, 255, (1300, 1300, 3), dtype=np.uint8)))
+    assert len(noise) > LARGE_PNG
+    copy, media_type = without_metadata(noise)
+    assert (media_type, len(copy) < len(noise)) == ("image/jpeg", True)
+    assert check_image(copy) == ("image/jpeg", 1300, 1300)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])

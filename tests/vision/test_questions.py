@@ -53,7 +53,8 @@ def test_every_bold_name_is_text_that_was_read(diagram: str, question: str) -> N
     reading = READINGS[diagram]
     read = {component.label for component in reading.components} | {box.label for box in reading.containers}
     read |= {line.text for line in reading.text}
-    read |= {one.label for one in (*reading.connections, *reading.steps, *reading.legend) if one.label}
+    read |= {step.label for step in reading.steps} | {entry.label for entry in reading.legend}
+    read |= {arrow.label for arrow in reading.connections if arrow.label}
 
     bold = re.findall(r"\*\*(.+?)\*\*", said(reading, question))
 
