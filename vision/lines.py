@@ -95,10 +95,12 @@ def _prepared(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _is_word(text: str, confidence: float) -> bool:
-    letters = sum(character.isascii() and character.isalnum() for character in text)
-    if text.strip("()[].").isdigit() or letters >= 3:
+    letters = "".join(character for character in text if character.isascii() and character.isalnum())
+    if letters.isdigit() and text[0] in "([":
+        return confidence >= 0.6
+    if letters.isdigit() or len(letters) >= 3:
         return confidence >= 0.85
-    return letters == 2 and confidence >= 0.98
+    return len(letters) == 2 and confidence >= 0.98
 
 
 def _around(corners: NDArray[np.float32], picture: Picture) -> Box:
