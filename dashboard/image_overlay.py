@@ -32,6 +32,14 @@ def regions(reading: Reading) -> list[Region]:
     return sorted(found, key=lambda region: (_DRAWN.index(region["layer"]), -_area(region["box"])))
 
 
+def question_about(reading: Reading, region: str) -> str | None:
+    """What is asked about a region that somebody chose, by its id; None if there is none."""
+    for found in regions(reading):
+        if found["id"] == region:
+            return f"What is {found['about'] if found['layer'] == 'steps' else found['label']}?"
+    return None
+
+
 def part_labels(reading: Reading) -> dict[str, str]:
     """The label of every component and container, by its id."""
     labels = {component.id: component.label for component in reading.components}
@@ -49,8 +57,8 @@ def _parts(reading: Reading) -> Iterator[Region]:
 
 
 def _steps(reading: Reading) -> Iterator[Region]:
-    for step in reading.steps:
-        yield _region(f"step-{step.number}", "steps", step.label, f"step {step.number}", step.box)
+    for place, step in enumerate(reading.steps):
+        yield _region(f"step-{place}", "steps", step.label, f"step {step.number}", step.box)
 
 
 def _legend(reading: Reading) -> Iterator[Region]:

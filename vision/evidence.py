@@ -1,7 +1,8 @@
 """Which words of an answer are text read on the image, and where that text stands.
 
 A region is one place on the image that can be lit up. Its name is the id of a component or container as in the reading
-(`c3`, `k1`), or `step-<number>`, `connection-<n>`, `legend-<n>` and `text-<n>`, where n counts from 0 in the reading.
+(`c3`, `k1`), or `step-<n>`, `connection-<n>`, `legend-<n>` and `text-<n>`, where n counts from 0 in the reading: two
+badges may have the same number.
 """
 
 import re
@@ -50,7 +51,7 @@ def mentions(answer: str, reading: Reading) -> list[Mention]:
 
 def box_of(reading: Reading, region: str) -> Box:
     """Where a region is, in pixels of the image as uploaded. Raises: KeyError."""
-    boxes = {f"step-{step.number}": step.box for step in reading.steps}
+    boxes = {f"step-{place}": step.box for place, step in enumerate(reading.steps)}
     boxes.update({f"connection-{place}": connection.box for place, connection in enumerate(reading.connections)})
     boxes.update({f"legend-{place}": entry.box for place, entry in enumerate(reading.legend)})
     boxes.update({f"text-{place}": line.box for place, line in enumerate(reading.text)})
@@ -71,7 +72,7 @@ def _names(reading: Reading) -> dict[str, _Name]:
 
     parts = [(component.label, component.id) for component in reading.components]
     parts += [(container.label, container.id) for container in reading.containers]
-    labels = [(step.label, f"step-{step.number}") for step in reading.steps]
+    labels = [(step.label, f"step-{place}") for place, step in enumerate(reading.steps)]
     labels += [(arrow.label, f"connection-{place}") for place, arrow in enumerate(reading.connections) if arrow.label]
     labels += [(entry.label, f"legend-{place}") for place, entry in enumerate(reading.legend)]
     add(parts + labels)
@@ -81,8 +82,10 @@ def _names(reading: Reading) -> dict[str, _Name]:
 
 
 def _steps_named(answer: str, reading: Reading) -> Iterator[Mention]:
-    """ "Step 3" and, alone in marks, "3": the badge with this number."""
-    numbers = {step.number for step in reading.steps}
+    """ "Step 3" and, alone in marks, "3": the badges with this number."""
+    numbers: dict[str, tuple[str, ...]] = {}
+    for place, step in enumerate(reading.steps):
+        numbers[step.number] = (*numbers.get(step.number, ()), f"step-{place}")
     spans = [match.span() for match in STEP.finditer(answer) if match["number"].lower() in numbers]
     inside = [
         span
@@ -93,7 +96,7 @@ def _steps_named(answer: str, reading: Reading) -> Iterator[Mention]:
     for start, end in [*spans, *inside]:
         text = answer[start:end]
         number = text.strip(" ().").lower().split()[-1]
-        yield Mention(start, end, text, (f"step-{number}",))
+        yield Mention(start, end, text, numbers[number])
 
 
 def _name_at(

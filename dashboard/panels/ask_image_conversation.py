@@ -8,7 +8,7 @@ from dashboard.actions import ask_image as actions
 from dashboard.actions.image_reader import ImageJob
 from dashboard.auth import current_actor
 from dashboard.image_export import exported
-from dashboard.image_overlay import part_labels, regions
+from dashboard.image_overlay import question_about
 from dashboard.links import page_link
 from dashboard.panels import ask_image_answers, ask_image_details, ask_image_picture, ask_image_reality
 from dashboard.panels.ask_image import delete_button, sentence_of, waiting
@@ -91,13 +91,9 @@ def _warn_of_instructions(reading: Reading) -> None:
 
 def _ask_about(conversation: ImageConversation, reading: Reading, region: str) -> None:
     """Ask what something is that somebody has chosen on the picture."""
-    label = part_labels(reading).get(region)
-    if label is None:
-        found = next((one for one in regions(reading) if one["id"] == region), None)
-        if found is None:
-            return
-        label = f"step {region.removeprefix('step-')}" if found["layer"] == "steps" else found["label"]
-    ask_image_answers.ask(conversation, reading, f"What is {label}?")
+    question = question_about(reading, region)
+    if question is not None:
+        ask_image_answers.ask(conversation, reading, question)
 
 
 def _read_again(conversation: ImageConversation) -> None:

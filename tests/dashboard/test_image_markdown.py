@@ -21,9 +21,9 @@ def test_a_name_in_an_answer_carries_its_region() -> None:
     answer = "**Feature table** feeds *Model training*."
     ((block),) = answer_blocks(answer, mentions(answer, READING))
     assert block["runs"] == [
-        {"text": "Feature table", "bold": True, "regions": ["c1", "step-1"]},
+        {"text": "Feature table", "bold": True, "regions": ["c1", "step-0"]},
         {"text": " feeds "},
-        {"text": "Model training", "italic": True, "regions": ["c2", "step-2"]},
+        {"text": "Model training", "italic": True, "regions": ["c2", "step-1"]},
         {"text": "."},
     ]
 
@@ -60,8 +60,8 @@ def test_a_mention_may_begin_a_line_end_a_text_and_stand_in_code() -> None:
     answer = "- Feature table\n- `Model training`"
     (block,) = answer_blocks(answer, mentions(answer, READING))
     first, second = (item[0]["runs"] for item in block["items"])
-    assert first == [{"text": "Feature table", "regions": ["c1", "step-1"]}]
-    assert second == [{"text": "Model training", "code": True, "regions": ["c2", "step-2"]}]
+    assert first == [{"text": "Feature table", "regions": ["c1", "step-0"]}]
+    assert second == [{"text": "Model training", "code": True, "regions": ["c2", "step-1"]}]
 
 
 def test_signs_that_are_nobodys_do_not_get_into_the_text() -> None:

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from dashboard.annotated_image import annotated
 from dashboard.image_graph import DARK, LIGHT, graph, quoted
-from dashboard.image_overlay import LAYERS, regions
+from dashboard.image_overlay import LAYERS, question_about, regions
 from tests.dashboard.image_readings import READING, drawn
 from vision.evidence import box_of
 from vision.reading import Component, Connection, Container, Reading
@@ -20,6 +20,31 @@ def test_every_region_is_where_the_evidence_says_it_is() -> None:
     assert {region["layer"] for region in found} == set(LAYERS)
     for region in found:
         assert tuple(region["box"]) == box_of(READING, region["id"])
+
+
+def test_badges_with_one_number_are_regions_of_their_own() -> None:
+    again = replace(READING.steps[0], box=(300, 200, 320, 220))
+    reading = replace(READING, steps=(*READING.steps, again))
+    found = [region for region in regions(reading) if region["layer"] == "steps"]
+    assert {region["id"]: tuple(region["box"]) for region in found} == {
+        f"step-{place}": step.box for place, step in enumerate(reading.steps)
+    }
+    assert sorted(region["about"] for region in found) == ["step 1", "step 1", "step 2"]
+
+
+@pytest.mark.parametrize(
+    ("region", "question"),
+    [
+        ("c1", "What is Feature table?"),
+        ("k1", "What is Production environment?"),
+        ("step-1", "What is step 2?"),
+        ("connection-0", "What is Feature table → Model training: reads?"),
+        ("step-2", None),
+        ("<script>", None),
+    ],
+)
+def test_a_region_can_be_asked_about_by_its_name_and_a_badge_by_its_number(region: str, question: str | None) -> None:
+    assert question_about(READING, region) == question
 
 
 def test_a_small_region_lies_above_a_large_one() -> None:

@@ -53,8 +53,8 @@ def unread(answer: str) -> list[str]:
         ("The OpenTelemetry SDK sends.", {"OpenTelemetry SDK": ("c6",)}),
         ("**cut release branch**", {"cut release branch": ("connection-0",)}),
         ("Blue means **Reads**.", {"Reads": ("legend-0",)}),
-        ("Step 3: **Commit code**.", {"Step 3": ("step-3",), "Commit code": ("step-3",)}),
-        ("**3.a** comes last.", {"3.a": ("step-3.a",)}),
+        ("Step 3: **Commit code**.", {"Step 3": ("step-0",), "Commit code": ("step-0",)}),
+        ("**3.a** comes last.", {"3.a": ("step-1",)}),
         ("It says copyright 2024 by the authors.", {"copyright 2024 by the authors": ("text-1",)}),
     ],
 )
@@ -82,11 +82,19 @@ def test_the_longest_name_wins_and_none_stands_inside_another() -> None:
 def test_every_region_has_a_box() -> None:
     answer = "Step 3 **Commit code** goes by **Cut release branch** to **Release**; **Reads**. **Feature table**"
     boxes = {region: box_of(READING, region) for mention in mentions(answer, READING) for region in mention.regions}
-    assert boxes["step-3"] == (50, 50, 60, 60)
+    assert boxes["step-0"] == (50, 50, 60, 60)
     assert boxes["connection-0"] == (10, 10, 20, 20)
     assert boxes["legend-0"] == (30, 30, 40, 40)
     assert boxes["c3"] == (5, 6, 7, 8)
     assert box_of(READING, "text-1") == (90, 90, 99, 99)
+
+
+def test_two_badges_with_one_number_are_both_lit_and_each_is_where_it_stands() -> None:
+    first, second = Step("1", "Commit", None, (1, 1, 9, 9)), Step("1", "Deploy", None, (50, 1, 59, 9))
+    reading = Reading(100, 100, steps=(first, Step("2", "Build", None, (20, 1, 29, 9)), second))
+    step, label = mentions("Step 1 ends with **Deploy**.", reading)
+    assert (step.regions, label.regions) == (("step-0", "step-2"), ("step-2",))
+    assert [box_of(reading, region) for region in step.regions] == [first.box, second.box]
 
 
 @pytest.mark.parametrize("region", ["c99", "step-9", "text-2", "connection-x", ""])
