@@ -8,7 +8,8 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 
 import httpx2
@@ -58,6 +59,8 @@ _MOST_TOKENS_OF_OWN_SERVER = 3_000
 """The limit is taken off what fits into the context, which is small on a machine of one's own."""
 _MOST_LETTERS = 40_000
 """A server that does not keep to the tokens is stopped here."""
+_MOST_SECONDS = 600.0
+"""Of an answer that goes on and on without ever being silent."""
 _CUT_OFF = "\n\n> The model's limit for one answer was reached here."
 _LOOK_SECONDS = 0.1
 """How often a waiting question looks whether it was cancelled."""
@@ -89,8 +92,7 @@ def ask_model(
     future = asyncio.run_coroutine_threadsafe(work, _event_loop())
     future.add_done_callback(lambda _: pieces.put(None))
     try:
-        yield from _arriving(pieces, cancelled)
-        if cancelled():
+        if not (yield from _arriving(pieces, cancelled)):
             return
         used = future.result()
     finally:
@@ -138,19 +140,26 @@ def _event_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-def _arriving(pieces: "queue.SimpleQueue[str | None]", cancelled: Callable[[], bool]) -> Iterator[str]:
-    """What has arrived, all of it at once, until None comes or the question is cancelled."""
-    while not cancelled():
-        try:
-            arrived = [pieces.get(timeout=_LOOK_SECONDS)]
-        except queue.Empty:
-            continue
+def _arriving(pieces: "queue.SimpleQueue[str | None]", cancelled: Callable[[], bool]) -> Generator[str, None, bool]:
+    """What has arrived, all of it at once, until None comes or the question is cancelled.
+
+    Returns: whether None came, so that the answer is whole.
+    """
+    while True:
+        # Asked first: what had come by then is still looked at, so that a whole answer is told from a broken-off one.
+        over = cancelled()
+        arrived: list[str | None] = []
+        if not over:
+            with suppress(queue.Empty):
+                arrived.append(pieces.get(timeout=_LOOK_SECONDS))
         while not pieces.empty():
             arrived.append(pieces.get())
         if text := "".join(piece for piece in arrived if piece):
             yield text
         if None in arrived:
-            return
+            return True
+        if over:
+            return False
 
 
 async def _stream(
@@ -164,6 +173,7 @@ async def _stream(
     """Send the messages and put each piece of the answer; closes the client. Raises: ModelUnavailable."""
     letters = 0
     loop = asyncio.get_running_loop()
+    too_late = loop.time() + _MOST_SECONDS
     most = _MOST_TOKENS_OF_OWN_SERVER if place.provider == "server" else _MOST_TOKENS
     limits = ModelSettings(max_tokens=most)
     try:
@@ -174,7 +184,7 @@ async def _stream(
                     if text := _text_of(event):
                         letters += len(text)
                         put(text)
-                    if letters > _MOST_LETTERS:
+                    if letters > _MOST_LETTERS or loop.time() > too_late:
                         raise ModelUnavailable(f"{place.model} came to no end and was stopped.")
             if answer.get().finish_reason == "length":
                 put(_CUT_OFF)

@@ -3,17 +3,16 @@
 import time
 from collections.abc import Callable, Iterator
 
-from dashboard.actions.image_answers import Answering, answers_under_way
+from dashboard.actions.image_answers import Answering, CannotAsk, answers_under_way
 from dashboard.actions.image_reader import ImageJob, ReadImage, image_reader
 from dashboard.auth import current_actor
-from dashboard.errors import DashboardError
 from dashboard.queries import images
 from dashboard.queries.images import ANSWERED, FAILED, STOPPED, ImageConversation
 from dashboard.queries.lake import look_again
 from dashboard.queries.watch import EXPECTED
 from lakehouse import image_conversations
-from lakehouse.image_conversations import Event, GivenAnswer, ImageToKeep
-from lakehouse.image_tables import IMAGE_QUESTIONS, IMAGES
+from lakehouse.image_conversations import CHANGING, Event, GivenAnswer, ImageToKeep
+from lakehouse.image_tables import IMAGE_QUESTIONS, IMAGE_READINGS, IMAGES
 from registry.actors import Actor
 from settings import get_settings
 from vision.answer import Usage
@@ -24,10 +23,7 @@ from vision.reading_cache import hash_of, keep_reading, known_reading
 
 LONGEST_QUESTION = 2_000
 """Characters."""
-
-
-class CannotAsk(DashboardError):
-    """A question cannot be asked: it is empty, or its image is gone."""
+_IMAGE_GONE = "The image of this conversation is not kept any more: upload it again."
 
 
 def open_image(data: bytes, name: str) -> ImageJob:
@@ -41,28 +37,46 @@ def open_image(data: bytes, name: str) -> ImageJob:
     check_image(data)
     settings = get_settings()
     image_hash = hash_of(data)
-    known = known_reading(settings, image_hash) is not None
+
+    def unknown() -> bool:
+        return known_reading(settings, image_hash) is None
 
     def keep(read: ReadImage) -> str:
-        _keep(image_hash, read)
-        return _begin(image_hash, name, actor)
+        with CHANGING:
+            _keep(image_hash, read)
+            return _begin(image_hash, name, actor)
 
-    job = ImageJob(data, not known, keep)
-    if known and images.is_kept(image_hash):
-        job.value = _begin(image_hash, name, actor)
-        job.end()
-    else:
-        image_reader().submit(job)
+    job = ImageJob(data, actor.name, unknown, keep)
+    if not unknown():
+        with CHANGING:
+            if images.is_kept(image_hash):
+                job.value = _begin(image_hash, name, actor)
+                job.end()
+                return job
+    image_reader().submit(job)
     return job
 
 
 def read_again(conversation: ImageConversation) -> ImageJob:
     """Read a kept image anew, where its reading is of an earlier reader. Raises: CannotAsk, ReaderBusy, NotAllowed."""
-    current_actor().require("ask_image")
-    kept = images.image(conversation.image_hash)
+    actor = current_actor()
+    actor.require("ask_image")
+    image_hash = conversation.image_hash
+    kept = images.image(image_hash)
     if kept is None:
-        raise CannotAsk("The image of this conversation is not kept any more: upload it again.")
-    job = ImageJob(kept.image, True, lambda read: _keep(conversation.image_hash, read))
+        raise CannotAsk(_IMAGE_GONE)
+
+    def unknown() -> bool:
+        # Two tabs may ask for the same: the second finds it read.
+        return known_reading(get_settings(), image_hash) is None
+
+    def keep(read: ReadImage) -> None:
+        with CHANGING:
+            # A conversation that was deleted while its image was read must not bring the image back.
+            if images.is_kept(image_hash):
+                _keep(image_hash, read)
+
+    job = ImageJob(kept.image, actor.name, unknown, keep)
     image_reader().submit(job)
     return job
 
@@ -77,10 +91,14 @@ def ask_question(conversation: ImageConversation, reading: Reading, question: st
     wanted = question.strip()[:LONGEST_QUESTION]
     if not wanted:
         raise CannotAsk("Type a question first.")
-    kept = images.image(conversation.image_hash)
+    # Anew, as another tab may have gone on with it or deleted it.
+    today = images.conversation(actor.name, conversation.conversation_id)
+    if today is None:
+        raise CannotAsk("There is no such conversation of yours any more: it was deleted.")
+    kept = images.image(today.image_hash)
     if kept is None:
-        raise CannotAsk("The image of this conversation is not kept any more: upload it again.")
-    settings, image, earlier = get_settings(), kept.image, conversation.earlier()
+        raise CannotAsk(_IMAGE_GONE)
+    settings, image, earlier = get_settings(), kept.image, today.earlier()
 
     def pieces(stopped: Callable[[], bool]) -> Iterator[str | Usage]:
         return ask(settings, answerer, image, reading, wanted, earlier, stopped)
@@ -95,7 +113,9 @@ def ask_question(conversation: ImageConversation, reading: Reading, question: st
         look_again(IMAGE_QUESTIONS.name)
 
     return answers_under_way().begin(
-        conversation.conversation_id, lambda: Answering(wanted, answerer, pieces, write_down)
+        conversation.conversation_id,
+        actor.name,
+        lambda: Answering(actor.name, wanted, answerer, pieces, write_down),
     )
 
 
@@ -106,10 +126,14 @@ def delete_conversation(conversation_id: str) -> None:
     """
     actor = current_actor()
     actor.require("ask_image")
-    answers_under_way().forget(conversation_id)
-    image_conversations.delete_conversation(get_settings(), conversation_id, actor=actor.name, role=actor.role)
-    for name in (IMAGE_QUESTIONS.name, IMAGES.name):
-        look_again(name)
+    if images.conversation(actor.name, conversation_id) is not None:
+        answers_under_way().forget(conversation_id)
+    with CHANGING:
+        try:
+            image_conversations.delete_conversation(get_settings(), conversation_id, actor=actor.name, role=actor.role)
+        finally:
+            for name in (IMAGE_QUESTIONS.name, IMAGES.name, IMAGE_READINGS.name):
+                look_again(name)
 
 
 def _keep(image_hash: str, read: ReadImage) -> None:
@@ -119,7 +143,8 @@ def _keep(image_hash: str, read: ReadImage) -> None:
     image_conversations.keep_image(settings, ImageToKeep(image_hash, read.media_type, width, height, read.image))
     if read.reading is not None:
         keep_reading(settings, image_hash, Reading.from_dict(read.reading))
-    look_again(IMAGES.name)
+    for name in (IMAGES.name, IMAGE_READINGS.name):
+        look_again(name)
 
 
 def _begin(image_hash: str, name: str, actor: Actor) -> str:
@@ -132,7 +157,9 @@ def _begin(image_hash: str, name: str, actor: Actor) -> str:
 
 def _given(answering: Answering, seconds: float) -> GivenAnswer:
     usage, failure = answering.usage, answering.failure
-    event: Event = FAILED if failure is not None else STOPPED if answering.stopped else ANSWERED
+    # With its usage an answer is whole, also if somebody stopped it a moment later.
+    stopped = answering.stopped and usage is None
+    event: Event = FAILED if failure is not None else STOPPED if stopped else ANSWERED
     return GivenAnswer(
         event=event,
         question=answering.question,

@@ -5,12 +5,15 @@ The process is started by the first image and ends when none has come for a whil
 
 import json
 import logging
+import os
+import re
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +28,15 @@ _log = logging.getLogger(__name__)
 
 MOST_WAITING = 6
 """Images that may wait beside the one that is being read; about a minute's work."""
+MOST_OF_ONE = 2
+"""Images of one person that may wait or be read, so that nobody fills the queue alone."""
+MOST_WAITING_MEGABYTES = 300
+"""How large the files that wait may be together, as they wait in the dashboard's memory."""
 MOST_SECONDS = 120.0
 """How long one image may take, the start of the process included."""
 _IDLE_SECONDS = 300.0
+_SECRET = re.compile("^LAKEHELM_|KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+"""Names of what the process has no use for: it needs no setting, and it decodes the files of strangers."""
 _ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -53,12 +62,15 @@ class ImageJob:
 
     Args:
         image: the file.
-        wanted: whether to read it, or only to make the copy to keep.
-        then: called with what came of it, before anybody sees that it has ended; its value is the job's.
+        actor: the name of who gave it.
+        wanted: tells, when its turn comes, whether to read it or only to make the copy to keep.
+        then: called with what came of it, before anybody sees that it has ended; its value is the job's. Not called
+            where nobody waits for it any more.
     """
 
-    def __init__(self, image: bytes, wanted: bool, then: Callable[[ReadImage], Any]) -> None:
+    def __init__(self, image: bytes, actor: str, wanted: Callable[[], bool], then: Callable[[ReadImage], Any]) -> None:
         self.image = image
+        self.actor = actor
         self.wanted = wanted
         self.then = then
         self.value: Any = None
@@ -82,8 +94,10 @@ class ImageJob:
         return self._ended.wait(seconds)
 
     def drop(self) -> None:
-        """Nobody waits for it any more: it is left out if it has not begun."""
+        """Nobody waits for it any more: it ends at once if it has not begun, and nothing of it is kept in any case."""
         self.dropped = True
+        if self.begun_at is None:
+            self.end()
 
     def end(self) -> None:
         """It has ended."""
@@ -97,6 +111,7 @@ class ImageReader:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: deque[ImageJob] = deque()
+        self._at: ImageJob | None = None
         self._working: threading.Thread | None = None
         self._news = threading.Condition(self._lock)
         self._process: subprocess.Popen[bytes] | None = None
@@ -105,8 +120,7 @@ class ImageReader:
         """Put an image into the queue. Raises: ReaderBusy."""
         with self._news:
             self._waiting = deque(one for one in self._waiting if not one.dropped)
-            if len(self._waiting) >= MOST_WAITING:
-                raise ReaderBusy(f"{MOST_WAITING} images wait to be read: try again in a minute.")
+            self._refuse(job)
             self._waiting.append(job)
             if self._working is None:
                 self._working = threading.Thread(target=self._work, name="image-reader", daemon=True)
@@ -128,12 +142,25 @@ class ImageReader:
         process.wait()
         for stream in (process.stdin, process.stdout):
             if stream is not None:
-                stream.close()
+                # An image that was only half sent cannot be sent to its end any more.
+                with suppress(OSError):
+                    stream.close()
+
+    def _refuse(self, job: ImageJob) -> None:
+        if len(self._waiting) >= MOST_WAITING:
+            raise ReaderBusy(f"{MOST_WAITING} images wait to be read: try again in a minute.")
+        under_way = [*self._waiting, *([self._at] if self._at else [])]
+        if sum(one.actor == job.actor for one in under_way) >= MOST_OF_ONE:
+            raise ReaderBusy(f"{MOST_OF_ONE} images of yours wait or are being read: try again when one is done.")
+        if sum(len(one.image) for one in [*self._waiting, job]) > MOST_WAITING_MEGABYTES * 2**20:
+            raise ReaderBusy("The images that wait to be read are too large together: try again in a minute.")
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
             if not job.dropped:
                 self._do(job)
+            with self._lock:
+                self._at = None
             job.end()
 
     def _next(self) -> ImageJob | None:
@@ -142,7 +169,8 @@ class ImageReader:
             if not self._waiting:
                 self._news.wait(_IDLE_SECONDS)
             if self._waiting:
-                return self._waiting.popleft()
+                self._at = self._waiting.popleft()
+                return self._at
             self._working = None
             self.close()
             return None
@@ -150,21 +178,24 @@ class ImageReader:
     def _do(self, job: ImageJob) -> None:
         job.begun_at = time.monotonic()
         try:
-            job.value = job.then(self._read(job))
+            read = self._read(job, READ if job.wanted() else KEEP)
+            # Cancelled meanwhile: what was given by mistake must not be kept.
+            if not job.dropped:
+                job.value = job.then(read)
         # This thread has no page to fail on, and the next image is somebody else's: the job carries the failure.
         except Exception as error:  # noqa: BLE001
             if not isinstance(error, DashboardError | ImageRefused):
                 _log.exception("An image could not be read or kept.")
             job.error = error
 
-    def _read(self, job: ImageJob) -> ReadImage:
+    def _read(self, job: ImageJob, order: bytes) -> ReadImage:
         process = self._running()
         assert process.stdin is not None
         assert process.stdout is not None
         too_late = threading.Timer(MOST_SECONDS, process.kill)
         too_late.start()
         try:
-            write_frame(process.stdin, READ if job.wanted else KEEP)
+            write_frame(process.stdin, order)
             write_frame(process.stdin, job.image)
             about, kept = json.loads(read_frame(process.stdout)), read_frame(process.stdout)
         except (OSError, EOFError) as error:
@@ -184,7 +215,13 @@ class ImageReader:
             self.close()
         if self._process is None:
             command = [sys.executable, "-m", "dashboard.reading_process"]
-            self._process = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            self._process = subprocess.Popen(
+                command,
+                cwd=_ROOT,
+                env={name: value for name, value in os.environ.items() if not _SECRET.search(name)},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
         return self._process
 
 

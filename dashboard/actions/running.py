@@ -35,16 +35,20 @@ class Running(Generic[T]):
         name: what it is, in a few words.
         work: what to do; may take long and may fail.
         then: called when it has ended, before anybody sees that it has.
+        counted: whether it takes one of the places that changes share; work that its own beginner counts takes none.
 
     Raises: TooMuchAtOnce.
     """
 
-    def __init__(self, name: str, work: Callable[[], T], then: Callable[[], None] | None = None) -> None:
-        if not _places.acquire(blocking=False):
+    def __init__(
+        self, name: str, work: Callable[[], T], then: Callable[[], None] | None = None, *, counted: bool = True
+    ) -> None:
+        if counted and not _places.acquire(blocking=False):
             raise TooMuchAtOnce(f"{_MOST_AT_ONCE} changes and questions are under way: wait until some have ended.")
         self.name = name
         self.value: T | None = None
         self.error: Exception | None = None
+        self._counted = counted
         self._started = time.monotonic()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(work, then), name=name, daemon=True)
@@ -86,7 +90,8 @@ class Running(Generic[T]):
                 "the ledger how far a change came."
             )
         finally:
-            _places.release()
+            if self._counted:
+                _places.release()
             if then is not None:
                 then()
             self._ended.set()

@@ -56,7 +56,7 @@ def give() -> None:
 
 def waiting(job: ImageJob) -> None:
     """How long an image still waits, and the way out. Once it is read, the whole page is drawn anew."""
-    if job.done:
+    if job.done or job.dropped:
         st.rerun()
     before = image_reader().before(job)
     if before:

@@ -32,36 +32,37 @@ _answer = st.components.v2.component(
 
 @dataclass(frozen=True)
 class LastAnswer:
-    """The answer that was asked for last: while it is being written, and why it could not be written down."""
+    """The answer that was asked for last: while it is being written, or as it was `lost`, as it could not be written
+    down."""
 
-    writing: Answering | None
-    lost: Exception | None
+    writing: Answering | None = None
+    lost: Answering | None = None
 
 
 def last_answer(conversation_id: str) -> LastAnswer:
     """How the last answer is, to be asked before the conversation is read: one that has ended stands in the table."""
     answering = answers_under_way().of(conversation_id)
     if answering is None:
-        return LastAnswer(None, None)
+        return LastAnswer()
     if not answering.work.done:
-        return LastAnswer(answering, None)
-    return LastAnswer(None, answering.work.error if answering.failure is None else None)
+        return LastAnswer(writing=answering)
+    return LastAnswer(lost=answering if answering.unwritten else None)
 
 
 def questions(conversation: ImageConversation, reading: Reading, last: LastAnswer) -> None:
     """What was asked and answered, the answer that is being written, and the place for the next question."""
     writing = last.writing
     with st.container(height=_HEIGHT, border=True, autoscroll=False):
-        if not conversation.questions and writing is None:
+        if not conversation.questions and writing is None and last.lost is None:
             _suggestions(conversation, reading)
         shown = _shown(conversation)
         for asked in shown:
-            _turn(conversation, reading, asked, newest=writing is None and asked is shown[-1])
+            _turn(conversation, reading, asked, newest=last == LastAnswer() and asked is shown[-1])
         if writing is not None:
             _question(writing.question)
             st.fragment(_being_written, run_every=_LOOK_SECONDS)(conversation, reading, writing)
         elif last.lost is not None:
-            st.error(sentence(last.lost), icon=":material/error:")
+            _lost(conversation, reading, last.lost)
     if wrong := st.session_state.pop(_WRONG, None):
         st.error(wrong, icon=":material/error:")
     _ask_box(conversation, reading, writing)
@@ -144,13 +145,23 @@ def _turn(conversation: ImageConversation, reading: Reading, asked: AskedQuestio
         key = f"answer {asked.question_id}"
         _words(conversation, reading, asked.answer, asked.answerer, key=key, newest=newest)
     if asked.event == STOPPED:
-        st.caption(":material/stop_circle: Stopped here.")
+        unknown = "" if asked.answerer == EMBEDDED else f" {_name(asked.answerer)} · cost not known (stopped)"
+        st.caption(f":material/stop_circle: Stopped here.{unknown}")
     if asked.event == FAILED:
         st.error(sentence(asked.error), icon=":material/error:")
         again = (conversation, reading, asked.question)
         st.button("Ask again", key=f"again {asked.question_id}", icon=":material/replay:", on_click=ask, args=again)
     if asked.event == ANSWERED and asked.usage is not None:
         st.caption(_took(asked.answerer, asked.usage))
+
+
+def _lost(conversation: ImageConversation, reading: Reading, lost: Answering) -> None:
+    """An answer that is nowhere but here, to be read and copied while it is there."""
+    _question(lost.question)
+    if lost.text:
+        _words(conversation, reading, lost.text, lost.answerer, key="answer lost", newest=True)
+    why = sentence(lost.work.error) if lost.work.error else ""
+    st.error(f"This answer could not be written down and stands only here: {why}", icon=":material/error:")
 
 
 def _question(question: str) -> None:
@@ -190,7 +201,7 @@ def _words(
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def _blocks(answer: str, answerer: str, image_hash: str, reader: str, _reading: Reading) -> list[Block]:
-    """The blocks of an answer that has ended. The embedded reader names what it read; what models name is looked for."""
+    """The blocks of an answer that has ended. The embedded reader names what it read; what models name is checked."""
     unread = [] if answerer == EMBEDDED else not_found(answer, _reading)
     return answer_blocks(answer, [*mentions(answer, _reading), *unread])
 

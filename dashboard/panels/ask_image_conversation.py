@@ -98,13 +98,20 @@ def _ask_about(conversation: ImageConversation, reading: Reading, region: str) -
 
 def _read_again(conversation: ImageConversation) -> None:
     """The reader has changed since the image was read: read it anew."""
-    job = st.session_state.get(_JOB)
-    if not isinstance(job, ImageJob):
-        job = actions.read_again(conversation)
-        st.session_state[_JOB] = job
-    if not job.done:
+    image_hash = conversation.image_hash
+    if st.session_state.get(_JOB, ("",))[0] != image_hash:
+        # None yet, or that of another conversation's image.
+        st.session_state[_JOB] = image_hash, actions.read_again(conversation)
+    job: ImageJob = st.session_state[_JOB][1]
+    if not job.done and not job.dropped:
         st.caption("The reader has learned since: the image is read anew.")
         st.fragment(waiting, run_every=_LOOK_SECONDS)(job)
         return
-    st.error(sentence_of(job.error), icon=":material/error:")
+    if job.done and images.reading(image_hash) is not None:
+        # Done since this page looked for the reading.
+        st.rerun()
+    if job.error is not None:
+        st.error(sentence_of(job.error), icon=":material/error:")
+    else:
+        st.caption("The reader has learned since; the image was not read anew.")
     st.button("Try again", key="read again", on_click=lambda: st.session_state.pop(_JOB, None))

@@ -3,6 +3,7 @@
 import io
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,8 +24,18 @@ def reader() -> Iterator[ImageReader]:
     found.close()
 
 
-def kept_only(image: bytes, then: Any = lambda read: read) -> ImageJob:
-    return ImageJob(image, False, then)
+def kept_only(image: bytes, then: Any = lambda read: read, actor: str = "ana") -> ImageJob:
+    return ImageJob(image, actor, lambda: False, then)
+
+
+def busy(reader: ImageReader) -> threading.Event:
+    """Give the reader an image of somebody that is not done before the event is set."""
+    go_on = threading.Event()
+    first = kept_only(png((64, 64)), lambda read: go_on.wait(100), actor="busy")
+    reader.submit(first)
+    while first.begun_at is None:
+        first.wait(0.01)
+    return go_on
 
 
 def png(size: tuple[int, int]) -> bytes:
@@ -34,7 +45,7 @@ def png(size: tuple[int, int]) -> bytes:
 
 
 def test_an_image_is_read_in_another_process(reader: ImageReader) -> None:
-    job = ImageJob(drawn(), True, lambda read: read)
+    job = ImageJob(drawn(), "ana", lambda: True, lambda read: read)
     reader.submit(job)
     assert job.wait(200)
     assert job.error is None
@@ -71,12 +82,8 @@ def test_the_kept_copy_is_upright_without_metadata_and_not_too_large(reader: Ima
 
 
 def test_images_wait_in_their_turn_and_one_too_many_is_refused(reader: ImageReader) -> None:
-    go_on = threading.Event()
-    first = kept_only(png((64, 64)), lambda read: go_on.wait(100))
-    reader.submit(first)
-    while first.begun_at is None:
-        first.wait(0.01)
-    others = [kept_only(png((64, 64))) for _ in range(image_reader.MOST_WAITING)]
+    go_on = busy(reader)
+    others = [kept_only(png((64, 64)), actor=str(number)) for number in range(image_reader.MOST_WAITING)]
     for job in others:
         reader.submit(job)
     assert [reader.before(job) for job in others] == list(range(1, len(others) + 1))
@@ -90,6 +97,75 @@ def test_images_wait_in_their_turn_and_one_too_many_is_refused(reader: ImageRead
     assert others[0].value is None
 
 
+def test_nobody_fills_the_queue_alone(reader: ImageReader) -> None:
+    go_on = busy(reader)
+    mine = [kept_only(png((64, 64))) for _ in range(image_reader.MOST_OF_ONE)]
+    for job in mine:
+        reader.submit(job)
+    with pytest.raises(ReaderBusy, match="of yours"):
+        reader.submit(kept_only(png((64, 64))))
+    # The one that is being read counts, too.
+    reader.submit(kept_only(png((64, 64)), actor="busy"))
+    with pytest.raises(ReaderBusy, match="of yours"):
+        reader.submit(kept_only(png((64, 64)), actor="busy"))
+    reader.submit(kept_only(png((64, 64)), actor="ben"))
+    mine[0].drop()
+    last = kept_only(png((64, 64)))
+    reader.submit(last)
+    go_on.set()
+    assert last.wait(100)
+
+
+def test_files_that_wait_are_not_too_large_together(reader: ImageReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = busy(reader)
+    monkeypatch.setattr(image_reader, "MOST_WAITING_MEGABYTES", 1)
+    large = kept_only(b"x" * 700_000)
+    reader.submit(large)
+    with pytest.raises(ReaderBusy, match="too large together"):
+        reader.submit(kept_only(b"x" * 700_000, actor="ben"))
+    large.drop()
+    assert large.done
+    assert large.image == b""
+    last = kept_only(b"x" * 700_000, actor="ben")
+    reader.submit(last)
+    go_on.set()
+    assert last.wait(100)
+
+
+def test_what_is_cancelled_while_it_is_read_is_not_kept(reader: ImageReader) -> None:
+    kept: list[ReadImage] = []
+
+    def cancelled_by_now() -> bool:
+        # Asked as it begins: the image is cancelled before it is read to its end.
+        job.drop()
+        return False
+
+    job = ImageJob(png((64, 64)), "ana", cancelled_by_now, kept.append)
+    reader.submit(job)
+    after = kept_only(png((64, 64)))
+    reader.submit(after)
+    assert after.wait(100)
+    assert job.done
+    assert (job.value, job.error, kept) == (None, None, [])
+
+
+def test_the_process_has_no_key_in_its_environment(reader: ImageReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKEHELM_VISION_SERVER_URL", "http://user:word@example.com")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-hidden")
+    job = kept_only(png((64, 64)))
+    reader.submit(job)
+    assert job.wait(100)
+    assert job.error is None
+    assert reader._process is not None
+    environment = Path(f"/proc/{reader._process.pid}/environ")
+    if not environment.exists():
+        pytest.skip("Only Linux tells the environment of a process here.")
+    held = environment.read_bytes()
+    assert b"PATH=" in held
+    assert b"very-hidden" not in held
+    assert b"LAKEHELM_" not in held
+
+
 def test_a_process_that_ends_takes_one_image_with_it(reader: ImageReader) -> None:
     started = kept_only(png((64, 64)))
     reader.submit(started)
@@ -101,6 +177,23 @@ def test_a_process_that_ends_takes_one_image_with_it(reader: ImageReader) -> Non
     reader.submit(after)
     assert after.wait(100)
     assert after.error is None
+
+
+def test_a_process_that_ends_while_an_image_is_sent_is_a_sentence(reader: ImageReader) -> None:
+    def ended() -> bool:
+        process = reader._running()
+        process.kill()
+        process.wait()
+        return False
+
+    # So large that it is sent in pieces; the process is there when it is asked for and gone a moment later.
+    job = ImageJob(b"x" * 3_000_000, "ana", ended, lambda read: read)
+    reader._running()
+    original, reader._running = reader._running, lambda: process  # type: ignore[method-assign]
+    process = original()
+    reader.submit(job)
+    assert job.wait(100)
+    assert isinstance(job.error, ReaderBroke)
 
 
 def test_an_image_that_takes_too_long_is_given_up(reader: ImageReader, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,6 +150,31 @@ def test_a_slow_answer_is_not_given_up_while_it_goes_on(server: FakeServer, tmp_
     assert answer.endswith("**Feature table**.")
 
 
+def test_an_answer_without_end_is_given_up(server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "_MOST_SECONDS", 0.3)
+    server.pause = 0.1
+    with pytest.raises(ModelUnavailable, match="came to no end"):
+        answer_of(settings_of(server, tmp_path, "slow"))
+
+
+def test_an_answer_that_is_cancelled_when_all_of_it_has_come_keeps_its_usage(
+    server: FakeServer, tmp_path: Path
+) -> None:
+    settings = settings_of(server, tmp_path, "looker")
+    cancelled = threading.Event()
+
+    def cancelled_late() -> bool:
+        # Looked at for the first time once the server has ended: all of the answer waits to be taken.
+        time.sleep(1.0)
+        cancelled.set()
+        return True
+
+    came = list(ask(settings, "server:looker", picture(), READING, "What is there?", (), cancelled_late))
+    assert cancelled.is_set()
+    assert isinstance(came[-1], Usage)
+    assert came[-1].input_tokens == 1200
+
+
 def test_an_answer_that_is_broken_off_keeps_what_came(server: FakeServer, tmp_path: Path) -> None:
     settings = settings_of(server, tmp_path, "cut")
     came: list[object] = []
