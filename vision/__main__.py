@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -103,4 +104,9 @@ def _ask(settings: Settings, image: bytes, question: str, answerer: str) -> None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # At once: where Python ends in order, the threads of the text recognition may be taken down while they still run,
+    # and the process then aborts with its answer already printed.
+    os._exit(status)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pyarrow.compute as pc
@@ -37,8 +38,9 @@ def known_reading(settings: Settings, image_hash: str) -> Reading | None:
 
 
 def keep_reading(settings: Settings, image_hash: str, reading: Reading) -> None:
-    """Keep what was read on an image, unless the same is known. Raises: LakehouseError."""
-    if known_reading(settings, image_hash) == reading:
+    """Keep what was read on an image, unless the same is known, however long it took. Raises: LakehouseError."""
+    known = known_reading(settings, image_hash)
+    if known is not None and replace(known, seconds=reading.seconds) == reading:
         return
     row = {
         "image_hash": image_hash,

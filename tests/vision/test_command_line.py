@@ -65,6 +65,16 @@ def test_read_prints_the_reading_as_json_and_nothing_else(read: subprocess.Compl
     assert Reading.from_dict(printed).components
 
 
+def test_nothing_that_ends_badly_after_the_answer_changes_it(home: Path, tmp_path: Path) -> None:
+    """As threads of the text recognition may: here something that aborts the process when Python ends in order."""
+    (tmp_path / "sitecustomize.py").write_text("import atexit, os\natexit.register(os.abort)\n")
+
+    refused = run(home, "read", str(tmp_path / "missing.png"), PYTHONPATH=str(tmp_path))
+
+    assert refused.returncode == 2, refused.stderr
+    assert "missing.png cannot be opened" in refused.stderr
+
+
 def test_what_was_read_is_kept_for_questions(home: Path, picture: Path, read: subprocess.CompletedProcess[str]) -> None:
     known = known_reading(Settings(home=home), hash_of(picture.read_bytes()))
 

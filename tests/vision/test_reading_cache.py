@@ -34,7 +34,7 @@ def test_a_reading_of_another_version_of_the_reader_is_not_used(settings: Settin
 def test_the_newest_reading_holds_and_the_same_is_written_once(settings: Settings) -> None:
     keep_reading(settings, hash_of(b"image"), example("models"))
     version = open_to_read(settings, "image_readings").version()
-    keep_reading(settings, hash_of(b"image"), example("models"))
+    keep_reading(settings, hash_of(b"image"), replace(example("models"), seconds=9.5))
 
     assert open_to_read(settings, "image_readings").version() == version
 
