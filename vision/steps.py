@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from vision.boxes import area, gap_across, gap_down, share_within
+from vision.boxes import area, gap_across, gap_down, middle, share_within
 from vision.found import Badge, Parts
 from vision.reading import Box, Connection, Step
 
@@ -22,15 +22,19 @@ def number_steps(badges: Sequence[Badge], parts: Parts, connections: Sequence[Co
 
 
 def _step(badge: Badge, parts: Parts, connections: Sequence[Connection]) -> Step:
-    found: list[tuple[float, int, str, str | None]] = []  # distance, area, words, id
+    across, down = (round(place) for place in middle(badge.box))
+    centre = (across, down, across, down)
+    found: list[tuple[float, float, int, str, str | None]] = []  # distances of badge and its centre, area, words, id
     for part in parts.components:
-        found.append((_gap(badge.box, part.box), area(part.box), part.label, part.id))
+        found.append((_gap(badge.box, part.box), _gap(centre, part.box), area(part.box), part.label, part.id))
     inside = any(share_within(badge.box, part.box) > _MOSTLY for part in parts.components)
     for label in () if inside else parts.loose:
-        found.append((_gap(badge.box, label.box), area(label.box), label.text, None))
+        found.append((_gap(badge.box, label.box), _gap(centre, label.box), area(label.box), label.text, None))
     for part in parts.containers:
-        found.append((_distance_to_edge(badge.box, part.box), area(part.box), part.label, part.id))
-    distance, _, words, region = min(found, key=lambda near: near[:2], default=(float("inf"), 0, "", None))
+        near, nearer = _distance_to_edge(badge.box, part.box), _distance_to_edge(centre, part.box)
+        found.append((near, nearer, area(part.box), part.label, part.id))
+    nothing = (float("inf"), float("inf"), 0, "", None)
+    distance, _, _, words, region = min(found, key=lambda near: near[:3], default=nothing)
     if distance <= _NEAR * (badge.box[3] - badge.box[1]):
         return Step(badge.number, words, region, badge.box)
     crossed = [link for link in connections if link.label and _gap(badge.box, link.box) == 0]

@@ -42,6 +42,12 @@ def test_words_in_a_component_do_not_take_its_badge() -> None:
     assert (step.label, step.component) == ("Kafka", "c1")
 
 
+def test_a_badge_on_a_corner_that_touches_a_neighbour_is_the_corners() -> None:
+    parts = Parts((), (Part("k1", "Left", (0, 0, 105, 500)), Part("k2", "Right", (120, 100, 900, 480))), ())
+    (step,) = number_steps([Badge("2", (100, 80, 140, 120))], parts, [])
+    assert step.label == "Right"
+
+
 def test_a_badge_on_a_connection_far_from_its_words_has_these_words() -> None:
     connection = Connection("c1", "c2", True, "publishes", "#000000", "solid", 0.9, True, (1100, 1000, 1900, 1040))
     (step,) = number_steps([Badge("4", (1700, 1005, 1730, 1035))], PARTS, [connection])
