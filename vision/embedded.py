@@ -8,7 +8,7 @@ from vision.answer import Turn, Usage
 from vision.answers import answer_to
 from vision.follow_ups import standing_alone
 from vision.graph import diagram_of
-from vision.questions import understanding
+from vision.questions import MOST_WORDS, understanding
 from vision.reading import Reading
 
 MODEL = "embedded"
@@ -37,6 +37,8 @@ def answer(
                 if cancelled():
                     return
                 yield piece
+        if len(question.split()) > MOST_WORDS:
+            yield f"\n\n> Only the first {MOST_WORDS} words of the question were looked at."
     yield Usage(model=MODEL, seconds=round(time.monotonic() - started, 3))
 
 

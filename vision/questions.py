@@ -28,7 +28,7 @@ from vision.wording import alike, stem
 _BEFORE_NOUN = (
     BEING | DETERMINERS | {"main", "different", "various", "key", "major", "important", "of", "all", *NUMBERS}
 )
-_MOST_WORDS = 60
+MOST_WORDS = 60
 """Words of a question that are looked at."""
 _EMPTY_WORDS = BEING | DETERMINERS | AUXILIARIES | {"what", "which", "to", "from", "of", "for", "in", "by", "and"}
 _POLITE = re.compile(
@@ -127,7 +127,7 @@ def split_words(text: str) -> list[Word]:
         else:
             is_capital = (written[0].isupper() and bool(words)) or (len(written) > 1 and written.isupper())
             words.append(Word(written.casefold(), written, is_capital))
-    return words[:_MOST_WORDS]
+    return words[:MOST_WORDS]
 
 
 def _without_actions(words: Sequence[Word], whole: Sequence[Named]) -> list[Named]:

@@ -13,7 +13,7 @@ from vision.answer import Turn
 from vision.embedded import answer
 from vision.follow_ups import standing_alone
 from vision.graph import diagram_of
-from vision.questions import Question, understand, understanding
+from vision.questions import MOST_WORDS, Question, understand, understanding
 from vision.reading import Component, Reading
 
 
@@ -138,7 +138,15 @@ def test_a_question_is_understood_once_and_by_its_first_words() -> None:
 
     assert understood("What feeds Redis?") is understood("What feeds Redis?")
     assert understood("What feeds Redis?") == understand("What feeds Redis?", diagram)
-    assert len(understood("what is it " * 200).words) == 60
+    assert len(understood("what is it " * 200).words) == MOST_WORDS == 60
+
+
+def test_an_answer_says_that_a_question_was_too_long() -> None:
+    reading = example("bookshop")
+    short, long = said(reading, "What feeds Redis?"), said(reading, "What feeds Redis? " + "Thank you " * 30)
+
+    assert "Only the first" not in short
+    assert long.endswith("> Only the first 60 words of the question were looked at.")
 
 
 def test_a_cancelled_question_is_given_up_between_the_turns() -> None:
