@@ -6,7 +6,8 @@ Data in, dictionaries out; places are pixels of the image as it was uploaded. Re
 from collections.abc import Iterator
 from typing import Any
 
-from vision.reading import Box, Connection, Reading
+from vision.color_names import color_name
+from vision.reading import Box, Connection, LegendEntry, Reading
 
 Point = tuple[float, float]
 Region = dict[str, Any]
@@ -46,6 +47,11 @@ def part_labels(reading: Reading) -> dict[str, str]:
     return {**labels, **{container.id: container.label for container in reading.containers}}
 
 
+def line_words(entry: LegendEntry) -> str:
+    """What the line of an entry of a legend looks like, in words."""
+    return f"{entry.style} {color_name(entry.color)}"
+
+
 def _parts(reading: Reading) -> Iterator[Region]:
     labels = part_labels(reading)
     for component in reading.components:
@@ -63,7 +69,7 @@ def _steps(reading: Reading) -> Iterator[Region]:
 
 def _legend(reading: Reading) -> Iterator[Region]:
     for place, entry in enumerate(reading.legend):
-        yield _region(f"legend-{place}", "legend", entry.label, f"{entry.style} {entry.color}", entry.box)
+        yield _region(f"legend-{place}", "legend", entry.label, line_words(entry), entry.box)
 
 
 def _texts(reading: Reading) -> Iterator[Region]:

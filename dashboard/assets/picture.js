@@ -46,8 +46,14 @@ function build(state, data) {
   state.regions = new Map();
   // A pixel of the screen, about, where the whole picture is seen.
   const unit = data.width / 900;
+  // No outline runs across a badge, as its number could not be read.
+  const below = drawn("g", { mask: "url(#beside-badges)" }, svg);
+  const mask = drawn("mask", { id: "beside-badges", maskUnits: "userSpaceOnUse", x: 0, y: 0, ...size }, svg);
+  drawn("rect", { ...size, fill: "#ffffff" }, mask);
   for (const region of data.regions) {
-    const group = drawn("g", { class: "region", "data-layer": region.layer, "data-region": region.id }, svg);
+    const isAbove = region.layer === "steps" || region.layer === "connections";
+    const named = { class: "region", "data-layer": region.layer, "data-region": region.id };
+    const group = drawn("g", named, isAbove ? svg : below);
     group.setAttribute("tabindex", "0");
     group.setAttribute("role", "button");
     group.setAttribute("aria-label", [KINDS[region.layer], region.label, region.about].filter(Boolean).join(", "));
@@ -58,6 +64,7 @@ function build(state, data) {
       const [left, top, right, bottom] = region.box;
       const box = { x: left, y: top, width: Math.max(right - left, 1), height: Math.max(bottom - top, 1) };
       drawn("rect", { class: "shape", ...box, rx: 3 * unit }, group);
+      if (region.layer === "steps") drawn("rect", { ...box, fill: "#000000" }, mask);
     }
     group.onpointerenter = () => tell(state, [region.id], "hover");
     group.onpointerleave = () => tell(state, [], "hover");
@@ -101,8 +108,8 @@ function describe(state, lit) {
   const set = (name, text) => (state.root.querySelector(`.card .${name}`).textContent = text);
   set("kind", region ? KINDS[region.layer] : "");
   set("label", region ? region.label : "");
-  const more = lit.length > 1 ? ` and ${lit.length - 1} more` : "";
-  set("about", region ? region.about + more : "");
+  const more = lit.length === 2 ? "1 more place" : lit.length > 2 ? `${lit.length - 1} more places` : "";
+  set("about", region ? [region.about, more].filter(Boolean).join(" · ") : "");
   closeUp(state, region);
   const ask = state.root.querySelector(".ask");
   ask.hidden = !(region && state.pinned.includes(region.id) && state.mayAsk);

@@ -19,6 +19,7 @@ _JOB, _WRONG, _UPLOAD, _TAKEN = "image job", "image refused", "image upload", "i
 _PAGE_SIZE = 10
 _LOOK_SECONDS = 0.4
 _FIRST_WORDS = 90
+_USUAL_SECONDS = 10
 
 
 def is_one_asked() -> bool:
@@ -63,7 +64,9 @@ def waiting(job: ImageJob) -> None:
         are = "image is" if before == 1 else "images are"
         said = f"Waiting: {number(before)} {are} read before this one."
     else:
-        said = f"Reading the image: {duration(job.seconds)}. It usually takes less than ten seconds."
+        usual = "It usually takes less than ten seconds"
+        more = "." if job.seconds < _USUAL_SECONDS else ", but longer for a large image or on a busy machine."
+        said = f"Reading the image: {duration(job.seconds)}. {usual}{more}"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f":material/hourglass_top: {said}", width="content")
         st.button("Cancel", key="cancel image", on_click=_cancel, args=(job,))
@@ -78,12 +81,15 @@ def sentence_of(error: Exception | None) -> str:
 def history() -> None:
     """The visitor's own conversations, the last one first: found by their words, opened and deleted."""
     actor = current_actor().name
+    if not images.history(actor):
+        empty("Images that you ask about are kept here for you.")
+        return
     wanted = st.text_input(
         "Search in questions, answers and names of images", key="searched images", icon=":material/search:"
     )
     found = images.history(actor, wanted)
     if not found:
-        empty("Nothing of yours has these words." if wanted else "Images that you ask about are kept here for you.")
+        empty("Nothing of yours has these words.")
         return
     more, found = len(found) > images.MOST_LISTED, found[: images.MOST_LISTED]
     pages = -(-len(found) // _PAGE_SIZE)

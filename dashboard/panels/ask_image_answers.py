@@ -23,6 +23,8 @@ MOST_TURNS = 12
 """Questions that are shown at first, the last ones."""
 _HEIGHT = 520
 _LOOK_SECONDS = 0.3
+_AT_ONCE = 0.05
+"""Seconds below which nobody wants to know how long an answer took."""
 _ANSWERER, _INPUT, _WRONG = "image answerer", "image question", "image question refused"
 
 _answer = st.components.v2.component(
@@ -212,7 +214,7 @@ def _name(answerer: str) -> str:
 
 def _took(answerer: str, usage: Usage) -> str:
     """Who answered, how long it took, and what it cost."""
-    parts = [_name(answerer), duration(usage.seconds)]
+    parts = [_name(answerer), duration(usage.seconds) if usage.seconds >= _AT_ONCE else "at once"]
     if usage.input_tokens is not None or usage.output_tokens is not None:
         parts.append(f"{number(usage.input_tokens)} tokens in, {number(usage.output_tokens)} out")
     if answerer != EMBEDDED:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard.image_graph import DARK, LIGHT, graph
-from dashboard.image_overlay import part_labels
+from dashboard.image_overlay import line_words, part_labels
 from dashboard.widgets import empty, table
 from dashboard.wording import NOTHING, number, percent, plain, plural
 from vision.reading import Reading
@@ -64,8 +64,8 @@ def _connections(reading: Reading) -> None:
             "": ["→" if one.directed else "—" for one in rows],
             "To": [plain(labels.get(one.target, one.target)) for one in rows],
             "Label": [plain(one.label) if one.label else NOTHING for one in rows],
-            "Sure": [percent(one.confidence, 0) for one in rows],
-            "Stated": ["yes" if one.stated else "no, too unsure" for one in rows],
+            # In one column, as a phone has no room for a further one.
+            "Sure": [percent(one.confidence, 0) + ("" if one.stated else ", too unsure to state") for one in rows],
         },
         alt="Connections that were read, the surest first",
     )
@@ -99,7 +99,7 @@ def _rest(reading: Reading) -> None:
         table(
             {
                 "Legend": [plain(entry.label) for entry in reading.legend],
-                "Line": [f"{entry.style} {plain(entry.color)}" for entry in reading.legend],
+                "Line": [line_words(entry) for entry in reading.legend],
             },
             alt="The legend that was read",
         )

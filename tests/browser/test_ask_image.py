@@ -160,6 +160,16 @@ def test_layers_are_shown_and_hidden_and_the_picture_is_zoomed(talk: Page) -> No
     assert talk.locator(".view > svg").get_attribute("viewBox") == "0 0 640 320"
 
 
+def test_no_outline_runs_across_the_number_of_a_badge(talk: Page) -> None:
+    spared = talk.locator("#beside-badges rect[fill='#000000']")
+    expect(spared).to_have_count(len(image_readings.READING.steps))
+    for place, step in enumerate(image_readings.READING.steps):
+        assert spared.nth(place).get_attribute("x") == str(step.box[0])
+        assert spared.nth(place).get_attribute("y") == str(step.box[1])
+    expect(talk.locator('g[mask="url(#beside-badges)"] > [data-layer="components"]')).to_have_count(3)
+    expect(talk.locator('g[mask="url(#beside-badges)"] > [data-layer="steps"]')).to_have_count(0)
+
+
 def test_the_evidence_can_be_used_with_the_keyboard_alone(talk: Page) -> None:
     ask(talk, "What is inside Production environment?")
     talk.locator("h1").click()
@@ -181,7 +191,7 @@ def test_a_question_follows_the_last_one(talk: Page) -> None:
 def test_what_was_read_stands_as_a_diagram_and_in_tables(talk: Page) -> None:
     expect(talk.get_by_test_id("stGraphVizChart").locator("svg")).to_be_visible()
     talk.get_by_role("tab", name="Connections").click()
-    expect(talk.get_by_role("cell", name="no, too unsure")).to_be_visible()
+    expect(talk.get_by_role("cell", name="41 %, too unsure to state")).to_be_visible()
     talk.get_by_text("Look the names up here").click()
     expect(talk.get_by_text("Not found here:")).to_be_visible()
     assert_whole(talk)

@@ -53,6 +53,7 @@ def test_the_page_opens_in_a_new_workspace_and_writes_nothing(empty: Settings, p
     assert [title.value for title in app.title] == ["Ask an image"]
     assert ":material/inbox:" in texts(app)
     assert app.button(key="sample").label == "Try the sample diagram"
+    assert not app.text_input, "there is nothing yet to be searched"
     assert not (empty.home / "lake").exists()
 
 

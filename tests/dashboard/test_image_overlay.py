@@ -112,6 +112,15 @@ def test_the_annotated_picture_has_boxes_where_something_was_read() -> None:
         assert marked.getpixel((455, 165)) == (255, 255, 255)
 
 
+def test_no_outline_crosses_a_badge_of_the_annotated_picture() -> None:
+    across = replace(READING, steps=(replace(READING.steps[0], box=(50, 70, 80, 100)),))
+    with Image.open(io.BytesIO(drawn())) as plain, Image.open(io.BytesIO(annotated(drawn(), across))) as marked:
+        inside = (53, 73, 78, 98)
+        # The border of a component runs through it.
+        assert plain.convert("RGB").crop(inside).tobytes() == marked.crop(inside).tobytes()
+        assert marked.getpixel((50, 85)) == (0xC4, 0x46, 0x1F)
+
+
 @pytest.mark.parametrize(("ink", "ground"), [("#202020", (255, 255, 255)), ("#f8f8f8", (0, 0, 0))])
 def test_a_transparent_picture_is_annotated_on_the_ground_that_it_was_read_on(
     ink: str, ground: tuple[int, int, int]
