@@ -44,9 +44,10 @@ def overview(diagram: Diagram) -> str:
     sizes += [counted(len(reading.steps), "numbered step")] if reading.steps else []
     text = f"The diagram shows {', '.join(sizes[:-1])}{' and ' if len(sizes) > 1 else ''}{sizes[-1]}."
     if outer:
-        text += f" Its areas are {shortened(diagram.labels(outer))}."
+        text += f" Its {'area is' if len(outer) == 1 else 'areas are'} {shortened(diagram.labels(outer))}."
     if alone and len(alone) <= 12:
-        text += f" {'Outside of them stand' if outer else 'They are'} {shortened(diagram.labels(alone))}."
+        one, more = ("Outside stands", "Outside stand") if outer else ("It is", "They are")
+        text += f" {one if len(alone) == 1 else more} {shortened(diagram.labels(alone))}."
     return text
 
 

@@ -1,6 +1,7 @@
 """The explanation of a whole diagram."""
 
 import re
+from dataclasses import replace
 
 from tests.vision.test_questions import READINGS, said
 
@@ -40,3 +41,22 @@ def test_who_reads_and_who_writes_is_said_where_the_legend_says_so() -> None:
 
     assert "**Batch scoring** writes to **Prediction table** (in the legend **Writes**)" in text
     assert "reads from" not in said(READINGS["bookshop"], "explain this architecture")
+
+
+def test_one_area_and_one_thing_outside_of_it_are_told_in_the_singular() -> None:
+    """As in any sentence: "Its area is A", "Outside stands B"."""
+    reading = READINGS["bookshop"]
+    one = replace(
+        reading,
+        components=tuple(
+            replace(part, container=reading.containers[0].id if place else None)
+            for place, part in enumerate(reading.components[:3])
+        ),
+        containers=(replace(reading.containers[0], parent=None),),
+        connections=(),
+        steps=(),
+    )
+    text = said(one, "explain this architecture")
+    assert f"Its area is **{one.containers[0].label}**. Outside stands **{one.components[0].label}**." in text
+    alone = replace(one, components=(replace(one.components[0], container=None),), containers=())
+    assert f"shows 1 component. It is **{one.components[0].label}**." in said(alone, "explain this architecture")
