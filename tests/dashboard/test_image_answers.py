@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.actions import ask_image as actions
 from dashboard.actions import image_answers, running
 from dashboard.actions.image_answers import Answering, AnswersUnderWay, CannotAsk, answers_under_way
-from dashboard.actions.image_reader import ImageJob, ReaderBroke
+from dashboard.actions.image_reader import ImageJob, ReaderBroke, ReadImage
 from dashboard.actions.running import Running, TooMuchAtOnce
 from dashboard.queries import images
 from dashboard.queries.lake import look_again
@@ -250,6 +250,20 @@ def test_a_failure_to_read_one_image_anew_is_not_shown_with_another(empty: Setti
     again.drop()
 
 
+def test_reading_anew_can_be_cancelled_and_tried_again(empty: Settings, page: Opener) -> None:
+    conversation_id, _ = opened(empty, ME, reading=replace(READING, reader="earlier"))
+    app = page("ask_image", conversation=conversation_id)
+    job = app.session_state["image read again"][1]
+    app.button(key="cancel image").click().run()
+    assert job.dropped
+    assert "was not read anew" in texts(app)
+    app.button(key="read again").click().run()
+    again = app.session_state["image read again"][1]
+    assert again is not job
+    assert "is read anew" in texts(app)
+    again.drop()
+
+
 def test_a_reading_that_came_while_the_page_was_drawn_is_shown_and_no_error(
     empty: Settings, page: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,18 +280,24 @@ def test_a_reading_that_came_while_the_page_was_drawn_is_shown_and_no_error(
     assert "stack\\.png" in texts(app)
 
 
-def test_an_image_that_was_read_anew_is_known_at_once(empty: Settings) -> None:
+def test_an_image_that_two_tabs_want_read_anew_is_read_once(empty: Settings) -> None:
     conversation_id, image_hash = opened(empty, ME, reading=replace(READING, reader="earlier"))
     conversation = images.conversation(ME, conversation_id)
     assert conversation is not None
     assert images.reading(image_hash) is None
-    job = actions.read_again(conversation)
-    second = actions.read_again(conversation)
-    assert job.wait(250)
-    assert second.wait(250)
-    assert (job.error, second.error) == (None, None)
-    assert images.reading(image_hash) is not None
+    # Two tabs want it: it is read once.
+    jobs = [actions.read_again(conversation) for _ in range(2)]
+    assert all(job.wait(250) for job in jobs)
+    assert [job.error for job in jobs] == [None, None]
     assert len(rows(empty, "image_readings")) == 2
+    assert images.reading(image_hash) is not None
+
+
+def test_a_reading_is_found_as_soon_as_it_is_kept(empty: Settings) -> None:
+    _, image_hash = opened(empty, ME, reading=replace(READING, reader="earlier"))
+    assert images.reading(image_hash) is None
+    actions._keep(image_hash, ReadImage(drawn(), "image/png", READING.as_dict()))
+    assert images.reading(image_hash) == READING
 
 
 def test_a_conversation_deleted_while_its_image_is_read_anew_does_not_bring_the_image_back(empty: Settings) -> None:
