@@ -23,6 +23,9 @@ SHORTEST = 18
 """Pixels of the picture: a shorter line is none."""
 FURTHEST = 46
 """Pixels of the picture by which a line may go on under an outline."""
+MOST_STRANDS = 1_500
+"""A picture with more is a photograph or noise, in which lines would be looked for in vain for a minute; real diagrams
+have up to some hundred."""
 HEADS_DIFFER = 3.0
 """How many times the area of the other the larger head of a line may have, if both are heads."""
 
@@ -71,7 +74,7 @@ def _trace(pixels: NDArray[np.uint8], ink: Mask, gaps: Gaps) -> _Traced:
     skeleton = thin(open_ink) & (depth <= widest_stroke(pixels) / 3)
     strands = [s for s in strands_of(skeleton) if s.length >= 3 or None not in s.nodes]
     typical = float(np.median(2 * depth[skeleton] - 1)) if skeleton.any() else 1.0
-    strands = tidy(strands, typical, gaps.closed, gaps.outlines)
+    strands = tidy(strands, typical, gaps.closed, gaps.outlines) if len(strands) <= MOST_STRANDS else []
     widths, colors = [], []
     for strand in strands:
         columns, rows = strand.points.T.astype(int)

@@ -137,7 +137,8 @@ def _contrasts(pixels: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
 
 def look_inside(pixels: NDArray[np.uint8], box: Box) -> Candidate | None:
     """A candidate, if what stands in an outline may be a number: one to five marks of a digit's size in the middle."""
-    left, top, right, bottom = box
+    left, top = max(box[0], 0), max(box[1], 0)
+    right, bottom = min(box[2], pixels.shape[1]), min(box[3], pixels.shape[0])
     height, width = bottom - top, right - left
     core = pixels[top + height // 4 : bottom - height // 4, left + width // 4 : right - width // 4]
     if np.ptp(core.reshape(-1, 3), axis=0).max() < _LEAST_CONTRAST:

@@ -28,6 +28,9 @@ def read_image(image: bytes) -> Reading:
     _, width, height = check_image(image)
     picture = open_picture(image)
     texts = read_lines(picture)
+    if not texts:
+        # Nothing on it can be named: a photograph, perhaps, in which all that follows would look for boxes in vain.
+        return Reading(width, height, seconds=round(time.monotonic() - started, 2))
     badges, lines = read_badges(picture, texts)
     shapes = find_shapes(picture, lines, badges)
     icons = find_icons(picture, lines, shapes, badges)

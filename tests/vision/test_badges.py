@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from vision.badge_candidates import look_inside
 from vision.badges import read_badges
 from vision.found import Badge, Line, Picture
 from vision.lines import read_lines
@@ -91,3 +92,9 @@ def test_the_words_beside_a_badge_are_read_without_its_number() -> None:
     badges, lines = read(Picture(np.asarray(image), 1.0))
     assert [badge.number for badge in badges] == ["1", "2", "3"]
     assert [line.text for line in lines] == ["Commit code"] * 3
+
+
+def test_an_outline_that_goes_beyond_the_picture_is_looked_at_as_far_as_it_is_there() -> None:
+    pixels = np.zeros((40, 40, 3), dtype=np.uint8)
+    pixels[::2] = 255
+    assert look_inside(pixels, (-1, 20, 20, 41)) is None

@@ -85,10 +85,16 @@ def test_a_long_thin_image_is_read_without_an_error() -> None:
     assert read_image(written.getvalue()).components == ()
 
 
-def test_noise_has_no_steps() -> None:
+def test_a_name_on_noise_is_a_name_and_nothing_else() -> None:
+    image = Image.effect_noise((400, 300), 80).convert("RGB")
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((60, 60, 340, 120), fill="white")
+    draw.text((200, 90), "Report store", font=ImageFont.load_default(30), fill="black", anchor="mm")
     written = io.BytesIO()
-    Image.effect_noise((120, 90), 80).convert("RGB").save(written, "PNG")
-    assert read_image(written.getvalue()).steps == ()
+    image.save(written, "PNG")
+    reading = read_image(written.getvalue())
+    assert "Report store" in [text.text for text in reading.text]
+    assert (reading.steps, reading.connections) == ((), ())
 
 
 def test_what_is_no_image_is_refused() -> None:
