@@ -177,7 +177,8 @@ def _being_written(conversation: ImageConversation, reading: Reading, answering:
     key = "answer under way"
     _words(conversation, reading, answering.text, answering.answerer, key=key, newest=True, writing=True)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(f"{_name(answering.answerer)} writes: {duration(answering.work.seconds)}", width="content")
+        does = "writes" if answering.text else "has not answered yet"
+        st.caption(f"{_name(answering.answerer)} {does}: {duration(answering.work.seconds)}", width="content")
         st.button("Stop", icon=":material/stop_circle:", key="stop answer", on_click=answering.stop)
 
 

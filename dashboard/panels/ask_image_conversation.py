@@ -40,7 +40,7 @@ def one() -> None:
         _read_again(conversation)
         return
     st.session_state.pop(_JOB, None)
-    _title(conversation, kept, reading)
+    _title(conversation, kept, reading, writing=last.writing is not None)
     _warn_of_instructions(reading)
     left, right = st.columns([11, 9], gap="medium")
     with left:
@@ -60,7 +60,7 @@ def one() -> None:
         ask_image_reality.found_here(reading)
 
 
-def _title(conversation: ImageConversation, kept: KeptImage, reading: Reading) -> None:
+def _title(conversation: ImageConversation, kept: KeptImage, reading: Reading, *, writing: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader(plain(conversation.image_name or "Image"), anchor=False, width="content")
         with st.container(horizontal=True, gap="small", width="content"):
@@ -70,8 +70,12 @@ def _title(conversation: ImageConversation, kept: KeptImage, reading: Reading) -
                 file_name=f"diagram-{conversation.conversation_id[:8]}.zip",
                 mime="application/zip",
                 icon=":material/download:",
-                help="The conversation in Markdown, and the picture with what was read on it",
+                help="Once the answer is written."
+                if writing
+                else "The conversation in Markdown, and the picture with what was read on it",
                 on_click="ignore",
+                # A page that is drawn anew in the middle of a download breaks it off.
+                disabled=writing,
             )
             delete_button(conversation.conversation_id, compact=False)
 

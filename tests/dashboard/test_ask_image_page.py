@@ -141,9 +141,10 @@ def test_what_was_not_read_is_looked_for_once_an_answer_has_ended(
 
     monkeypatch.setattr(ask_image_answers, "not_found", look)
     monkeypatch.setattr(ask_image_answers, "answerers", lambda settings: ["embedded", "a-model"])
-    goes_on = threading.Event()
+    begins, goes_on = threading.Event(), threading.Event()
 
     def slow(*given: object) -> Iterator[str | Usage]:
+        begins.wait(60)
         yield "It is "
         goes_on.wait(60)
         yield "Kafka"
@@ -154,16 +155,22 @@ def test_what_was_not_read_is_looked_for_once_an_answer_has_ended(
     found = images.conversation(ME, conversation)
     assert found is not None
     answering = actions.ask_question(found, READING, "What?", "a-model")
+    app = page("ask_image", conversation=conversation)
+    assert "a\\-model has not answered yet" in texts(app)
+    begins.set()
     while not answering.text:
         time.sleep(0.01)
-    app = page("ask_image", conversation=conversation)
+    app.run()
     assert not app.exception
+    assert "a\\-model writes" in texts(app)
+    assert app.get("download_button")[0].proto.disabled
     assert looked == []
     goes_on.set()
     wait_for_answer(conversation)
     app.run()
     app.run()
     assert looked == ["It is Kafka"]
+    assert not app.get("download_button")[0].proto.disabled
 
 
 def test_deleting_takes_a_second_click_and_takes_everything(empty: Settings, page: Opener) -> None:
