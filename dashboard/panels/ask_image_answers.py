@@ -21,7 +21,8 @@ from vision.reading import Reading
 
 MOST_TURNS = 12
 """Questions that are shown at first, the last ones."""
-_HEIGHT = 520
+_HEIGHT, _CHOICE_HEIGHT = 520, 85
+"""Pixels of the conversation, and those it leaves to the choice of who answers: the place for a question stays seen."""
 _LOOK_SECONDS = 0.3
 _AT_ONCE = 0.05
 """Seconds below which nobody wants to know how long an answer took."""
@@ -54,7 +55,8 @@ def last_answer(conversation_id: str) -> LastAnswer:
 def questions(conversation: ImageConversation, reading: Reading, last: LastAnswer) -> None:
     """What was asked and answered, the answer that is being written, and the place for the next question."""
     writing = last.writing
-    with st.container(height=_HEIGHT, border=True, autoscroll=False):
+    choice = _CHOICE_HEIGHT if len(answerers(get_settings())) > 1 else 0
+    with st.container(height=_HEIGHT - choice, border=True, autoscroll=False):
         if not conversation.questions and writing is None and last.lost is None:
             _suggestions(conversation, reading)
         shown = _shown(conversation)
