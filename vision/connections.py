@@ -9,8 +9,9 @@ import numpy as np
 from vision.found import Arrow, Label, Part, Parts, Point
 from vision.reading import Box, Connection, LegendEntry
 
-STATED = 0.65
-"""The least confidence of a connection that an answer may state: about nine of ten are right, drawn or real."""
+STATED = 0.6
+"""The least confidence of a connection that an answer may state: of those on real diagrams 93 of 100 are right, on 20
+drawn ones that nothing was tuned on 88. A higher one loses more right ones than wrong ones."""
 REACH = 46
 """Pixels of the picture between the end of a line and the part it points at."""
 BESIDE = 14
