@@ -14,8 +14,8 @@ from typing import Any
 
 from benchmarks._diagram_scores import Share, added, is_answered, rates, scores
 from benchmarks._drawn_diagrams import drawn, encoded
-from vision.embedded import answer
-from vision.reader import read_image
+from vision.answers.embedded import answer
+from vision.picture.reader import read_image
 from vision.reading import Component, Reading
 
 REAL = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpus" / "diagrams"

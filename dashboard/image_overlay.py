@@ -6,7 +6,7 @@ Data in, dictionaries out; places are pixels of the image as it was uploaded. Re
 from collections.abc import Iterator
 from typing import Any
 
-from vision.color_names import color_name
+from vision.answers.color_names import color_name
 from vision.reading import Box, Connection, LegendEntry, Reading
 
 Point = tuple[float, float]

@@ -42,7 +42,7 @@ def answer_to(order: bytes, image: bytes) -> tuple[dict[str, Any], bytes]:
         kept, media_type = without_metadata(image, longest_side=KEPT_SIDE)
         reading = None
         if order == READ:
-            from vision.reader import read_image
+            from vision.picture.reader import read_image
 
             reading = read_image(image).as_dict()
     except VisionError as error:

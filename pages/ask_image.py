@@ -1,6 +1,5 @@
 """Ask an image: questions about an architecture diagram, answered from what was read on it."""
 
-
 from dashboard import widgets
 from dashboard.panels import ask_image, ask_image_conversation
 

@@ -67,7 +67,7 @@ def _file(path: Path) -> bytes:
 
 def _read(settings: Settings, image: bytes) -> Reading:
     """The image read anew, and kept for the questions that follow."""
-    from vision.reader import read_image
+    from vision.picture.reader import read_image
     from vision.reading_cache import hash_of, keep_reading
 
     reading = read_image(image)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from settings import Settings
 from vision.answer import Turn, Usage
 from vision.errors import ModelUnavailable
-from vision.plain_markdown import without_links
+from vision.models.plain_markdown import without_links
 from vision.reading import Reading
 
 EMBEDDED = "embedded"
@@ -35,10 +35,10 @@ def ask(
             f"{answerer!r} is not one of the models that may be asked; they are named in LAKEHELM_VISION_MODELS."
         )
     if answerer == EMBEDDED:
-        from vision.embedded import answer
+        from vision.answers.embedded import answer
 
         return answer(reading, question, earlier, cancelled)
     # Imported here: the clients of the providers take seconds to load, and the embedded reader needs none of them.
-    from vision.models import ask_model
+    from vision.models.models import ask_model
 
     return without_links(ask_model(settings, answerer, image, reading, question, earlier, cancelled))

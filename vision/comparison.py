@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from vision.graph import diagram_of
-from vision.question_words import GENERIC, SERVICE_NOUNS
+from vision.answers.graph import diagram_of
+from vision.answers.question_words import GENERIC, SERVICE_NOUNS
+from vision.answers.things import name_key, short_names
+from vision.answers.wording import FORM, alike, stem, words_of
 from vision.reading import Reading
-from vision.things import name_key, short_names
-from vision.wording import FORM, alike, stem, words_of
 
 Likeness = Literal["same name", "similar name"]
 

@@ -15,7 +15,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from vision.errors import ImageRefused
-from vision.found import Picture
+from vision.picture.found import Picture
 
 MediaType = Literal["image/png", "image/jpeg"]
 

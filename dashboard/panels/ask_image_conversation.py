@@ -16,7 +16,7 @@ from dashboard.queries import images
 from dashboard.queries.images import ImageConversation, KeptImage
 from dashboard.widgets import empty, panel
 from dashboard.wording import plain
-from vision.grounding import instructions_on_image
+from vision.models.grounding import instructions_on_image
 from vision.reading import Reading
 
 _JOB = "image read again"

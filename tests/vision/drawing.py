@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from vision.found import Picture, Point, Shape
+from vision.picture.found import Picture, Point, Shape
 from vision.reading import Box
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.vision.drawing import Drawing
-from vision.arrows import find_arrows
-from vision.found import Arrow, Line, Point
+from vision.picture.arrows import find_arrows
+from vision.picture.found import Arrow, Line, Point
 from vision.reading import Box
 
 LEFT, RIGHT = (100, 300, 340, 400), (900, 300, 1140, 400)

@@ -39,7 +39,7 @@ def test_a_cancelled_question_has_no_answer(tmp_path: Path) -> None:
 
 def test_the_embedded_reader_loads_no_client_of_a_provider() -> None:
     program = (
-        "import sys, vision.ask, vision.evidence, vision.grounding;"
+        "import sys, vision.ask, vision.evidence, vision.models.grounding;"
         "print([name for name in ('pydantic_ai', 'openai', 'httpx2', 'cv2', 'rapidocr') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)

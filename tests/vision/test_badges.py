@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from vision.badge_candidates import look_inside
-from vision.badges import read_badges
-from vision.found import Badge, Line, Picture
-from vision.lines import read_lines
+from vision.picture.badge_candidates import look_inside
+from vision.picture.badges import read_badges
+from vision.picture.found import Badge, Line, Picture
+from vision.picture.lines import read_lines
 
 PLACES = [(150 + 260 * (step % 5), 120 + 230 * (step // 5)) for step in range(10)]
 

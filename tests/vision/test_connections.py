@@ -2,8 +2,8 @@
 
 import pytest
 
-from vision.connections import STATED, connect
-from vision.found import Arrow, Label, Line, Part, Parts, Point
+from vision.picture.connections import STATED, connect
+from vision.picture.found import Arrow, Label, Line, Part, Parts, Point
 from vision.reading import Box, LegendEntry
 
 INNER = Part("c1", "Collector", (120, 120, 240, 200), within="k1")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vision.emphasis import all_named, named
+from vision.answers.emphasis import all_named, named
 
 
 @pytest.mark.parametrize(

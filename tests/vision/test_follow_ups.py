@@ -10,10 +10,10 @@ import pytest
 from tests.vision.example_diagrams import example
 from tests.vision.test_questions import said, says, without_background
 from vision.answer import Turn
-from vision.embedded import answer
-from vision.follow_ups import standing_alone
-from vision.graph import diagram_of
-from vision.questions import MOST_WORDS, Question, understand, understanding
+from vision.answers.embedded import answer
+from vision.answers.follow_ups import standing_alone
+from vision.answers.graph import diagram_of
+from vision.answers.questions import MOST_WORDS, Question, understand, understanding
 from vision.reading import Component, Reading
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.vision.test_questions import READINGS, said
-from vision.glossary import TECHNOLOGIES, background, is_kind_of, technologies_in
+from vision.answers.glossary import TECHNOLOGIES, background, is_kind_of, technologies_in
 
 
 def test_a_technology_is_explained_by_the_words_that_were_read() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tests.vision.example_diagrams import example
-from vision.graph import diagram_of, graph_of, shortest_way
+from vision.answers.graph import diagram_of, graph_of, shortest_way
 from vision.reading import Component, Connection, Container, Reading
 
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
-from vision.grounding import MOST_ENTRIES, as_data, how_to_answer, instructions_on_image, new_fence
 from vision.images import open_picture
-from vision.lines import read_lines
+from vision.models.grounding import MOST_ENTRIES, as_data, how_to_answer, instructions_on_image, new_fence
+from vision.picture.lines import read_lines
 from vision.reading import Component, Connection, Container, LegendEntry, Reading, Step, Text
 
 BOX = (0, 0, 1, 1)

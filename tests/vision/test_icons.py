@@ -3,9 +3,9 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
-from vision.boxes import overlap
-from vision.found import Line, Picture, Shape
-from vision.icons import find_icons
+from vision.picture.boxes import overlap
+from vision.picture.found import Line, Picture, Shape
+from vision.picture.icons import find_icons
 
 
 def page(color: tuple[int, int, int] = (255, 255, 255)) -> tuple[Image.Image, ImageDraw.ImageDraw]:

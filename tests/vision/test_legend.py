@@ -1,8 +1,8 @@
 """Legends are read from samples before short texts; what only looks like one stays a label."""
 
 from tests.vision.drawing import Drawing
-from vision.found import Label, Line, Shape
-from vision.legend import read_legend
+from vision.picture.found import Label, Line, Shape
+from vision.picture.legend import read_legend
 from vision.reading import Box
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vision.found import Line
-from vision.line_mending import mended, spelled
+from vision.picture.found import Line
+from vision.picture.line_mending import mended, spelled
 
 PAPER = np.full((200, 400, 3), 255, np.uint8)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from vision.found import Line, Picture
-from vision.lines import read_lines, recognise
+from vision.picture.found import Line, Picture
+from vision.picture.lines import read_lines, recognise
 
 WORDS = {
     "Feature store": ((60, 50), 30, "black", None),

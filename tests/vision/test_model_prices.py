@@ -8,7 +8,7 @@ import pytest
 from lakehouse.appends import append
 from metrics.price_list import NoPrice
 from settings import Settings
-from vision.model_prices import cost_of
+from vision.models.model_prices import cost_of
 
 HEAD = "model,version,input_usd_per_million,output_usd_per_million,effective_from\n"
 

@@ -14,11 +14,11 @@ from PIL import Image
 from settings import Settings
 from tests.vision.fake_providers import fake_providers
 from tests.vision.fake_server import FakeServer, fake_server
-from vision import models
 from vision.answer import Turn, Usage
 from vision.ask import ask
 from vision.errors import ImageRefused, ModelUnavailable
-from vision.providers import Place, place_of
+from vision.models import models
+from vision.models.providers import Place, place_of
 from vision.reading import Component, Reading
 
 KEY = "lkh-SECRET-0123456789abcdef"

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vision.found import Line
-from vision.numbering import in_sequence, order_of, printed_number, take_numbers_off
+from vision.picture.found import Line
+from vision.picture.numbering import in_sequence, order_of, printed_number, take_numbers_off
 
 
 def lines(*texts: str) -> list[Line]:

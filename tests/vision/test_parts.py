@@ -1,9 +1,9 @@
 """From lines, shapes and icons to names: what is one text, what a component, what a container holds."""
 
-from vision.found import Icon, Label, Line, Parts, Shape
-from vision.labels import group_lines
-from vision.lookalikes import without_lookalikes
-from vision.parts import name_parts
+from vision.picture.found import Icon, Label, Line, Parts, Shape
+from vision.picture.labels import group_lines
+from vision.picture.lookalikes import without_lookalikes
+from vision.picture.parts import name_parts
 from vision.reading import Box
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vision.answer import Usage
-from vision.plain_markdown import without_links
+from vision.models.plain_markdown import without_links
 
 
 def plain(*pieces: str) -> str:

@@ -9,7 +9,7 @@ from pydantic import SecretStr, ValidationError
 
 from settings import Settings
 from vision.errors import ModelUnavailable
-from vision.providers import Place, connected, http_client, place_of
+from vision.models.providers import Place, connected, http_client, place_of
 
 KEYS = {
     "token": "dapi-SECRET",

@@ -8,7 +8,7 @@ import pytest
 from tests.vision.example_diagrams import EXAMPLES, example
 from tests.vision.example_questions import QUESTIONS
 from vision.answer import Turn, Usage
-from vision.embedded import answer
+from vision.answers.embedded import answer
 from vision.reading import Reading
 
 READINGS = {name: example(name) for name in EXAMPLES}

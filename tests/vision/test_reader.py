@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from vision.errors import ImageRefused
-from vision.reader import read_image
+from vision.picture.reader import read_image
 from vision.reading import Reading
 
 BOXES = {"Sensor feed": (60, 80, 220, 150), "Stream job": (360, 80, 520, 150), "Report store": (360, 300, 520, 370)}

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks._diagram_scores import letters
 from vision.images import check_image
-from vision.reader import read_image
+from vision.picture.reader import read_image
 from vision.reading import Reading
 from vision.sample import HEIGHT, WIDTH, sample_diagram
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from vision.boxes import overlap
-from vision.found import Badge, Line, Picture, Shape
+from vision.picture.boxes import overlap
+from vision.picture.found import Badge, Line, Picture, Shape
+from vision.picture.shapes import find_shapes
 from vision.reading import Box
-from vision.shapes import find_shapes
 
 WHITE = (255, 255, 255)
 

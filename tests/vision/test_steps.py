@@ -2,9 +2,9 @@
 
 import pytest
 
-from vision.found import Badge, Label, Part, Parts
+from vision.picture.found import Badge, Label, Part, Parts
+from vision.picture.steps import number_steps
 from vision.reading import Box, Connection
-from vision.steps import number_steps
 
 PARTS = Parts(
     components=(Part("c1", "Kafka", (200, 200, 400, 300), "k1"), Part("c2", "Spark", (600, 200, 800, 300), "k1")),

@@ -1,0 +1,1 @@
+"""Multimodal models: where they are reached, what they are given, and what went wrong, in plain words."""
