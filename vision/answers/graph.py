@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from vision.reading import Component, Connection, Container, Reading
 
 if TYPE_CHECKING:
-    import networkx
+    pass
 
 P = TypeVar("P", Component, Container, Component | Container)
 
@@ -76,25 +76,6 @@ def diagram_of(reading: Reading) -> Diagram:
         joined=tuple(one for one in known if one.stated and not one.directed),
         unsure=tuple(one for one in reading.connections if not one.stated),
     )
-
-
-def graph_of(reading: Reading) -> "networkx.MultiDiGraph[str]":
-    """The parts and stated arrows as a graph of networkx: nodes have `label`, `container` and `box`, edges their label.
-
-    A line without a head is an edge both ways, with `directed` false.
-    """
-    import networkx
-
-    diagram = diagram_of(reading)
-    graph: networkx.MultiDiGraph[str] = networkx.MultiDiGraph()
-    for part, what in diagram.parts.items():
-        graph.add_node(part, label=what.label, container=diagram.inside[part], box=what.box)
-    for one in diagram.arrows:
-        graph.add_edge(one.source, one.target, label=one.label, directed=True, confidence=one.confidence)
-    for one in diagram.joined:
-        for source, target in ((one.source, one.target), (one.target, one.source)):
-            graph.add_edge(source, target, label=one.label, directed=False, confidence=one.confidence)
-    return graph
 
 
 def shortest_way(diagram: Diagram, starts: Iterable[str], ends: Iterable[str]) -> list[str] | None:

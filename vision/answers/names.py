@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from vision.answers.question_words import FUNCTION_WORDS, GENERIC, SERVICE_NOUNS, VERBS, WEAK
 from vision.answers.things import Thing, best_kind, name_key, short_names
-from vision.answers.wording import ABBREVIATION, SYNONYM, alike, initials, stem, words_of
+from vision.answers.wording import ABBREVIATION, SYNONYM, alike, initials, stem
 
 _WORD = re.compile(r"[^\W_]+")
 _MOST_WORDS = 12
@@ -174,12 +174,3 @@ def _best_fit(word: str, names: tuple[str, ...]) -> float:
 
 def _runs_of_initials(names: Sequence[str], length: int) -> set[str]:
     return {initials(names[at : at + length]) for at in range(len(names) - length + 1)}
-
-
-def parts_with_word(word: str, things: Sequence[Thing]) -> list[Thing]:
-    """The parts in whose names a word stands, in this or another form."""
-    return [
-        thing
-        for thing in things
-        if thing.kind == "part" and any(alike(word, own) >= SYNONYM for own in words_of(thing.label))
-    ]

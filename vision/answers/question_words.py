@@ -94,9 +94,6 @@ _AUXILIARIES_TEXT = """
 do does did can could will would must should may might
 """
 AUXILIARIES = frozenset(_AUXILIARIES_TEXT.split())
-_BEING_TEXT = """
-is are was were be been being gets get got
-"""
 BEING = frozenset({"is", "are", "was", "were", "be", "been", "being"})
 
 NUMBERS = {

@@ -66,13 +66,6 @@ def _walls(icons: Sequence[Icon], shapes: Sequence[Shape], lines: Sequence[Line]
     return kept
 
 
-def _is_caption(line: Line, icon: Icon) -> bool:
-    """Whether a line stands right below an icon, in its middle."""
-    tall = height(line.box)
-    aside = abs(line.box[0] + line.box[2] - icon.box[0] - icon.box[2]) / 2
-    return -0.3 * tall <= line.box[1] - icon.box[3] <= 0.6 * tall and aside < 0.3 * width(icon.box)
-
-
 def _is_one_thing(shape: Shape, shapes: Sequence[Shape], icons: Sequence[Icon], long_side: int) -> bool:
     """Whether nothing that lines could lead to lies in a shape: no line passes its outline."""
     if min(width(shape.box), height(shape.box)) > _SMALL * long_side:
