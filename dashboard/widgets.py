@@ -9,17 +9,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from dashboard.errors import DashboardError
 from dashboard.health import LATE_AFTER_INTERVALS, data_time
 from dashboard.moment import time_now
 from dashboard.queries import operations, traffic
 from dashboard.queries.traffic import VersionSeen
+from dashboard.queries.watch import EXPECTED
 from dashboard.wording import age, plain, sentence
-from lakehouse.errors import LakehouseError
-from registry.errors import RegistryError
-from serving.errors import ServingError
 from settings import get_settings
-from vision.errors import VisionError
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -67,7 +63,7 @@ def guarded(what: str) -> Iterator[None]:
     """Show a failure as one sentence in its place, so that the rest of the page still stands."""
     try:
         yield
-    except (DashboardError, LakehouseError, RegistryError, ServingError, VisionError) as error:
+    except EXPECTED as error:
         _log.warning("%s: %s", what, error)
         st.error(sentence(error), icon=":material/error:")
     # A mistake of ours in one panel must not take the others away from somebody who is on call.
