@@ -2,12 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from vision.reading import Component, Connection, Container, Reading
-
-if TYPE_CHECKING:
-    pass
 
 P = TypeVar("P", Component, Container, Component | Container)
 
