@@ -17,6 +17,7 @@ from metrics.request_bodies import Turn, conversation_of
 _ID_NAMES = ("conversation_id", "thread_id", "session_id", "conversation")
 _ID_PLACES = ("context", "metadata", "custom_inputs", "databricks_options")
 """Where bodies keep an id: at the top, or inside of one of these (MLflow's ChatContext, OpenAI's metadata, agents)."""
+_ID_KEYS = frozenset({*_ID_NAMES, *_ID_PLACES})
 _LONGEST_ID = 200
 _USER_ROLES = frozenset({"user", "human"})
 
@@ -141,7 +142,8 @@ def _read(body: str | None) -> _Read | None:
 
 
 def _conversation_id(body: Any) -> str:
-    if not isinstance(body, Mapping):
+    # Most bodies have neither an id nor a place for one.
+    if not isinstance(body, Mapping) or not body.keys() & _ID_KEYS:
         return ""
     for place in (body, *(body.get(name) for name in _ID_PLACES)):
         if not isinstance(place, Mapping):
