@@ -5,6 +5,8 @@ made on the snapshot that the caller read, so that a rival's commit of the same 
 doubling its rows. Delta itself accepts a replayed or lower version; that is refused here.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -175,6 +177,21 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
+@contextmanager
+def write_failures_told(table: "DeltaTable") -> Iterator[None]:
+    """What deltalake raises inside as our errors: CommitConflict where a rival was first, else LakehouseError."""
+    from deltalake.exceptions import CommitFailedError, DeltaError
+
+    try:
+        yield
+    except CommitFailedError as error:
+        raise CommitConflict(
+            f"Another writer committed to {table.table_uri} first, and nothing was written: {first_line(error)}"
+        ) from error
+    except (DeltaError, OSError) as error:
+        raise LakehouseError(f"The table at {table.table_uri} cannot be written: {first_line(error)}") from error
+
+
 def _write(
     table: "DeltaTable",
     rows: pa.Table,
@@ -182,9 +199,8 @@ def _write(
     details: dict[str, str] | None = None,
 ) -> None:
     from deltalake import CommitProperties, write_deltalake
-    from deltalake.exceptions import CommitFailedError, DeltaError
 
-    try:
+    with write_failures_told(table):
         # The object, not its address: an address would reload the snapshot and lose the compare-and-set.
         write_deltalake(
             table,
@@ -195,9 +211,3 @@ def _write(
             ),
             writer_properties=writer_properties(table),
         )
-    except CommitFailedError as error:
-        raise CommitConflict(
-            f"Another writer committed to {table.table_uri} first, and nothing was written: {first_line(error)}"
-        ) from error
-    except (DeltaError, OSError) as error:
-        raise LakehouseError(f"The table at {table.table_uri} cannot be written: {first_line(error)}") from error

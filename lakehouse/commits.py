@@ -151,3 +151,20 @@ def _added_file(add: dict[str, Any]) -> AddedFile:
 
 def _log_path(version: int) -> str:
     return f"_delta_log/{version:020d}.json"
+
+
+class ReadCommits:
+    """The commits of one table that were read, each read once."""
+
+    def __init__(self, table: "DeltaTable", files: pafs.FileSystem) -> None:
+        self._table, self._files = table, files
+        self.known: dict[int, Commit] = {}
+        """By version."""
+
+    def between(self, first: int, last: int) -> list[Commit]:
+        """The commits `first` to `last`, both included, in order. Raises: as `read_commits`."""
+        missing = [version for version in range(first, last + 1) if version not in self.known]
+        if missing:
+            for commit in read_commits(self._table, self._files, missing[0], missing[-1]):
+                self.known[commit.version] = commit
+        return [self.known[version] for version in range(first, last + 1)]

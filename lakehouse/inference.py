@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from lakehouse.appends import append
 from lakehouse.change_data import added_batches, changed_batches, plain, present_batches, rows_in_files
-from lakehouse.commits import Commit, file_system, log_has, read_commits
+from lakehouse.commits import Commit, ReadCommits, file_system, log_has
 from lakehouse.errors import HistoryGone, RowsMixed, TableMissing, UnreadableTable
 from lakehouse.generations import Generation, columns_read, date_column, generation_of, normalise
 from lakehouse.request_ids import content_hash_in, content_hashes, fill_in_ids, has_no_id
@@ -60,9 +60,9 @@ class InferenceSource:
         self._table = table
         self._files = file_system(table)
         self._schema = pa.schema(table.schema())
-        self._commits: dict[int, Commit] = {}
+        self._commits = ReadCommits(table, self._files)
         self._entities: ServedEntities | None = None
-        _refuse_unreadable(table)
+        refuse_unreadable(table)
         self.generation: Generation = generation_of(self._schema)
         self.table_id = table_id(table)
         self.version = int(table.version())
@@ -156,7 +156,7 @@ class InferenceSource:
         missing = pc.is_null(rows["request_time"])
         if not pc.any(missing).as_py():
             return rows
-        known = {version: commit.timestamp_ms for version, commit in self._commits.items()}
+        known = {version: commit.timestamp_ms for version, commit in self._commits.known.items()}
         micros = [(known.get(version) or 0) * 1000 for version in versions.to_pylist()]
         times = pc.coalesce(rows["request_time"], pa.chunked_array([pa.array(micros, pa.int64())]).cast(TIMESTAMP))
         dates = pc.coalesce(rows["request_date"], times.cast(pa.date32(), safe=False))
@@ -167,11 +167,7 @@ class InferenceSource:
     def _load(self, first: int, last: int) -> list[Commit]:
         if last > self.version:
             raise UnreadableTable(f"The inference table has no version {last}; its newest is {self.version}.")
-        missing = [version for version in range(first, last + 1) if version not in self._commits]
-        if missing:
-            for commit in read_commits(self._table, self._files, missing[0], missing[-1]):
-                self._commits[commit.version] = commit
-        return [self._commits[version] for version in range(first, last + 1)]
+        return self._commits.between(first, last)
 
     def _rows_of(self, commit: Commit) -> int:
         if commit.needs_change_data:
@@ -260,7 +256,8 @@ def on_dates(generation: Generation, dates: list[date]) -> str:
     return " OR ".join([*spans, "event_time IS NULL"])
 
 
-def _refuse_unreadable(table: "DeltaTable") -> None:
+def refuse_unreadable(table: "DeltaTable") -> None:
+    """Raises: UnreadableTable, if the files of a table do not hold its columns as the log names and types them."""
     mode = table.metadata().configuration.get("delta.columnMapping.mode") or "none"
     if mode != "none":
         raise UnreadableTable(

@@ -5,9 +5,13 @@ A timestamp is UTC with microseconds. `docs/tables.md` is generated from this fi
 
 import pyarrow as pa
 
+from lakehouse.alert_tables import ALERT_DELIVERIES, ALERT_EVENTS
+from lakehouse.drift_tables import DRIFT_FINDINGS, DRIFT_METRICS, PROFILE_METRICS
 from lakehouse.flags_table import FLAGS
 from lakehouse.image_tables import IMAGE_QUESTIONS, IMAGE_READINGS, IMAGES
-from lakehouse.rollup_tables import METRICS_15MIN, METRICS_DAILY_REQUESTER, METRICS_MINUTE
+from lakehouse.notable_requests import NOTABLE_REQUESTS
+from lakehouse.pipeline_tables import BATCH_SCORES, PIPELINE_STEPS
+from lakehouse.rollup_tables import METRICS_15MIN, METRICS_DAILY_REQUESTER, METRICS_HOUR, METRICS_MINUTE
 from lakehouse.score_cache_table import SCORE_CACHE
 from lakehouse.table_spec import KEPT_A_MONTH, STRING_MAP, TIMESTAMP, TableSpec, columns
 
@@ -106,6 +110,8 @@ REQUEST_METRICS = TableSpec(
     statistics_columns=("databricks_request_id", "request_date", "request_time", "endpoint_name", "entity_version"),
     change_data_feed=True,
     properties=KEPT_A_MONTH,
+    # A page that shows fifty rows among millions reads a little around each of them.
+    row_group_rows=16_384,
 )
 
 REQUEST_SCORES = TableSpec(
@@ -265,24 +271,6 @@ RAMPS = TableSpec(
     statistics_columns=("ramp_id", "time", "endpoint_name", "state"),
 )
 
-ALERT_EVENTS = TableSpec(
-    name="alert_events",
-    meaning="Alerts about a version on an endpoint: a row when one opens and a row when it closes, with the same id.",
-    schema=columns(
-        alert_id=pa.string(),
-        state=pa.string(),
-        time=TIMESTAMP,
-        rule=pa.string(),
-        endpoint_name=pa.string(),
-        entity_name=pa.string(),
-        entity_version=pa.string(),
-        sentence=pa.string(),
-        evidence=pa.string(),
-    ),
-    statistics_columns=("alert_id", "state", "time", "endpoint_name", "entity_version"),
-    properties=KEPT_A_MONTH,
-)
-
 PRICES = TableSpec(
     name="prices",
     meaning="The price table that cost is computed from when no file of your own is set. "
@@ -336,7 +324,9 @@ TABLES: dict[str, TableSpec] = {
         SCORE_CACHE,
         METRICS_MINUTE,
         METRICS_15MIN,
+        METRICS_HOUR,
         METRICS_DAILY_REQUESTER,
+        NOTABLE_REQUESTS,
         SOURCE_STARTS,
         JOB_RUNS,
         JOB_REQUESTS,
@@ -344,7 +334,13 @@ TABLES: dict[str, TableSpec] = {
         EVALUATIONS,
         EVALUATED_ANSWERS,
         RAMPS,
+        PROFILE_METRICS,
+        DRIFT_METRICS,
+        DRIFT_FINDINGS,
         ALERT_EVENTS,
+        ALERT_DELIVERIES,
+        PIPELINE_STEPS,
+        BATCH_SCORES,
         FLAGS,
         IMAGES,
         IMAGE_READINGS,

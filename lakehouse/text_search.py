@@ -3,7 +3,7 @@
 Only dates and times go into what Delta's kernel is asked; ids and words are compared here, in Python.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lakehouse.change_data import present_batches
-from lakehouse.errors import TableMissing, UnreadableTable
+from lakehouse.errors import TableMissing
 from lakehouse.generations import Generation, columns_read, date_column, generation_of, normalise
 from lakehouse.inference import on_dates
 from lakehouse.request_ids import content_hash_in, content_hashes, has_no_id
@@ -56,50 +56,66 @@ class LoggedBodies:
         if self._table is not None:
             yield from self._read(self._table, on_dates(self._generation, [day]))
 
-    def of_request(self, request_id: str, time: datetime) -> dict[str, Any] | None:
-        """The row of one request, with `BODY_COLUMNS`, or None where it is no more.
+    def of_time(self, start: datetime, end: datetime) -> Iterator[pa.Table]:
+        """The rows of some minutes or hours (UTC, to the second), `end` not always left out; columns `BODY_COLUMNS`.
 
-        Looks near its time first, which reads little, then through its day and the days beside it: a table of others
-        may be laid out by a date of another time zone. Raises: HistoryGone, UnreadableTable.
+        Rows that a table of others dates by another time zone than UTC may be missing. Raises: HistoryGone,
+        UnreadableTable.
         """
-        if self._table is None:
-            return None
-        name = logged_name(request_id)
-        try:
-            found = self._named(name, self._read(self._table, self._near(time)))
-        except UnreadableTable:
-            # The time may have a type that is not compared with a time; its day has not.
-            found = None
-        for days in (0, -1, 1):
-            found = found or self._named(name, self.of_day((time + timedelta(days=days)).date()))
+        if self._table is not None:
+            yield from self._read(self._table, self._between(start, end, dated=True))
+
+    def of_requests(self, wanted: Sequence[tuple[str, datetime]]) -> dict[str, dict[str, Any]]:
+        """The rows of some requests (id and time), with `BODY_COLUMNS`, by id; one that is no more is left out.
+
+        Each is looked for near its time, which reads little: first on its date, then on any, as a table of others may
+        be laid out by a date of another time zone. Raises: HistoryGone, UnreadableTable.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for request_id, time in wanted:
+            for dated in (True, False):
+                row = self._named(logged_name(request_id), self._near(time, dated))
+                if row is not None:
+                    found[request_id] = row
+                    break
         return found
 
-    def _near(self, time: datetime) -> str:
+    def _near(self, time: datetime, dated: bool) -> str:
         """A condition for the kernel: a few seconds around a time. It holds typed values, no text."""
         first, last = (time.astimezone(UTC).replace(microsecond=0) + way * _NEAR for way in (-1, 2))
-        column = _TIME_COLUMNS[self._generation]
-        ends = [
-            str(int(end.timestamp() * 1000)) if self._generation == 1 else f"TIMESTAMP '{end:%Y-%m-%dT%H:%M:%SZ}'"
-            for end in (first, last)
-        ]
-        spans = [f"{column} >= {ends[0]} AND {column} <= {ends[1]}"]
-        date_named = date_column(self._generation)
-        if date_named is not None:
-            days = ", ".join(f"DATE '{day.isoformat()}'" for day in sorted({first.date(), last.date()}))
-            spans.append(f"{date_named} IN ({days})")
-        return " AND ".join(spans)
+        return self._between(first, last, dated)
+
+    def _between(self, first: datetime, last: datetime, dated: bool) -> str:
+        """A condition for the kernel: a time. It holds typed values, no text."""
+        first, last = first.astimezone(UTC), last.astimezone(UTC)
+        column, date_named = _TIME_COLUMNS[self._generation], date_column(self._generation)
+        span = f"{column} >= {self._literal(first)} AND {column} <= {self._literal(last)}"
+        if not dated or date_named is None:
+            return span
+        count = (last.date() - first.date()).days + 1
+        days = ", ".join(f"DATE '{(first.date() + timedelta(days=day)).isoformat()}'" for day in range(count))
+        return f"{span} AND {date_named} IN ({days})"
+
+    def _literal(self, time: datetime) -> str:
+        """A time (UTC, whole seconds) as the table's time column is compared with it, whatever its type."""
+        kind = self._schema.field(_TIME_COLUMNS[self._generation]).type
+        if pa.types.is_integer(kind):
+            return str(int(time.timestamp() * 1000))
+        return f"TIMESTAMP '{time:%Y-%m-%dT%H:%M:%S}{'Z' if getattr(kind, 'tz', None) else ''}'"
+
+    def _named(self, name: str, where: str) -> dict[str, Any] | None:
+        if self._table is None:
+            return None
+        for batch in self._read(self._table, where):
+            rows = batch.filter(pc.equal(batch["databricks_request_id"], name)).to_pylist()
+            if rows:
+                return dict(rows[0])
+        return None
 
     def _read(self, table: "DeltaTable", where: str) -> Iterator[pa.Table]:
         for batch in present_batches(table, columns_read(self._schema, self._generation), where):
             rows = normalise(batch, self._generation)
             yield _named_rows(rows).select(list(BODY_COLUMNS))
-
-    def _named(self, name: str, batches: Iterator[pa.Table]) -> dict[str, Any] | None:
-        for batch in batches:
-            rows = batch.filter(pc.equal(batch["databricks_request_id"], name)).to_pylist()
-            if rows:
-                return dict(rows[0])
-        return None
 
 
 def _named_rows(rows: pa.Table) -> pa.Table:
