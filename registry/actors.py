@@ -29,6 +29,10 @@ LEAST_ROLE: dict[str, Role] = {
     "promote": "approver",
     "override_gate": "approver",
     "triage": "operator",
+    "acknowledge_alert": "operator",
+    "silence_alert": "operator",
+    "resolve_alert": "operator",
+    "reopen_alert": "operator",
     "reveal": "operator",
     "export": "operator",
 }
@@ -50,6 +54,10 @@ _WORDS = {
     "request_promotion": "ask for a promotion",
     "override_gate": "override the gate",
     "triage": "decide about flags",
+    "acknowledge_alert": "acknowledge an alert",
+    "silence_alert": "silence an alert",
+    "resolve_alert": "resolve an alert",
+    "reopen_alert": "let an alert fire again",
     "reveal": "show people's words",
 }
 

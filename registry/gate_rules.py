@@ -4,13 +4,12 @@ A file of the user's own (`settings.gate_rules_file`) is laid over it. Nothing h
 what stands in the files.
 """
 
-import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from registry.errors import RegistryError
+from registry.rules_files import read_rules, wrong_rule
 from settings import Settings
 
 OWN_FILE = Path(__file__).with_name("rules.toml")
@@ -159,36 +158,8 @@ def load_rules(settings: Settings) -> Rules:
 
     Raises: RegistryError, naming file, key and value, if a file cannot be read or holds what is no rule.
     """
-    file = OWN_FILE
-    rules = _read(file)
-    if settings.gate_rules_file:
-        file = Path(settings.gate_rules_file).expanduser()
-        rules = _laid_over(rules, _read(file))
+    rules, file = read_rules(OWN_FILE, settings.gate_rules_file, "LAKEHELM_GATE_RULES_FILE")
     try:
         return Rules.model_validate(rules)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        given = "" if first["type"] == "missing" else f" is {first['input']!r}"
-        raise RegistryError(
-            f"The rules file {file} is wrong at {key}: it{given or ' is missing'} ({first['msg']}). "
-            f"Mend it, or compare it with {OWN_FILE.name}."
-        ) from error
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RegistryError(
-            f"The rules file {file} (LAKEHELM_GATE_RULES_FILE) cannot be read: {error}. Mend it or unset the setting."
-        ) from error
-
-
-def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """`below` with what `above` says instead, section by section."""
-    both = dict(below)
-    for key, value in above.items():
-        nested = isinstance(value, dict) and isinstance(below.get(key), dict)
-        both[key] = _laid_over(below[key], value) if nested else value
-    return both
+        raise wrong_rule(error, file, OWN_FILE) from error
