@@ -7,18 +7,19 @@ import os
 import re
 import traceback
 from collections.abc import Callable, MutableMapping
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from serving.endpoint_config import rejected
 from serving.endpoint_view import describe
 from serving.errors import RequestRejected
 from serving.exchange import error_body
+from serving.figures import prometheus_text
 from serving.gateway import Gateway
+from serving.gateway_figures import GatewayTelemetry, gateway_figures
 from serving.invocations import invoke, read_limited, send_body
 from serving.model_server import CONCURRENCY, Receive, Send
 from serving.prometheus import EntityMetrics, RequestCounters, exposition
+from serving.workspace_id import workspace_id
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +32,6 @@ _TEXT = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
 Answer = dict[str, Any] | str
 
 
-def workspace_id(home: Path) -> str:
-    """A short name for a workspace folder that does not tell where it stands."""
-    return sha256(str(home.resolve()).encode()).hexdigest()[:16]
-
-
 class Api:
     """ASGI application over a gateway. Everything but `/health` and the SDK's probe needs the bearer token."""
 
@@ -43,6 +39,7 @@ class Api:
         self._gateway = gateway
         self._authorization = f"Bearer {token}".encode()
         self._processes: dict[int, Any] = {}
+        self._telemetry = GatewayTelemetry(gateway, workspace_id(gateway.settings.home))
         self._routes: list[tuple[str, re.Pattern[str], Callable[..., Answer]]] = [
             (method, re.compile(_ENDPOINTS + pattern), handler)
             for method, pattern, handler in (
@@ -57,6 +54,7 @@ class Api:
                 ("GET", "/([^/]+)/served-models/([^/]+)/logs", self._logs),
             )
         ]
+        self._routes.append(("GET", re.compile("/metrics"), self._own_metrics))
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request, or follow the server's start and end."""
@@ -83,8 +81,10 @@ class Api:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         await self._gateway.start()
+        self._telemetry.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        self._telemetry.stop()
         await self._gateway.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -169,6 +169,9 @@ class Api:
             concurrency = CONCURRENCY if worker.state == "ready" else 0
             shown.append(EntityMetrics(entity.name, counters, worker.in_flight, concurrency, cpu, memory))
         return exposition(name, shown)
+
+    def _own_metrics(self) -> Answer:
+        return prometheus_text(gateway_figures(self._gateway))
 
     def _logs(self, name: str, served_name: str) -> Answer:
         path = self._gateway.log_path(self._gateway.endpoint(name), served_name)

@@ -18,6 +18,10 @@ class ServingError(Exception):
     """An endpoint could not do what was asked."""
 
 
+class TelemetryFailed(ServingError):
+    """Figures could not be sent to the collector of the settings."""
+
+
 class GatewayDown(ServingError):
     """Nothing that speaks the serving API answers at the configured address."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from serving.endpoint_metrics import DIVERTED, IN_FLIGHT
 
-_LATENCY_BUCKETS_MS = (
+LATENCY_BUCKETS_MS = (
     *(1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700),
     *(1000, 1500, 2000, 3000, 5000, 7000, 10000, 15000, 20000, 30000, 60000),
 )
@@ -33,21 +33,33 @@ class _Second:
 
 
 class RequestCounters:
-    """What one served entity answered in the last minute, kept by the second: a busy minute costs no more memory."""
+    """What one served entity answered: in the last minute, kept by the second, and in all since the gateway began.
+
+    answered: status class (4 for 4xx) → answers. spread: answers by latency bucket, the last has what is slower than
+    all of them. seconds: the sum of all latencies. diverted: requests that were meant for it and answered by another.
+    """
 
     def __init__(self) -> None:
         self._seconds: deque[_Second] = deque()
+        self.answered: Counter[int] = Counter()
+        self.spread = [0] * (len(LATENCY_BUCKETS_MS) + 1)
+        self.seconds = 0.0
+        self.diverted = 0
 
     def count(self, status_code: int, seconds: float) -> None:
         """Count one answer."""
-        latest = self._latest()
+        latest, bucket = self._latest(), bisect_left(LATENCY_BUCKETS_MS, seconds * 1000)
         latest.statuses[status_code // 100] += 1
-        latest.buckets[bisect_left(_LATENCY_BUCKETS_MS, seconds * 1000)] += 1
+        latest.buckets[bucket] += 1
         latest.sum_ms += seconds * 1000
+        self.answered[status_code // 100] += 1
+        self.spread[bucket] += 1
+        self.seconds += seconds
 
     def count_diverted(self) -> None:
         """Count one request that was meant for this entity and is answered by another."""
         self._latest().diverted += 1
+        self.diverted += 1
 
     def last_minute(self, status_class: int | None = None) -> int:
         """How many answers had a status of this class (4 for 4xx); all of them for None."""
@@ -66,7 +78,7 @@ class RequestCounters:
         """The lines of the latency histogram."""
         self._forget(int(time.monotonic()))
         lines, total = [], 0
-        for number, edge in enumerate((*_LATENCY_BUCKETS_MS, "+Inf")):
+        for number, edge in enumerate((*LATENCY_BUCKETS_MS, "+Inf")):
             total += sum(second.buckets[number] for second in self._seconds)
             lines.append(f'request_latency_ms_bucket{{{labels},le="{edge}"}} {total}')
         sum_ms = sum(second.sum_ms for second in self._seconds)

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 import traceback
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lakehouse.errors import LakehouseError
@@ -15,6 +16,15 @@ from serving.spool import Segment, Spool, remove_empty_spool, segments_of_dead_s
 from settings import Settings
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LogState:
+    """How far delivery is. `problem`: why requests wait; empty if they need not."""
+
+    delivered: int
+    waiting_segments: int
+    problem: str
 
 
 class RequestLog:
@@ -46,6 +56,11 @@ class RequestLog:
     async def append(self, record: bytes) -> None:
         """Return when the record is on disk. Raises SpoolError."""
         await self._spool.append(record)
+
+    @property
+    def state(self) -> LogState:
+        """How many requests of this gateway were delivered, and what waits."""
+        return LogState(self._delivered, len(self._undelivered), self._problem.partition("\n")[0])
 
     def hurry(self) -> None:
         """Deliver now rather than at the next time."""
@@ -102,11 +117,12 @@ class RequestLog:
         self._write_status()
 
     def _write_status(self) -> None:
+        state = self.state
         status = {
-            "delivered_requests": self._delivered,
-            "waiting_segments": len(self._undelivered),
-            "delivered_at": datetime.now(UTC).isoformat() if not self._problem else None,
-            "problem": self._problem.partition("\n")[0],
+            "delivered_requests": state.delivered,
+            "waiting_segments": state.waiting_segments,
+            "delivered_at": datetime.now(UTC).isoformat() if not state.problem else None,
+            "problem": state.problem,
         }
         with contextlib.suppress(OSError):  # only what a page shows; the spool itself has reported a full disk
             write_status(self._settings, "gateway", status)

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import uvicorn
 
-from serving.api import Api, workspace_id
+from serving.api import Api
 from serving.errors import CannotServe
 from serving.gateway import Gateway
 from serving.gateway_token import read_or_make_gateway_token
 from serving.worker_launcher import FORK_SERVER
+from serving.workspace_id import workspace_id
 from settings import Settings
 
 logger = logging.getLogger(__name__)
