@@ -12,19 +12,24 @@ JOBS: dict[str, tuple[str, str]] = {
     "prepare": ("jobs.prepare", "make the model files that scoring needs, once"),
     "score": ("jobs.score", "one run of the metrics job (--once: until no row is left)"),
     "rescore": ("jobs.rescore", "give requests the scores that a sample left out, or another scorer's"),
+    "drift": ("jobs.drift", "bring the profile and drift tables up to date and judge what has drifted"),
+    "alerts": ("jobs.alerts", "look at the rules of the alerts and tell people (--once; --dry-run: the past month)"),
     "schedule": ("jobs.schedule", "run the metrics job every few minutes and what people ask for at once"),
     "watch": ("jobs.watch", "canary ramps, the guard and changes from outside (--once: look once, do what is due)"),
     "import-payload": ("jobs.import_payload", "bring a chat log into the inference table as a version's traffic"),
     "features": ("jobs.features", "refresh the chatbot's feature table from the handbook"),
     "train": ("jobs.train", "train the chatbot and register a version"),
     "evaluate": ("jobs.evaluate", "evaluate a version of the test model for the promotion gate"),
+    "retrain": ("jobs.retrain", "refresh the features, train, evaluate, make it challenger (--dry-run: only say so)"),
+    "batch-score": ("jobs.batch_score", "answer every row of a Delta table with the production version (--follow)"),
+    "figures": ("jobs.figures", "write and print the figures for Prometheus (metrics/lakehelm.prom)"),
     "compact": ("jobs.compact", "merge the small files of the tables and clean up"),
     "docs": ("jobs.docs", "generate docs/settings.md and docs/tables.md"),
 }
 """Name → (module with `main(arguments) -> exit status`, one line of help)."""
 
 WITHOUT_ARGUMENTS = frozenset({"up", "trickle", "docs"})
-STARTED_OFTEN = frozenset({"score", "schedule", "compact", "watch"})
+STARTED_OFTEN = frozenset({"score", "schedule", "compact", "watch", "drift", "alerts", "figures"})
 """Jobs that must start fast and never make a DataFrame."""
 
 _BAD_COMMAND = 2

@@ -20,6 +20,8 @@ REQUESTABLE: dict[str, frozenset[str]] = {
     "compact": frozenset(),
     "rescore": frozenset(),
     "evaluate": frozenset(),
+    "drift": frozenset(),
+    "retrain": frozenset({"dry-run", "next"}),
 }
 """Jobs that a row of `job_requests` may start, with the switches that it may set. All take --trigger, --request-id."""
 

@@ -16,7 +16,9 @@ STAGES = (
     "remember",
     "roll_up_metrics_minute",
     "roll_up_metrics_15min",
+    "roll_up_metrics_hour",
     "roll_up_metrics_daily_requester",
+    "roll_up_notable_requests",
     "roll_up",
     "finish",
 )

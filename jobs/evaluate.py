@@ -4,7 +4,6 @@ The version is loaded and asked golden questions and the last logged prompts; it
 the metrics job, beside the live version's answers. What was measured is stored; the gate judges it when it is asked.
 """
 
-import getpass
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
@@ -12,8 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-
-import pyarrow.compute as pc
 
 from jobs.candidate import Candidate
 from jobs.errors import JobError, ModelsNotPrepared, failures_written_down
@@ -24,11 +21,11 @@ from jobs.evaluation_scores import Asked, pricing_of, score_asked
 from jobs.golden_scores import score_golden
 from jobs.golden_sets import golden_set
 from jobs.one_at_a_time import one_at_a_time
+from jobs.requesters import who_asked
 from jobs.scorers import ScoringTools, load_scoring_tools
 from lakehouse.errors import LakehouseError
 from lakehouse.runs import finish_run, start_run
 from lakehouse.status import write_status
-from lakehouse.store import open_table, read_rows
 from metrics.engines.errors import EngineError
 from metrics.grounding import is_refusal
 from registry.errors import RegistryError
@@ -64,6 +61,7 @@ def evaluate(
     request_id: str = "",
     asking_seconds: float | None = None,
     load: Callable[[Settings], ScoringTools] = load_scoring_tools,
+    requested_by: str = "",
 ) -> Evaluation:
     """Evaluate a version of the test model (its number, or `@challenger`) against the version that is live now.
 
@@ -80,7 +78,7 @@ def evaluate(
         run = _Run(settings, version, seconds, load)
         failed = partial(run.finish, run_id, "failed")
         with failures_written_down(failed, (LakehouseError, JobError, RegistryError, EngineError)):
-            evaluation = run.work(_requested_by(settings, request_id))
+            evaluation = run.work(requested_by or who_asked(settings, request_id))
         run.finish(run_id, "succeeded")
         return evaluation
 
@@ -206,18 +204,6 @@ class _Run:
         }
         finish_run(self.settings, run_id, state, error=error, **columns)
         self.write_status(state, error=error)
-
-
-def _requested_by(settings: Settings, request_id: str) -> str:
-    """Who asked for this run: the row of `job_requests` says it, else it is who runs the command."""
-    if request_id:
-        rows = read_rows(open_table(settings, "job_requests"), ["requested_by"], pc.field("request_id") == request_id)
-        if rows.num_rows:
-            return str(rows["requested_by"][0].as_py() or "")
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""  # A container's user may have no name.
 
 
 def main(arguments: list[str]) -> int:

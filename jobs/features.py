@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lakehouse.errors import LakehouseError
-from lakehouse.store import open_table, read_rows
+from lakehouse.store import open_table, open_to_read, read_rows
 from lakehouse.table_spec import TableSpec
 from lakehouse.tables import HANDBOOK_CHUNKS, HANDBOOK_PAGES
 from settings import Settings, get_settings
@@ -73,6 +73,14 @@ def refresh_handbook(settings: Settings, folder: Path = HANDBOOK) -> HandbookRef
         chunks_version=chunks_table.version(),
         changed=pages_changed or chunks_changed,
     )
+
+
+def handbook_differs(settings: Settings, folder: Path = HANDBOOK) -> bool:
+    """Whether a refresh would find the passages in `folder` other than those of the feature table. Writes nothing."""
+    sections = [section for path in sorted(folder.glob("*.md")) for section in read_sections(path)]
+    chunks = [chunk["content_hash"] for section in sections for chunk in cut(section)]
+    standing = read_rows(open_to_read(settings, HANDBOOK_CHUNKS.name), columns=["content_hash"])
+    return sorted(chunks) != sorted(standing["content_hash"].to_pylist())
 
 
 def read_sections(path: Path) -> list[dict[str, Any]]:

@@ -1,17 +1,18 @@
-"""`request_metrics` and `request_scores` summed into the rollup tables, every row exactly once.
+"""The tables that are made of `request_metrics` and `request_scores`: the rollups, and `notable_requests`.
 
-Each rollup table keeps its own position in each of the two (application id `rollup:<id of the table>`), so a run that
-was killed between two of them goes on where each one stands.
+Every row is taken in exactly once. Each table keeps its own position in each of the two (application id
+`rollup:<id of the table>`), so a run that was killed between two of them goes on where each one stands.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.crash_points import crash_point
+from jobs.notable_requests import notable
 from jobs.one_at_a_time import one_at_a_time
 from jobs.partial_sums import (
     COLUMNS_READ,
@@ -24,6 +25,7 @@ from jobs.partial_sums import (
 from lakehouse.appends import FINISHED, append_once, position
 from lakehouse.change_data import changed_batches, present_batches
 from lakehouse.errors import HistoryGone
+from lakehouse.notable_requests import NOTABLE_REQUESTS
 from lakehouse.store import batches_of_dates, open_table, table_id
 from lakehouse.table_spec import TableSpec
 from lakehouse.tables import REQUEST_METRICS, REQUEST_SCORES
@@ -31,6 +33,15 @@ from settings import Settings
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
+
+
+class Derived(Protocol):
+    """A table that is made of the rows of the sources, and what the rows of each add to it."""
+
+    @property
+    def table(self) -> str: ...
+    def of_requests(self, rows: pa.Table) -> pa.Table: ...
+    def of_scores(self, rows: pa.Table) -> pa.Table: ...
 
 
 @dataclass(frozen=True)
@@ -41,12 +52,37 @@ class Rollup:
     window_seconds: int
     by_requester: bool = False
 
+    def of_requests(self, rows: pa.Table) -> pa.Table:
+        """The sums of rows of `request_metrics`."""
+        return partial_sums(rows, self.window_seconds, self.by_requester)
+
+    def of_scores(self, rows: pa.Table) -> pa.Table:
+        """The sums of rows of `request_scores` with what they need of their requests."""
+        return partial_sums_of_scores(rows, self.window_seconds, self.by_requester)
+
+
+@dataclass(frozen=True)
+class NotableRequests:
+    """The table of requests that pages look at one by one; scores that were given later are not in it."""
+
+    table: str = NOTABLE_REQUESTS.name
+
+    def of_requests(self, rows: pa.Table) -> pa.Table:
+        """Those of some rows of `request_metrics` that stand in it."""
+        return notable(rows)
+
+    def of_scores(self, rows: pa.Table) -> pa.Table:
+        """None."""
+        return NOTABLE_REQUESTS.schema.empty_table()
+
 
 ROLLUPS = (
     Rollup("metrics_minute", 60),
     Rollup("metrics_15min", 900),
+    Rollup("metrics_hour", 3600),
     Rollup("metrics_daily_requester", 86_400, by_requester=True),
 )
+DERIVED: tuple[Derived, ...] = (*ROLLUPS, NotableRequests())
 VERSIONS_AT_ONCE = 20
 """Commits of a source that are read together; each has at most a chunk's rows, so memory stays bounded."""
 ROWS_AT_ONCE = 200_000
@@ -56,16 +92,13 @@ _PATIENCE_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class _Source:
-    """A table that is rolled up: what is read of it, and how its rows are summed for a rollup table."""
+    """A table that is rolled up: what is read of it, and what its rows add to a derived table."""
 
     spec: TableSpec
     columns: tuple[str, ...]
-    sums: Callable[[pa.Table, int, bool], pa.Table]
+    derive: Callable[[Derived, pa.Table], pa.Table]
     completed: Callable[[Settings, pa.Table], pa.Table] = lambda _, rows: rows
     """What another table has to add to the rows before they can be summed."""
-
-    def summed(self, rows: pa.Table, rollup: Rollup) -> pa.Table:
-        return self.sums(rows, rollup.window_seconds, rollup.by_requester)
 
 
 def _with_requests(settings: Settings, scores: pa.Table) -> pa.Table:
@@ -84,8 +117,8 @@ def _with_requests(settings: Settings, scores: pa.Table) -> pa.Table:
 
 
 _SOURCES = (
-    _Source(REQUEST_METRICS, COLUMNS_READ, partial_sums),
-    _Source(REQUEST_SCORES, SCORE_COLUMNS, partial_sums_of_scores, _with_requests),
+    _Source(REQUEST_METRICS, COLUMNS_READ, lambda derived, rows: derived.of_requests(rows)),
+    _Source(REQUEST_SCORES, SCORE_COLUMNS, lambda derived, rows: derived.of_scores(rows), _with_requests),
 )
 
 
@@ -113,29 +146,29 @@ class _Commits:
 
 
 def roll_up(settings: Settings) -> dict[str, int]:
-    """Bring every rollup table up to the newest versions of `request_metrics` and `request_scores`.
+    """Bring every table in `DERIVED` up to the newest versions of `request_metrics` and `request_scores`.
 
-    Returns: rows of both that each rollup table took in; 0 where it was up to date.
+    Returns: rows of both that each of them took in; 0 where it was up to date.
     Raises: HistoryGone, if commits that a rollup still needs were cleaned up. CommitConflict, if a run on another
     machine rolls up; StillAtWork, if another process of this workspace does, for minutes.
     """
     with one_at_a_time(settings, "roll_up", _PATIENCE_SECONDS):
         sources = [_Commits(settings, source, open_table(settings, source.spec.name)) for source in _SOURCES]
         taken = {}
-        for rollup in ROLLUPS:
-            target = open_table(settings, rollup.table)
-            taken[rollup.table] = sum(_roll_up_one(commits, target, rollup) for commits in sources)
-            crash_point(f"roll_up_{rollup.table}")
+        for derived in DERIVED:
+            target = open_table(settings, derived.table)
+            taken[derived.table] = sum(_roll_up_one(commits, target, derived) for commits in sources)
+            crash_point(f"roll_up_{derived.table}")
         return taken
 
 
-def _roll_up_one(commits: _Commits, target: "DeltaTable", rollup: Rollup) -> int:
+def _roll_up_one(commits: _Commits, target: "DeltaTable", derived: Derived) -> int:
     app_id = f"rollup:{table_id(commits.table)}"
     done = position(target, app_id)
     newest = commits.table.version()
     taken = 0
     if done is None or done[1] != FINISHED:
-        taken += _roll_up_snapshot(commits.settings, commits.source, target, app_id, rollup, done or (newest, -1))
+        taken += _roll_up_snapshot(commits.settings, commits.source, target, app_id, derived, done or (newest, -1))
         done = position(target, app_id)
     if done is None:
         return taken
@@ -149,13 +182,13 @@ def _roll_up_one(commits: _Commits, target: "DeltaTable", rollup: Rollup) -> int
                 "delete that folder, and the next run builds it from the present rows."
             ) from error
         if rows.num_rows:
-            append_once(target, commits.source.summed(rows, rollup), app_id=app_id, source_version=last)
+            append_once(target, commits.source.derive(derived, rows), app_id=app_id, source_version=last)
         taken += rows.num_rows
     return taken
 
 
 def _roll_up_snapshot(
-    settings: Settings, source: _Source, target: "DeltaTable", app_id: str, rollup: Rollup, start: tuple[int, int]
+    settings: Settings, source: _Source, target: "DeltaTable", app_id: str, derived: Derived, start: tuple[int, int]
 ) -> int:
     """The first time: sum the snapshot at version `start[0]`, days at a time, from day number `start[1]` + 1 on.
 
@@ -170,7 +203,7 @@ def _roll_up_snapshot(
     taken = 0
     for number, group in _groups_of_days(days, done + 1):
         sums = [
-            source.summed(source.completed(settings, rows), rollup) for rows in _snapshot_batches(source, table, group)
+            source.derive(derived, source.completed(settings, rows)) for rows in _snapshot_batches(source, table, group)
         ]
         rows = sum(days[day] for day in group)
         chunk = FINISHED if number == len(days) - 1 else number

@@ -2,8 +2,9 @@
 
 APScheduler says when something is due; this process then runs one child after the other, so two runs never overlap.
 A child ends with the scheduler, however the scheduler ends. Runs that were missed are caught up by the next one: a
-run takes everything that is new. Beside that it keeps `python -m jobs watch` running, which looks after canary ramps
-and the guard, in a lane of its own that no run makes wait.
+run takes everything that is new. After each run of the metrics job it brings the drift tables up to date, and once a
+minute it looks whether a retraining is due. Beside that it keeps two lanes running that no run makes wait:
+`python -m jobs watch`, which looks after canary ramps and the guard, and `python -m jobs alerts`.
 """
 
 import logging
@@ -17,19 +18,25 @@ from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any
 
+from jobs import retraining_triggers
 from jobs.child_runs import Wish, refuse, run_child, wish_of_request
 from jobs.errors import JobError
+from jobs.figures import FigureExport
 from jobs.one_at_a_time import one_at_a_time
 from jobs.processes import Supervised
 from lakehouse.errors import LakehouseError
 from lakehouse.runs import pending_requests, runs
 from lakehouse.status import write_status
+from registry.errors import RegistryError
 from settings import Settings, get_settings
 
 REQUEST_LOOK_SECONDS = 2.0
 STATUS_SECONDS = 5.0
 FIRST_UPKEEP = timedelta(minutes=10)
 UPKEEP_EVERY = timedelta(hours=24)
+RETRAINING_LOOK_SECONDS = 60
+LANES = ("watch", "alerts")
+"""Jobs that run beside all others for as long as the scheduler does."""
 _PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 60.0
 
@@ -45,19 +52,26 @@ class Scheduler:
         self.stopping = False
         self.running: Wish | None = None
         self.error = ""
-        self.watch = Supervised(
-            "watch",
-            ["jobs", "watch"],
-            settings.home / "logs" / "watch.log",
-            environment={"LAKEHELM_HOME": str(settings.home)},
-        )
+        self.retraining_error = ""
+        self.lanes = {
+            name: Supervised(
+                name,
+                ["jobs", name],
+                settings.home / "logs" / f"{name}.log",
+                environment={"LAKEHELM_HOME": str(settings.home)},
+            )
+            for name in LANES
+        }
+        self.figures = FigureExport(settings)
         self._looked = self._status_written = 0.0
         self._clock = self._start_clock()
 
     def run_until_stopped(self) -> None:
         """Run what is due until `stopping` is set. An unreadable lake is reported and tried again."""
         pause = _PAUSE_SECONDS
-        self.watch.start()
+        for lane in self.lanes.values():
+            lane.start()
+        self.figures.start()
         while not self.stopping:
             try:
                 self.error = ""
@@ -72,7 +86,9 @@ class Scheduler:
             self._tend()
             self._sleep(pause)
         self._clock.shutdown(wait=False)
-        self.watch.end()
+        for lane in self.lanes.values():
+            lane.end()
+        self.figures.stop()
         self._write_status(at_once=True)
 
     def _start_clock(self) -> Any:
@@ -86,6 +102,13 @@ class Scheduler:
         every = self.settings.metrics_interval_seconds
         clock.add_job(self._score_is_due, "interval", seconds=every, next_run_time=now, id="score")
         clock.add_job(self._upkeep_is_due, "interval", hours=1, next_run_time=now + FIRST_UPKEEP, id="compact")
+        clock.add_job(
+            self._retraining_is_due,
+            "interval",
+            seconds=RETRAINING_LOOK_SECONDS,
+            next_run_time=now + timedelta(seconds=RETRAINING_LOOK_SECONDS),
+            id="retrain",
+        )
         clock.start()
         return clock
 
@@ -99,6 +122,17 @@ class Scheduler:
         if old:
             self._is_due(Wish("compact", "schedule"))
 
+    def _retraining_is_due(self) -> None:
+        try:
+            wish = retraining_triggers.due(self.settings, datetime.now(UTC))
+        except (LakehouseError, RegistryError, OSError) as error:
+            self.retraining_error = str(error)
+            log.error("%s", error)
+            return
+        self.retraining_error = ""
+        if wish is not None:
+            self._is_due(wish)
+
     def _is_due(self, wish: Wish) -> None:
         # Runs in the clock's thread: a copy cannot change while it is looked at.
         if not any(waiting.job == wish.job for waiting in self.due.copy()):
@@ -109,7 +143,10 @@ class Scheduler:
         if time.monotonic() - self._looked >= REQUEST_LOOK_SECONDS:
             self._looked = time.monotonic()
             wish = self._next_request()
-        return wish or (self.due.popleft() if self.due else None)
+        # The next step of a retraining gives way: scoring gets its turn between two of them. Its wish is seen again.
+        if self.due and (wish is None or (wish.job == "retrain" and "--next" in wish.switches)):
+            return self.due.popleft()
+        return wish
 
     def _next_request(self) -> Wish | None:
         for request in pending_requests(self.settings):
@@ -124,6 +161,8 @@ class Scheduler:
         self._write_status(at_once=True)
         try:
             run_child(self.settings, wish, lambda: self.stopping, self._tend)
+            if wish.job == "score":
+                self._is_due(Wish("drift", "schedule"))
         finally:
             self.running = None
             self._looked = 0.0
@@ -135,8 +174,9 @@ class Scheduler:
             self._tend()
 
     def _tend(self) -> None:
-        """What is done a few times a second, whatever else runs: the watch is kept alive, the status is told."""
-        self.watch.watch()
+        """What is done a few times a second, whatever else runs: the lanes are kept alive, the status is told."""
+        for lane in self.lanes.values():
+            lane.watch()
         self._write_status()
 
     def _write_status(self, at_once: bool = False) -> None:
@@ -154,8 +194,8 @@ class Scheduler:
                 "trigger": self.running.trigger if self.running else None,
                 "since": self.running.since.isoformat() if self.running else None,
                 "next_run_at": next_run.isoformat() if next_run else None,
-                "error": self.error,
-                "watch": self.watch.report(),
+                "error": self.error or self.retraining_error,
+                **{name: lane.report() for name, lane in self.lanes.items()},
             },
         )
 

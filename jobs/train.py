@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from jobs.golden_questions import GOLDEN
+from lakehouse.crash_points import crash_point
 from lakehouse.errors import LakehouseError
 from lakehouse.store import open_table, read_rows
 from registry.versions import ModelVersion, client, get
@@ -76,10 +77,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def train(settings: Settings, kind: Kind, chunks_version: int | None = None) -> ModelVersion:
+def train(
+    settings: Settings, kind: Kind, chunks_version: int | None = None, tags: Mapping[str, str] | None = None
+) -> ModelVersion:
     """Train and register a version of `settings.test_model`.
 
-    `chunks_version` is the Delta version of `handbook_chunks` to learn from; the newest unless given.
+    `chunks_version` is the Delta version of `handbook_chunks` to learn from; the newest unless given. `tags` are put on
+    the run and on the version.
     Raises: LakehouseError, if that version has no rows (refresh the handbook first) or a model file is missing.
     """
     import mlflow
@@ -95,7 +99,7 @@ def train(settings: Settings, kind: Kind, chunks_version: int | None = None) -> 
     with (
         tempfile.TemporaryDirectory() as scratch,
         _quietly(),
-        mlflow.start_run(experiment_id=experiment, run_name=kind, tags={"lakehelm.job": "train"}),
+        mlflow.start_run(experiment_id=experiment, run_name=kind, tags={"lakehelm.job": "train", **(tags or {})}),
     ):
         folder = Path(scratch) / "handbook"
         index.save(folder)
@@ -111,8 +115,9 @@ def train(settings: Settings, kind: Kind, chunks_version: int | None = None) -> 
             input_example=_INPUT_EXAMPLE,
             pip_requirements=_requirements(recipe),
         )
-        tags = {"kind": kind, "chunks_version": str(version_read)}
-        registered = mlflow.register_model(logged.model_uri, settings.test_model, tags=tags)
+        crash_point("logged")
+        about = {"kind": kind, "chunks_version": str(version_read), **(tags or {})}
+        registered = mlflow.register_model(logged.model_uri, settings.test_model, tags=about)
         registry.update_model_version(settings.test_model, registered.version, description=recipe.description)
         mlflow.set_tag("registered_version", f"{settings.test_model}/{registered.version}")
     return get(settings, settings.test_model, str(registered.version))

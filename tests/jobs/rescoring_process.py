@@ -18,6 +18,7 @@ STAGES = (
     "remember",
     "roll_up_metrics_minute",
     "roll_up_metrics_15min",
+    "roll_up_metrics_hour",
     "roll_up",
 )
 """The boundaries of a run, each named by the stage that was just done."""

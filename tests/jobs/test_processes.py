@@ -58,8 +58,9 @@ def test_the_pause_before_each_restart_grows(tmp_path: Path) -> None:
 
 def test_a_task_that_ends_well_is_done_and_one_that_fails_stays_failed(tmp_path: Path) -> None:
     for status, state in ((0, "done"), (1, "failed")):
-        environment = module(tmp_path, "task", f"raise SystemExit({status})")
-        process = Supervised("task", ["task"], tmp_path / "task.log", restart=False, environment=environment)
+        # A name each: a file that changes within a second and keeps its length may be taken from Python's cache.
+        environment = module(tmp_path, state, f"raise SystemExit({status})")
+        process = Supervised("task", [state], tmp_path / "task.log", restart=False, environment=environment)
         process.start()
         assert wait_for(lambda process=process: process.watch() or process.state != "running")
         assert process.state == state

@@ -10,7 +10,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from jobs import rollups
 from jobs.partial_sums import REQUEST_COUNT, partial_sums
-from jobs.rollups import ROLLUPS, roll_up
+from jobs.rollups import DERIVED, ROLLUPS, roll_up
 from lakehouse.appends import FINISHED, append_once, from_records, position
 from lakehouse.errors import HistoryGone
 from lakehouse.rollup_tables import METRICS_MINUTE
@@ -62,16 +62,16 @@ def test_every_row_is_in_every_rollup_once_and_a_second_run_changes_nothing(sett
     for number in range(3):
         add(settings, request_metrics_rows(50, seed=number, first=50 * number), number)
         taken = roll_up(settings)
-        assert taken == {rollup.table: 50 for rollup in ROLLUPS}
+        assert taken == {derived.table: 50 for derived in DERIVED}
     agree(settings)
     before = versions(settings)
-    assert roll_up(settings) == {rollup.table: 0 for rollup in ROLLUPS}
+    assert roll_up(settings) == {derived.table: 0 for derived in DERIVED}
     assert versions(settings) == before
 
 
 def test_a_workspace_without_scores_gets_no_commit(settings: Settings) -> None:
     roll_up(settings)
-    assert versions(settings) == [0, 0, 0]
+    assert set(versions(settings)) == {0}
 
 
 def test_a_long_backlog_is_taken_in_several_commits(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +115,7 @@ def test_a_compaction_of_the_scores_adds_nothing_to_the_rollups(settings: Settin
         add(settings, request_metrics_rows(20, seed=number, first=20 * number), number)
     roll_up(settings)
     open_table(settings, "request_metrics").optimize.compact()
-    assert roll_up(settings) == {rollup.table: 0 for rollup in ROLLUPS}
+    assert roll_up(settings) == {derived.table: 0 for derived in DERIVED}
     add(settings, request_metrics_rows(20, seed=9, first=80), 9)
     roll_up(settings)
     agree(settings)
@@ -131,8 +131,8 @@ def test_rollups_that_history_has_left_behind_say_how_they_are_built_again(setti
     scores.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
     with pytest.raises(HistoryGone, match="delete that folder"):
         roll_up(settings)
-    for rollup in ROLLUPS:
-        shutil.rmtree(table_uri(settings, rollup.table))
+    for derived in DERIVED:
+        shutil.rmtree(table_uri(settings, derived.table))
     roll_up(settings)
     agree(settings)
 
@@ -177,10 +177,10 @@ def test_later_scores_stand_in_the_window_version_and_status_of_their_requests(s
     roll_up(settings)
     scores = later_scores(settings, 0, 40)
     add_scores(settings, scores)
-    assert roll_up(settings) == {rollup.table: 40 for rollup in ROLLUPS}
+    assert roll_up(settings) == {derived.table: 40 for derived in DERIVED}
     assert later(settings, "metrics_15min") == expected_later(settings, scores, 900)
     before = versions(settings)
-    assert roll_up(settings) == {rollup.table: 0 for rollup in ROLLUPS}
+    assert roll_up(settings) == {derived.table: 0 for derived in DERIVED}
     assert versions(settings) == before
     agree(settings)
 

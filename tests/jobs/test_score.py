@@ -71,7 +71,7 @@ def test_new_rows_are_scored_once_and_a_second_run_changes_nothing(settings: Set
     }
     assert all(row["response_fk_grade"] is not None for row in rows.values())
     assert (progress.rows_read, progress.rows_scored, progress.rows_waiting) == (12, 12, 0)
-    assert [requests_rolled_up(settings, rollup.table) for rollup in ROLLUPS] == [12, 12, 12]
+    assert [requests_rolled_up(settings, rollup.table) for rollup in ROLLUPS] == [12] * len(ROLLUPS)
     before = derived_versions(settings)
     assert score(settings, load=never).rows_read == 0
     assert derived_versions(settings) == before

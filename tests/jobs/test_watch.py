@@ -91,19 +91,20 @@ def test_what_stays_due_is_tried_again_after_longer_and_longer_pauses(
 
 def test_the_scheduler_starts_it_again_and_ends_it(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     scheduler = Scheduler(settings)
-    scheduler.watch.arguments = ["http.server", "--bind", "127.0.0.1", "0"]  # Any process that stays.
-    scheduler.watch._pause_seconds = 0.1
-    scheduler.watch.start()
-    first = scheduler.watch.process
+    lane = scheduler.lanes["watch"]
+    lane.arguments = ["http.server", "--bind", "127.0.0.1", "0"]  # Any process that stays.
+    lane._pause_seconds = 0.1
+    lane.start()
+    first = lane.process
     assert first is not None
     first.kill()
-    wait_for(lambda: scheduler._tend() or scheduler.watch.restarts == 1)
+    wait_for(lambda: scheduler._tend() or lane.restarts == 1)
     scheduler._write_status(at_once=True)
     told = (read_status(settings, "scheduler") or {})["watch"]
     assert (told["name"], told["state"], told["restarts"]) == ("watch", "running", 1)
-    scheduler.watch.end()
-    ended = scheduler.watch.process
+    lane.end()
+    ended = lane.process
     scheduler.stopping = True
     scheduler.run_until_stopped()
-    assert scheduler.watch.process is not ended, "it was started"
-    assert scheduler.watch.process.poll() is not None, "and does not outlive its scheduler"
+    assert lane.process is not ended, "it was started"
+    assert lane.process.poll() is not None, "and does not outlive its scheduler"

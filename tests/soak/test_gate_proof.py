@@ -1,5 +1,6 @@
 """The demo's models before the gate: inventing versions are stopped with readable reasons, the honest one passes."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -74,7 +75,8 @@ def test_the_gate_tells_the_honest_version_from_the_inventing_ones(
     stopping = {check.name: check.sentence for check in found.checks if check.blocking}
     assert not found.passed
     assert {"golden_answers", "golden_refusals", "grounding"} <= set(stopping)
-    assert "0 of 8 golden questions that have no answer were turned down" in stopping["golden_refusals"]
+    # How many are asked goes by the time that they take.
+    assert re.match(r"0 of [1-8] golden questions that have no answer were turned down", stopping["golden_refusals"])
     assert "The rest is invented." in stopping["grounding"]
     assert evidence.grounding.mean is not None
     assert evidence.grounding.mean < 0.5

@@ -31,7 +31,7 @@ def test_a_run_killed_at_any_stage_loses_nothing_and_doubles_nothing(
     assert killed(run_job(settings, place, PROGRAM))
     assert run_job(settings, program=PROGRAM) == 0
     assert differing_sums(settings, at_once) == {}
-    tables = ("request_scores", "metrics_minute", "metrics_15min", "metrics_daily_requester")
+    tables = ("request_scores", "metrics_minute", "metrics_15min", "metrics_hour", "metrics_daily_requester")
     versions = [open_table(settings, name).version() for name in tables]
     assert run_job(settings, program=PROGRAM) == 0
     assert versions == [open_table(settings, name).version() for name in tables]
