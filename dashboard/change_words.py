@@ -44,6 +44,11 @@ _ACTIONS: dict[str, ActionWords] = {
     "export": ActionWords("Export", "download", "note"),
     "sign_in": ActionWords("Sign-in", "login", "note"),
     "sign_out": ActionWords("Sign-out", "logout", "note"),
+    "acknowledge_alert": ActionWords("Acknowledgement of an alert", "front_hand", "note"),
+    "silence_alert": ActionWords("Silencing of an alert", "notifications_off", "note"),
+    "resolve_alert": ActionWords("Resolving of an alert", "task_alt", "note"),
+    "reopen_alert": ActionWords("Reopening of an alert", "notifications_active", "note"),
+    "end_retraining": ActionWords("End of a retraining", "stop_circle", "note"),
     "run_job": ActionWords("Run of a job", "play_arrow", "note"),
     "ask_endpoint": ActionWords("Question to the endpoint", "chat", "note"),
 }

@@ -32,6 +32,8 @@ def figure(traces: Sequence[dict[str, Any]], *, height: int, legend: bool = Fals
     """
     import plotly.graph_objects as go
 
+    from dashboard.quick_figure import QuickFigure
+
     above = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "title": {"text": ""}}
     margin = {"t": 34, "l": 8, "r": 8, "b": 8} if legend else {"t": 8, "l": 4, "r": 4, "b": 4}
     transparent = {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}
@@ -43,7 +45,9 @@ def figure(traces: Sequence[dict[str, Any]], *, height: int, legend: bool = Fals
         "legend": above,
         **transparent,
     }
-    return go.Figure(data=list(traces), layout={**base, **layout}, _validate=LOOKED_THROUGH)
+    if LOOKED_THROUGH:
+        return go.Figure(data=list(traces), layout={**base, **layout})
+    return QuickFigure(list(traces), {**base, **layout})
 
 
 def axis(title: str) -> dict[str, Any]:

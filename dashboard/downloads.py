@@ -5,6 +5,7 @@ the role and writes it down.
 """
 
 import io
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -17,14 +18,21 @@ _CHUNK_ROWS = 10_000
 """Rows that are made into text at once: what a large export needs beside its result."""
 
 
-def download(frame: "pd.DataFrame", name: str) -> None:
-    """A button beside a chart or table that offers its numbers as files. name: of the files, without an ending."""
+def download(rows: "pd.DataFrame | Callable[[], pd.DataFrame]", name: str) -> None:
+    """A button beside a chart or table that offers its numbers as files.
+
+    rows: the numbers, or what makes them once somebody takes them. name: of the files, without an ending.
+    """
+
+    def frame() -> "pd.DataFrame":
+        return rows() if callable(rows) else rows
+
     with st.popover("Export", icon=":material/download:"):
         st.download_button(
-            "CSV", lambda: as_csv(frame), f"{name}.csv", "text/csv", key=f"csv {name}", on_click="ignore"
+            "CSV", lambda: as_csv(frame()), f"{name}.csv", "text/csv", key=f"csv {name}", on_click="ignore"
         )
         st.download_button(
-            "Parquet", lambda: as_parquet(frame), f"{name}.parquet", key=f"parquet {name}", on_click="ignore"
+            "Parquet", lambda: as_parquet(frame()), f"{name}.parquet", key=f"parquet {name}", on_click="ignore"
         )
 
 

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dashboard.queries.endpoint import EndpointState
-from dashboard.queries.operations import Demo, Process
-from dashboard.queries.traffic import Traffic
+from dashboard.queries.operations import Demo, Process, data_time
+from dashboard.queries.traffic import Failures
 from dashboard.wording import age, duration, percent
 
 LATE_AFTER_INTERVALS = 3
@@ -41,15 +41,20 @@ def assess(
     processes: Sequence[Process] | None,
     demo: Demo | None,
     runs: Sequence[dict[str, Any]],
-    last_hour: Traffic | None,
+    last_hour: Failures | None,
     delivery_problem: str,
     interval_seconds: float,
     now: datetime,
     open_alerts: int = 0,
+    urgent_alerts: int | None = None,
 ) -> Health:
-    """The verdict on the facts that are known. `open_alerts`: how many the page shows below this line."""
+    """The verdict on the facts that are known.
+
+    open_alerts: how many the page shows below this line; urgent_alerts: how many of them want somebody now, all of them
+    unless told.
+    """
     problems = [
-        *_alert_problems(open_alerts),
+        *_alert_problems(open_alerts, open_alerts if urgent_alerts is None else urgent_alerts),
         *_endpoint_problems(endpoint),
         *_process_problems(processes or []),
         *_demo_problems(demo),
@@ -66,18 +71,11 @@ def assess(
     return Health(level, tuple(sorted(problems, key=lambda p: not p.serious)), data_time(runs))
 
 
-def data_time(runs: Sequence[dict[str, Any]]) -> datetime | None:
-    """Up to when every request is scored: the start of the last run that left none waiting."""
-    done = [run for run in runs if run["state"] == "succeeded"]
-    caught_up = [run["started_at"] for run in done if not run["rows_waiting"]]
-    behind = [run["newest_request_time"] for run in done if run["newest_request_time"]]
-    return max(caught_up or behind, default=None)
-
-
-def _alert_problems(count: int) -> list[Problem]:
+def _alert_problems(count: int, urgent: int) -> list[Problem]:
     if not count:
         return []
-    return [Problem("An alert is open, see below." if count == 1 else f"{count} alerts are open, see below.", True)]
+    said = "An alert is open, see below." if count == 1 else f"{count} alerts are open, see below."
+    return [Problem(said, urgent > 0)]
 
 
 def _endpoint_problems(state: EndpointState) -> list[Problem]:
@@ -143,12 +141,11 @@ def _job_problems(runs: Sequence[dict[str, Any]], interval_seconds: float, now: 
     return problems
 
 
-def _traffic_problems(traffic: Traffic | None) -> list[Problem]:
-    if traffic is None or traffic.requests.value < ENOUGH_REQUESTS:
+def _traffic_problems(found: Failures | None) -> list[Problem]:
+    if found is None or found.requests < ENOUGH_REQUESTS:
         return []
-    share = traffic.error_share.value
-    if share >= MANY_ERRORS:
-        return [Problem(f"{percent(share)} of the requests of the last hour failed.", True)]
+    if found.share >= MANY_ERRORS:
+        return [Problem(f"{percent(found.share)} of the requests of the last hour failed.", True)]
     return []
 
 

@@ -3,6 +3,9 @@
 Looking back is for reading only. What is live, and every command, is always of now.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -12,12 +15,28 @@ _KEY = "as_of"
 """In the address and in the session, so that it stays from page to page."""
 
 
+_GIVEN: ContextVar[datetime | None] = ContextVar("the moment of a page that work goes on for", default=None)
+
+
 def chosen_moment() -> datetime | None:
     """The moment (UTC) that this visitor looks back at; None for now, as also outside of a page."""
+    given = _GIVEN.get()
+    if given is not None:
+        return given
     if get_script_run_ctx(suppress_warning=True) is None:
         return None
     # What has not been yet cannot be looked back at: it reads as now.
     return _past(st.query_params.get(_KEY, "")) or _past(st.session_state.get(_KEY, ""))
+
+
+@contextmanager
+def at_moment(moment: datetime | None) -> Iterator[None]:
+    """Look back at a moment in a thread that is no page's, for what goes on after the page was drawn. None: at now."""
+    before = _GIVEN.set(moment)
+    try:
+        yield
+    finally:
+        _GIVEN.reset(before)
 
 
 def unusable_moment() -> str:

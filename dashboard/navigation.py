@@ -16,15 +16,23 @@ _ASSETS = Path(__file__).resolve().parent / "assets"
 _SHOWN = {
     "": (
         ("overview", "Overview", "monitor_heart", "Whether things are healthy, what is live, and what changed last."),
+        ("alerts", "Alerts", "notifications", "What fires, who is at it, and what to do about it."),
     ),
     "Production": (
         ("endpoints", "Endpoints", "dns", "What an endpoint serves, how it does, and rolling it back."),
         ("models", "Models", "deployed_code", "Every registered model in test and production, and its versions."),
         ("promotion", "Promotion", "upgrade", "Evaluate a version, look at the gate, and promote it."),
+        (
+            "pipeline",
+            "Pipeline",
+            "conveyor_belt",
+            "From the handbook to a live version, as each step last ran; train anew.",
+        ),
     ),
     "Monitoring": (
         ("quality", "Quality", "balance", "Two model versions side by side: perplexity, readability and toxicity."),
         ("safety", "Safety", "shield", "Prompts against toxicity, the flags, and their triage."),
+        ("drift", "Drift", "trending_up", "What has changed in questions and answers, and how sure that is."),
         ("traffic", "Traffic", "speed", "Requests, tokens, latency and errors over time."),
         ("cost", "Cost", "payments", "What the answers cost, by version, requester and day."),
         ("requests", "Requests", "list_alt", "Find single requests and open one with its conversation."),

@@ -12,9 +12,14 @@ LONGEST = timedelta(days=366)
 
 _WANTED_BINS = 64
 _FEWEST_BINS = 32
-_MINUTE, _QUARTER = 60, 900
-_BY_MINUTE = timedelta(days=1)
+_MINUTE, _QUARTER, _HOUR = 60, 900, 3600
+_BY_MINUTE = timedelta(hours=12)
 """Up to this length a period keeps to the minutes that were chosen; a longer one to quarters of an hour."""
+_BY_QUARTER = timedelta(days=2)
+"""Up to this length it keeps to the quarters that were chosen; a longer one to hours where it has whole ones."""
+_TABLES = {_HOUR: "metrics_hour", _QUARTER: "metrics_15min"}
+"""Seconds of a window → the rollup table that has such windows, the coarsest first."""
+_A_MONTH = timedelta(days=28)
 _ROUND_SECONDS = (86_400, 3600, 900, 300, 60)
 """Widths of a bin that people think in: a whole number of the largest of these is preferred."""
 
@@ -73,14 +78,18 @@ class Period:
     @property
     def table(self) -> str:
         """The rollup table with the coarsest windows that fit the bins."""
-        fits = self.bin_seconds % _QUARTER == 0 and self.start.timestamp() % _QUARTER == 0
-        return "metrics_15min" if fits else "metrics_minute"
+        for seconds, table in _TABLES.items():
+            if self.bin_seconds % seconds == 0 and self.start.timestamp() % seconds == 0:
+                return table
+        return "metrics_minute"
 
 
 def period(name: str, now: datetime | None = None) -> Period:
     """The span called `name` that ends with the rollup window of `now`: bins are counted back from there."""
     span = SPANS[name]
-    window = _QUARTER if span.bin_seconds % _QUARTER == 0 else _MINUTE
+    # A week and a month end with the hour, so that they are read from whole hours.
+    longest = _HOUR if span.length > _BY_QUARTER else _QUARTER
+    window = longest if span.bin_seconds % longest == 0 else _MINUTE
     end = datetime.fromtimestamp((_seconds(now) // window + 1) * window, UTC)
     return Period(end - span.length, end, span.bin_seconds)
 
@@ -88,16 +97,18 @@ def period(name: str, now: datetime | None = None) -> Period:
 def between(start: datetime, end: datetime) -> Period:
     """The period from `start` to `end` (times with a zone), in bins of a width that divides it.
 
-    Up to a day it keeps to the minutes, beyond that to the quarters of an hour around it; where these cannot be divided
-    well, it ends a few of them later.
+    Up to half a day it keeps to the minutes, beyond that to the quarters of an hour around it, or to hours where it has
+    whole ones and is longer than two days; where these cannot be divided well, it ends a few of them later.
     Raises: ValueError, with a sentence, if it ends before it starts or is longer than `LONGEST`.
     """
     if end <= start:
         raise ValueError("The time range ends before it starts: choose a later end.")
     if end - start > LONGEST:
         raise ValueError(f"The time range is longer than {LONGEST.days} days: choose a shorter one.")
-    quarters = start.timestamp() % _QUARTER == 0 and end.timestamp() % _QUARTER == 0
-    window = _MINUTE if end - start <= _BY_MINUTE and not quarters else _QUARTER
+    whole = {seconds: start.timestamp() % seconds == end.timestamp() % seconds == 0 for seconds in _TABLES}
+    window = _MINUTE if end - start <= _BY_MINUTE and not whole[_QUARTER] else _QUARTER
+    if whole[_HOUR] and end - start > _BY_QUARTER:
+        window = _HOUR
     first = math.floor(start.timestamp() / window)
     windows = math.ceil(end.timestamp() / window) - first
     # Among any few lengths in a row one can be divided: this ends after at most a handful of them.
@@ -136,6 +147,8 @@ def month(name: str, zone: str, now: datetime | None = None) -> Period:
     end = (start + timedelta(days=32)).replace(day=1)
     today = datetime.fromtimestamp(_seconds(now), UTC)
     if start < today < end:
+        if today - start > _BY_QUARTER:
+            today = datetime.fromtimestamp(math.ceil(today.timestamp() / _HOUR) * _HOUR, UTC)
         so_far = between(start, today)
         if so_far.end <= end:
             return so_far
@@ -144,6 +157,15 @@ def month(name: str, zone: str, now: datetime | None = None) -> Period:
     windows = round(end.timestamp() - first) // _QUARTER
     bins = _bins(windows, _QUARTER, MOST_BINS) or _bins(windows, _QUARTER, windows) or windows
     return _period(first, windows * _QUARTER, bins)
+
+
+def has_whole_hours(zone: str, period: Period) -> bool:
+    """Whether hours on the clock of a time zone begin with those of UTC, as long as a period lasts."""
+    # No zone sets its clocks for less than a month.
+    months = range(math.ceil(period.length / _A_MONTH))
+    times = [*(period.start + count * _A_MONTH for count in months), period.end]
+    offsets = [time.astimezone(ZoneInfo(zone)).utcoffset() or timedelta() for time in times]
+    return all(offset % timedelta(hours=1) == timedelta() for offset in offsets)
 
 
 def midnight(day: date, zone: str) -> datetime:

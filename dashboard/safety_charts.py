@@ -13,12 +13,12 @@ from dashboard.colors import ACCENT, BAD, GRID, NEUTRAL, WARNING, translucent
 from dashboard.wording import number, percent
 
 if TYPE_CHECKING:
-    import pandas as pd
     import plotly.graph_objects as go
 
     from dashboard.queries.changes import Marker
     from dashboard.queries.safety import FlagShare, FlagsOverTime
     from dashboard.queries.safety_answers import AnswerToxicity
+    from dashboard.queries.safety_toxicities import Toxicities
 
 PROMPT_COLOR, ANSWER_COLOR = ACCENT, WARNING
 _MANY = 300
@@ -26,32 +26,31 @@ _TIME_AXIS = {"type": "date", "gridcolor": GRID, "zeroline": False}
 
 
 def toxicity_points(
-    flagged: "pd.DataFrame",
-    others: "pd.DataFrame",
+    flagged: "Toxicities",
+    decided: np.ndarray[Any, np.dtype[np.bool_]],
+    others: "Toxicities",
     threshold: float,
     zone: str,
     markers: Sequence["Marker"] = (),
 ) -> "go.Figure":
     """Every prompt by its time and toxicity, the flagged ones in another colour and shape, and the threshold.
 
-    flagged, others: columns of `queries.safety_rows.COLUMNS`, flagged also `state`. A point's `customdata` is the id of
-    its request.
+    decided: which of the flagged ones somebody has decided about. A point's `customdata` is the time of its request
+    in microseconds since 1970, UTC; a request without a toxicity of its prompt has none.
     """
-    toxic = flagged[flagged["prompt_toxicity"] >= threshold]
-    below = flagged[flagged["prompt_toxicity"] < threshold]
-    decided = toxic["state"] != "open"
+    toxic = flagged.prompt >= threshold
+    below, rest = flagged.at(flagged.prompt < threshold), others.at(~np.isnan(others.prompt))
     # Many diamonds would be one red field: smaller, they let their density be seen.
-    size, opacity = (9, 1) if len(toxic) <= _MANY else (5, 0.6)
+    size, opacity = (9, 1) if np.count_nonzero(toxic) <= _MANY else (5, 0.6)
     red = translucent(BAD, opacity)
     looks = (
-        ("not flagged", others, {"color": translucent(NEUTRAL, 0.45), "size": 5, "symbol": "circle"}),
+        ("not flagged", rest, {"color": translucent(NEUTRAL, 0.45), "size": 5, "symbol": "circle"}),
         ("flagged for the answer", below, {"color": ANSWER_COLOR, "size": 8, "symbol": "square"}),
-        ("flagged", toxic[~decided], {"color": red, "size": size, "symbol": "diamond"}),
-        ("flagged, decided", toxic[decided], {"color": red, "size": size, "symbol": "diamond-open"}),
+        ("flagged", flagged.at(toxic & ~decided), {"color": red, "size": size, "symbol": "diamond"}),
+        ("flagged, decided", flagged.at(toxic & decided), {"color": red, "size": size, "symbol": "diamond-open"}),
     )
-    parts = [(name, rows.dropna(subset=["prompt_toxicity"]), look) for name, rows, look in looks]
-    traces = [_points(name, rows, look, zone) for name, rows, look in parts if len(rows)]
-    times = np.concatenate([_milliseconds(rows) for _, rows, _ in parts])
+    traces = [_points(name, some, look, zone) for name, some, look in looks if len(some)]
+    times = np.concatenate([some.times for _, some, _ in looks]) // 1000
     line = {
         "type": "scatter",
         "mode": "lines",
@@ -183,19 +182,15 @@ def answer_boxes(sides: Sequence[tuple[str, "AnswerToxicity", str]]) -> "go.Figu
     )
 
 
-def _points(name: str, rows: "pd.DataFrame", look: dict[str, Any], zone: str) -> dict[str, Any]:
+def _points(name: str, some: "Toxicities", look: dict[str, Any], zone: str) -> dict[str, Any]:
     return {
         "type": "scattergl",
         "mode": "markers",
         "name": name,
-        "x": shown_times(_milliseconds(rows), zone),
-        "y": rows["prompt_toxicity"].to_numpy(np.float32),
+        "x": shown_times(some.times // 1000, zone),
+        "y": some.prompt.astype(np.float32),
         "marker": look,
-        # As an array of text: objects would be copied one by one.
-        "customdata": rows["databricks_request_id"].to_numpy(str),
+        # As an array of numbers: objects would be copied one by one. Microseconds of our times are whole in it.
+        "customdata": some.times.astype(np.float64),
         "hovertemplate": "%{x|%d %b %H:%M:%S}<br>prompt %{y:.3f}<extra>" + name + "</extra>",
     }
-
-
-def _milliseconds(rows: "pd.DataFrame") -> np.ndarray[Any, np.dtype[np.int64]]:
-    return rows["request_time"].to_numpy("datetime64[ms]").astype(np.int64)

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from dashboard.queries.changes import Marker
+    from dashboard.queries.latency_over_time import LatencyLines
     from dashboard.queries.spikes import Spikes
     from dashboard.queries.traffic_latency import LatencyByTokens
-    from dashboard.queries.traffic_over_time import LatencyLines, Stack
+    from dashboard.queries.traffic_over_time import Stack
     from dashboard.queries.traffic_rhythm import Rhythm
 
 STATUS_COLORS = {"2xx": GOOD, "3xx": ACCENT, "4xx": WARNING, "5xx": BAD}

@@ -20,13 +20,30 @@ period = chosen.period
 with widgets.guarded("Figures"):
     cost.tiles(endpoint, chosen)
 
-with widgets.panel("Spend over time", "What was spent in US dollars, by model version or by requester."):
-    cost_over_time.over_time(endpoint, period)
 
-left, right = st.columns(2)
-with left, widgets.panel("This month", "What the calendar month has cost and will come to, whatever the range above."):
-    cost_forecast.month(endpoint)
-with right, widgets.panel("Between two versions", "What a request of one costs more, how sure that is, and why."):
-    cost_difference.difference(endpoint, period)
+def over_time() -> None:
+    """What was spent when, and the hours far above the usual."""
+    with widgets.panel("Spend over time", "What was spent in US dollars, by model version or by requester."):
+        cost_over_time.over_time(endpoint, period)
 
-cost_details.details(endpoint, period)
+
+def this_month() -> None:
+    """What the month will come to."""
+    with widgets.panel("This month", "What the calendar month has cost and will come to, whatever the range above."):
+        cost_forecast.month(endpoint)
+
+
+def versions() -> None:
+    """What one version costs more than another."""
+    with widgets.panel("Between two versions", "What a request of one costs more, how sure that is, and why."):
+        cost_difference.difference(endpoint, period)
+
+
+widgets.parts(
+    {
+        "Over time": over_time,
+        "Forecast": this_month,
+        "Versions": versions,
+        "Conversations and prices": lambda: cost_details.details(endpoint, period),
+    }
+)

@@ -26,15 +26,16 @@ with widgets.guarded("Versions"):
 if isinstance(sides, str):
     widgets.empty(sides)
 elif isinstance(sides, tuple):
-    quality_sides.sides_line(*sides)
+    a, b = sides
+    quality_sides.sides_line(a, b)
     with widgets.guarded("Comparison"):
-        found = quality_comparison.findings(endpoint, *sides)
-        panels.pies(found, *sides, medians=medians)
-        with widgets.panel("What differs", "Every score of both sides, by the test that fits it."):
-            panels.scores(found, *sides, endpoint)
-        with widgets.panel("Same prompts", "Only prompts that both sides answered: there nothing else differs."):
-            quality_pairs.paired(found, *sides, endpoint)
-        with widgets.panel("Spread", "The values behind the averages: how many answers score how."):
-            panels.spread(found, *sides, endpoint)
-    with widgets.panel("Every minute", f"Averages of each minute, {chosen.label}."):
-        quality_minutes.minutes(endpoint, *sides)
+        found = quality_comparison.findings(endpoint, a, b)
+        panels.pies(found, a, b, medians=medians)
+        widgets.parts(
+            {
+                "What differs": lambda: panels.scores(found, a, b, endpoint),
+                "Same prompts": lambda: quality_pairs.paired(found, a, b, endpoint),
+                "Spread": lambda: panels.spread(found, a, b, endpoint),
+                "Every minute": lambda: quality_minutes.minutes(endpoint, a, b, chosen.label),
+            }
+        )

@@ -20,7 +20,7 @@ def tiles(endpoint: str, chosen: TimeRange) -> None:
     """What was spent, beside the period before; for a day, 1,000 requests and a conversation; and what has no price."""
     period = chosen.period
     found = cost.spend(endpoint, period, time_zone())
-    now, before = cost.total(found.versions), cost.total(found.before)
+    now, before = found.now, found.before
     if not now["requests"]:
         empty("No request was scored in this time. A longer range may help.")
         return
@@ -33,9 +33,9 @@ def tiles(endpoint: str, chosen: TimeRange) -> None:
         _tile("Per day", money(now["usd"] / days), "", f"over {number(days, 0 if days >= 10 else 1)} days")
         each, earlier = (_ratio(side["usd"], side["priced"], 1000) for side in (now, before))
         _tile("Per 1,000 requests", money(each), _relative(each, earlier), f"of {number(now['priced'])} with a price")
-        _per_conversation(endpoint, period)
+        _per_conversation(endpoint, period, now["requests"])
         said = f"{percent(unpriced / now['requests'], 1)} of {plural(int(now['requests']), 'request')}"
-        about = "Requests whose cost is not known. They are counted here, and never as free; a panel below says why."
+        about = "Their cost is not known: they are counted, and never as free. **Conversations and prices** says why."
         _tile("Without a price", number(unpriced), "", said, about)
     if not now["priced"]:
         st.warning("No request of this time has a price: what it cost is not known.", icon=":material/price_change:")
@@ -43,8 +43,7 @@ def tiles(endpoint: str, chosen: TimeRange) -> None:
 
 def unpriced(endpoint: str, period: Period) -> None:
     """Why requests have no cost, with the newest of each kind."""
-    found = cost.spend(endpoint, period, time_zone())
-    sums = cost.total(found.versions)
+    sums = cost.spend(endpoint, period, time_zone()).now
     missing = int(sums["requests"] - sums["priced"])
     if not missing:
         empty("Every request of this time has a price." if sums["requests"] else "No request in this time.")
@@ -81,15 +80,13 @@ def _all_of(reason: UnpricedReason, endpoint: str, period: Period) -> str:
     return f"[{number(reason.requests)}]({page_address('requests', requests_query(failed, time_zone()))})"
 
 
-def _per_conversation(endpoint: str, period: Period) -> None:
+def _per_conversation(endpoint: str, period: Period, requests: float) -> None:
     if not cost_conversations.read_at_once():
         _tile("Per conversation", NOTHING, "", "on demand, below")
         return
-    found = cost_conversations.conversation_costs(endpoint, period)
-    count = len(found.usd)
-    sample = "" if found.complete else " (sample)"
-    average = float(found.usd.mean()) if count else nan
-    _tile("Per conversation", money(average), "", f"average of {number(count)}{sample}" if count else "none was found")
+    found = cost_conversations.average_conversation(endpoint, period, requests)
+    of = f"average of {number(found.count)}{'' if found.complete else ' (sample)'}" if found.count else "none was found"
+    _tile("Per conversation", money(found.usd), "", of)
 
 
 def _days_of(endpoint: str, period: Period) -> float:

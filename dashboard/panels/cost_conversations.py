@@ -4,13 +4,14 @@ import numpy as np
 import streamlit as st
 
 from dashboard import cost_charts as charts
+from dashboard.chart_times import time_of
 from dashboard.downloads import download
 from dashboard.links import request_link
 from dashboard.money import money, money_decimals
 from dashboard.periods import Period
-from dashboard.queries import cost_conversations
+from dashboard.queries import cost, cost_conversations
 from dashboard.queries.cost_conversations import ConversationCosts
-from dashboard.widgets import chosen_point, clickable_chart, empty, local, table
+from dashboard.widgets import chosen_point, clickable_chart, empty, local, table, time_zone
 from dashboard.wording import number, plain, plural
 
 _LISTED = 8
@@ -27,7 +28,8 @@ def conversations(endpoint: str, period: Period) -> None:
         st.caption("The inference table is another system's: reading its bodies takes a while.")
         if not st.toggle("Read the conversations", key="conversations"):
             return
-    found = cost_conversations.conversation_costs(endpoint, period)
+    requests = cost.spend(endpoint, period, time_zone()).now["requests"]
+    found = cost_conversations.conversation_costs(endpoint, period, requests)
     if not len(found.usd):
         empty(_nothing(found))
         return
@@ -46,7 +48,7 @@ def conversations(endpoint: str, period: Period) -> None:
     )
     bar = chosen_point(points, "conversations")
     _listed(found, (0.0, float("inf")) if bar is None else edges[int(bar[1])])
-    download(cost_conversations.conversation_frame(found), "cost of conversations")
+    download(lambda: cost_conversations.conversation_frame(found), "cost of conversations")
     st.caption(_DEFINITION)
 
 
@@ -62,8 +64,8 @@ def _listed(found: ConversationCosts, chosen: tuple[float, float]) -> None:
     table(
         {
             f"The most expensive of {number(len(inside))}": [
-                request_link(found.last[place], f"ends {local(found.ended[place]):%d %b %H:%M}", found.ended[place])
-                for place in shown
+                request_link(found.last[place], f"ends {local(ended):%d %b %H:%M}", ended)
+                for place, ended in zip(shown, (time_of(found.ended[place]) for place in shown), strict=True)
             ],
             "Cost": [plain(money(float(found.usd[place]), decimals)) for place in shown],
             "Requests": [number(int(found.requests[place])) for place in shown],

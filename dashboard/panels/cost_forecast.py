@@ -23,7 +23,7 @@ def month(endpoint: str) -> None:
     st.markdown(sentence(found))
     marked = changes.markers(cost_days.month_period(found, time_zone()), endpoint)
     figure = charts.month_to_date(found, time_zone(), marked)
-    points = clickable_chart(figure, key="month", alt=sentence(found).replace("*", "").replace("\\", ""))
+    points = clickable_chart(figure, key="forecast", alt=sentence(found).replace("*", "").replace("\\", ""))
     st.caption(_method(found))
     marked_line(marked)
     opened_change(points)
@@ -36,7 +36,7 @@ def month(endpoint: str) -> None:
         with opened:
             if opened.open:
                 _table(found)
-        download(cost_days.month_frame(found), f"spend of {found.today:%B %Y}")
+        download(lambda: cost_days.month_frame(found), f"spend of {found.today:%B %Y}")
 
 
 def sentence(found: MonthSpend) -> str:

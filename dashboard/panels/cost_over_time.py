@@ -51,13 +51,14 @@ def _by_version(endpoint: str, period: Period) -> None:
     found = cost.spend(endpoint, period, time_zone())
     keys = [str(key) for key in found.versions["version"]]
     names = version_names(endpoint, keys)
-    if found.versions["usd"].isna().all():
-        empty("No request of this time has a price. The panel on prices says how to set one.")
+    if np.isnan(found.now["usd"]):
+        empty("No request of this time has a price. **Conversations and prices** says how to set one.")
         _versions(found, names)
         return
+    lines = _lines(found.steps, "version", keys, found.starts)
     parts = [
-        Part(key, names[key], version_color(key.rpartition("/")[2]), _steps(found.steps, "version", key, found.starts))
-        for key, usd in zip(keys, found.versions["usd"], strict=True)
+        Part(key, names[key], version_color(key.rpartition("/")[2]), line)
+        for key, line, usd in zip(keys, lines, found.versions["usd"].tolist(), strict=True)
         if np.isfinite(usd)
     ]
     spikes = cost_days.spend_spikes(endpoint, period)
@@ -97,9 +98,11 @@ def _by_requester(endpoint: str, period: Period) -> None:
             key,
             _called(key),
             NEUTRAL if key == OTHERS else charts.requester_color(place),
-            _steps(found.steps, "requester", key, found.starts),
+            line,
         )
-        for place, key in enumerate(told)
+        for place, (key, line) in enumerate(
+            zip(told, _lines(found.steps, "requester", told, found.starts), strict=True)
+        )
     ]
     whole = Period(time_of(found.starts[0]), time_of(found.ends[-1]), period.bin_seconds)
     marked = changes.markers(whole, endpoint)
@@ -133,8 +136,6 @@ def _as_table(
     endpoint: str, steps: tuple[Any, Any], parts: Sequence[Part], *, by_day: bool, zone: str = "", exported: str = ""
 ) -> None:
     """The same as the chart for a screen reader and the keyboard; as files, too, where it holds nobody's name."""
-    import pandas as pd
-
     with st.container(horizontal=True, gap="small"):
         # Drawn when it is opened: a month has dozens of rows with links.
         opened = st.expander("As a table", on_change="rerun", key=f"table {exported or 'of requesters'}")
@@ -142,9 +143,14 @@ def _as_table(
             if opened.open:
                 _steps_table(endpoint, steps, parts, by_day=by_day, zone=zone or time_zone())
         if exported:
-            columns = {f"usd {part.key}": part.usd for part in parts}
-            starts = np.asarray(steps[0], dtype="datetime64[ms]")
-            download(pd.DataFrame({"start_utc": starts, **columns}), exported)
+            download(lambda: _steps_frame(steps[0], parts), exported)
+
+
+def _steps_frame(starts: Any, parts: Sequence[Part]) -> "pd.DataFrame":
+    import pandas as pd
+
+    columns = {f"usd {part.key}": part.usd for part in parts}
+    return pd.DataFrame({"start_utc": np.asarray(starts, dtype="datetime64[ms]"), **columns})
 
 
 def _steps_table(endpoint: str, steps: tuple[Any, Any], parts: Sequence[Part], *, by_day: bool, zone: str) -> None:
@@ -172,30 +178,25 @@ def _steps_table(endpoint: str, steps: tuple[Any, Any], parts: Sequence[Part], *
 
 def _versions(found: Spend, names: dict[str, str]) -> None:
     """The versions of the range: how much they were asked, and what that cost."""
-    rows = found.versions.to_dict("records")
-    tokens = [_two(f"{number(row['tokens_in'])} in", f"{number(row['tokens_out'])} out") for row in rows]
-    versions = [f"**{plain(names[str(row['version'])])}**" for row in rows]
-    table({"Version": versions, **_figures(rows), "Tokens": tokens}, alt="Versions")
+    sums = [found.versions[name].tolist() for name in ("version", "tokens_in", "tokens_out")]
+    rows = list(zip(*sums, strict=True))
+    tokens = [_two(f"{number(tokens_in)} in", f"{number(tokens_out)} out") for _, tokens_in, tokens_out in rows]
+    versions = [f"**{plain(names[str(version)])}**" for version, *_ in rows]
+    table({"Version": versions, **_figures(found.versions), "Tokens": tokens}, alt="Versions")
     download(found.versions, "cost of versions")
 
 
 def _requesters(found: RequesterSpend, period: Period, endpoint: str) -> None:
     """The requesters that cost most, each with a link to its requests."""
-    rows = found.requesters[:_MOST_LISTED].to_dict("records")
-    zone = time_zone()
-    named = [
-        f"[{plain(_called(str(row['requester'])))}]({page_address('requests', query)})"
-        for row in rows
-        if (
-            query := requests_query(
-                RequestFilter(period.start, period.end, endpoint, requesters=(str(row["requester"]),)), zone
-            )
-        )
-    ]
+    rows = found.requesters[:_MOST_LISTED]
+    zone, named = time_zone(), []
+    for requester in rows["requester"].tolist():
+        wanted = RequestFilter(period.start, period.end, endpoint, requesters=(requester,))
+        named.append(f"[{plain(_called(requester))}]({page_address('requests', requests_query(wanted, zone))})")
     table({"Requester": named, **_figures(rows, found.usd)}, alt="Requesters")
     _export_of_names(found, period, endpoint)
     if found.count > len(rows):
-        rest = found.usd - float(np.nansum([row["usd"] for row in rows]))
+        rest = found.usd - float(np.nansum(rows["usd"].to_numpy(float)))
         st.caption(f"And {plural(found.count - len(rows), 'requester')} more for {plain(money(rest))} together.")
 
 
@@ -209,19 +210,18 @@ def _export_of_names(found: RequesterSpend, period: Period, endpoint: str) -> No
             st.download_button(word, content, f"cost of requesters.{form}", key=f"requesters {form}", on_click="ignore")
 
 
-def _figures(rows: Sequence[dict[Any, Any]], whole: float | None = None) -> dict[str, list[str]]:
-    usd = [float(row["usd"]) for row in rows]
-    each = [row["usd"] / row["priced"] * 1000 if row["priced"] else float("nan") for row in rows]
+def _figures(rows: "pd.DataFrame", whole: float | None = None) -> dict[str, list[str]]:
+    usd, priced, requests = (rows[name].tolist() for name in ("usd", "priced", "requests"))
+    each = [value / count * 1000 if count else float("nan") for value, count in zip(usd, priced, strict=True)]
     whole = float(np.nansum(usd)) if whole is None else whole
     shares = [percent(value / whole, 0) if whole and np.isfinite(value) else "" for value in usd]
-    missing = [row["requests"] - row["priced"] for row in rows]
     # Few columns, so that the table fits a phone.
     return {
         "Spend": [_two(plain(money(value, money_decimals(usd))), shares[place]) for place, value in enumerate(usd)],
         "Per 1,000": [plain(money(value, money_decimals(each))) for value in each],
         "Requests": [
-            _two(number(row["requests"]), f"{number(count)} unpriced" if count else "")
-            for row, count in zip(rows, missing, strict=True)
+            _two(number(count), f"{number(count - known)} unpriced" if count > known else "")
+            for count, known in zip(requests, priced, strict=True)
         ],
     }
 
@@ -256,11 +256,15 @@ def _spikes(endpoint: str, spikes: Sequence[SpendSpike]) -> None:
     st.caption("Usual is the median of the same hour of other days, times the level of those days.")
 
 
-def _steps(rows: "pd.DataFrame", column: str, key: str, starts: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The spend of one part for each step, NaN where there is none."""
-    part = rows[rows[column] == key]
-    values = np.full(len(starts), np.nan)
-    values[np.searchsorted(starts, part["start"].to_numpy(np.int64))] = part["usd"].to_numpy(float)
+def _lines(
+    rows: "pd.DataFrame", column: str, keys: Sequence[str], starts: Any
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The spend of each key for each step, NaN where there is none: [len(keys), len(starts)]."""
+    line = {key: place for place, key in enumerate(keys)}
+    values = np.full((len(keys), len(starts)), np.nan)
+    places = np.searchsorted(starts, rows["start"].to_numpy(np.int64)).tolist()
+    for key, place, usd in zip(rows[column].tolist(), places, rows["usd"].tolist(), strict=True):
+        values[line[key], place] = usd
     return values
 
 

@@ -10,9 +10,11 @@ from dashboard.links import request_link
 from dashboard.panels import ledger, marked
 from dashboard.panels.change_effects import difference, value, verdict
 from dashboard.panels.recorded_export import recorded_export
-from dashboard.queries.incident import WORST_BY, FlagDecided, Incident, IncidentFigure
+from dashboard.periods import Period
+from dashboard.queries import incident as queries
+from dashboard.queries.incident import WORST_BY, FlagDecided, IncidentFigure, Stretch
 from dashboard.queries.window_figures import FigureMoved
-from dashboard.widgets import empty, local, table, time_zone
+from dashboard.widgets import empty, guarded, local, table, time_zone
 from dashboard.wording import NOTHING, number, plain, plural
 from lakehouse.ledger import Change
 from registry.alerts import Alert
@@ -20,13 +22,13 @@ from registry.alerts import Alert
 _MOST_OPENED = 40
 
 
-def report_button(incident: Incident) -> None:
+def report_button(endpoint: str, period: Period) -> None:
     """The whole as one HTML file; that it was taken stands in the ledger."""
-    why_not, data = recorded_export(lambda: export_report(incident, time_zone()))
+    why_not, data = recorded_export(lambda: export_report(endpoint, period, time_zone()))
     st.download_button(
         "Download the report",
         data,
-        file_name=f"incident-{incident.start:%Y%m%d-%H%M}-{datetime.now(UTC):%Y%m%d-%H%M}.html",
+        file_name=f"incident-{period.start:%Y%m%d-%H%M}-{datetime.now(UTC):%Y%m%d-%H%M}.html",
         mime="text/html",
         icon=":material/download:",
         type="primary",
@@ -37,22 +39,22 @@ def report_button(incident: Incident) -> None:
     )
 
 
-def summary(incident: Incident) -> None:
+def summary(of: Stretch, figures: Sequence[IncidentFigure]) -> None:
     """The time in one line, and how far it is scored."""
-    clear = sum(one.clearness > 1 for one in incident.figures)
+    clear = sum(one.clearness > 1 for one in figures)
     counts = [
-        plural(len(incident.changes), "change"),
-        plural(len(incident.alerts), "alert"),
-        f"{clear} of {plural(len(incident.figures), 'figure')} clearly moved",
-        plural(incident.totals["errors"], "failed request"),
+        plural(len(queries.made(of).changes), "change"),
+        plural(len(queries.alerts_of(of)), "alert"),
+        f"{clear} of {plural(len(figures), 'figure')} clearly moved",
+        plural(queries.failed(of), "failed request"),
     ]
     st.markdown(
-        f"**{local(incident.start):%d %b %Y, %H:%M}** to **{local(incident.asked_end):%d %b %Y, %H:%M}** on "
-        f"{plain(incident.endpoint)}: {', '.join(counts)}."
+        f"**{local(of.start):%d %b %Y, %H:%M}** to **{local(of.asked_end):%d %b %Y, %H:%M}** on "
+        f"{plain(of.endpoint)}: {', '.join(counts)}."
     )
-    if incident.end < incident.asked_end:
+    if of.end < of.asked_end:
         st.caption(
-            f"Figures are compared up to {local(incident.end):%d %b, %H:%M}, as far as requests are scored, with "
+            f"Figures are compared up to {local(of.end):%d %b, %H:%M}, as far as requests are scored, with "
             "stretches of the same length."
         )
 
@@ -96,15 +98,19 @@ def alerts(found: Sequence[Alert]) -> None:
             marked.alert(one)
 
 
-def worst(incident: Incident) -> None:
+def worst(of: Stretch) -> None:
     """The requests that stand out most, by each measure; each links to itself."""
-    titles = {key: f"{title} ({number(incident.totals[key])})" for key, (title, _) in WORST_BY.items()}
-    for place, key in zip(st.tabs(list(titles.values())), WORST_BY, strict=True):
-        rows = incident.worst[key]
-        with place:
+    titles = [title for title, _ in WORST_BY.values()]
+    for place, key in zip(st.tabs(titles, key="worst", on_change="rerun"), WORST_BY, strict=True):
+        if not place.open:
+            continue
+        with place, guarded(WORST_BY[key][0]):
+            found = queries.worst(of, key)
+            rows = found.rows
             if not rows:
                 empty("No such request in this time.")
                 continue
+            st.caption(f"{number(len(rows))} of {plural(found.total, 'request')}.")
             table(
                 {
                     "Time": [
@@ -122,7 +128,7 @@ def worst(incident: Incident) -> None:
                     "Latency, ms": [number(row["execution_duration_ms"]) for row in rows],
                     "Toxicity, 0 to 1": [number(row["response_toxicity"], 3) for row in rows],
                 },
-                alt=f"Requests that stand out most by {titles[key]}",
+                alt=f"Requests that stand out most by {WORST_BY[key][0]}",
             )
 
 
@@ -143,15 +149,21 @@ def decisions(entries: Sequence[Change], flags: Sequence[FlagDecided]) -> None:
         )
 
 
-def sources(incident: Incident) -> None:
-    """The versions of the tables that all of this was read from."""
-    with st.expander("Versions of the tables that were read", icon=":material/table:"):
+def sources() -> None:
+    """The versions of the tables that all of this is read from."""
+    opened = st.expander(
+        "Versions of the tables that are read", icon=":material/table:", key="tables read", on_change="rerun"
+    )
+    if not opened.open:
+        return
+    with opened:
+        read = queries.tables_read()
         table(
             {
-                "Table": [plain(read.name) for read in incident.tables],
-                "Version": [str(read.version) if read.version >= 0 else "not there" for read in incident.tables],
+                "Table": [plain(one.name) for one in read],
+                "Version": [str(one.version) if one.version >= 0 else "not there" for one in read],
             },
-            alt="Versions of the tables that were read",
+            alt="Versions of the tables that are read",
         )
 
 

@@ -11,7 +11,6 @@ from dashboard import charts
 from dashboard.actions import jobs as actions
 from dashboard.auth import current_actor
 from dashboard.colors import ACCENT, WARNING
-from dashboard.health import data_time
 from dashboard.panels.marked import marked_line
 from dashboard.panels.states import state_badge
 from dashboard.queries import changes, operations
@@ -31,7 +30,7 @@ def summary(runs: Sequence[dict[str, Any]]) -> None:
     bad = sum(run["state"] != "succeeded" for run in day)
     lag = run_lag(ended[0]) if ended else None
     with st.grid(4, min_column_width=160):
-        _figure("Age of the scores", _age(data_time(runs)), "every older request has its scores")
+        _figure("Age of the scores", _age(operations.data_time(runs)), "every older request has its scores")
         _figure("Waiting", number(ended[0]["rows_waiting"]) if ended else NOTHING, "requests that the last run left")
         _figure("Lag", duration(lag), "age of the newest request when its run ended")
         _figure("Runs, 24 hours", number(len(day)), _outcome(len(day), bad))

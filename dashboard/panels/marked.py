@@ -89,6 +89,7 @@ def alert(shown: Alert | None) -> None:
     st.markdown(f":material/notifications_active: **Alert**: {plain(shown.sentence)}")
     closed = plain(shown.evidence.get("closed") or "")
     st.caption(f"Opened {local(shown.opened_at):%d %b %Y, %H:%M:%S}, {until}. {closed}")
+    page_link("alerts", "Open the alert", "notifications", alert=shown.alert_id)
 
 
 def _is_marker(data: Sequence[Any]) -> bool:

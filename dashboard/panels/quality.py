@@ -79,6 +79,7 @@ def _pie(found: Finding, a: Side, b: Side, scores: int, *, medians: bool) -> Non
 
 def scores(found: Sequence[Finding], a: Side, b: Side, endpoint: str) -> None:
     """Every score of both sides with its difference, and which of the differences are real."""
+    st.caption("Every score of both sides, by the test that fits it.")
     labels = labels_of(a, b)
     known = [one for one in found if all(one.n)]
     if not known:
@@ -104,6 +105,7 @@ def scores(found: Sequence[Finding], a: Side, b: Side, endpoint: str) -> None:
 
 def spread(found: Sequence[Finding], a: Side, b: Side, endpoint: str) -> None:
     """How the values behind the averages are spread, and the requests behind a bin."""
+    st.caption("The values behind the averages: how many answers score how.")
     labels = labels_of(a, b)
     known = {one.score.title: one for one in found if all(one.n)}
     if not known:

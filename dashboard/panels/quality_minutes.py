@@ -27,8 +27,12 @@ _MOST_ROWS = 500
 """Lines of the table for screen readers: the averages of the line, not every minute."""
 
 
-def minutes(endpoint: str, a: Side, b: Side) -> None:
-    """A score of both versions, every minute of the time that the two sides cover, over all of their traffic."""
+def minutes(endpoint: str, a: Side, b: Side, called: str) -> None:
+    """A score of both versions, every minute of the time that the two sides cover, over all of their traffic.
+
+    called: the label of the chosen time, as `last 7 days`.
+    """
+    st.caption(f"Averages of each minute, {called}.")
     score = _measure_control()
     period = _covered(a.period, b.period)
     versions = {side.key: f"v{side.entity_version}" for side in (a, b)}

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard.downloads import download
 from dashboard.panels.quality_tables import every_pair, pairs_frame
 from dashboard.panels.quality_words import is_real
-from dashboard.queries import quality_comparison, quality_pairs
+from dashboard.queries import quality_pairs
 from dashboard.queries.quality_comparison import Finding
 from dashboard.queries.quality_pairs import MOST_ROWS_A_SIDE, READ_AT_ONCE, Pairs
 from dashboard.queries.quality_sides import Side
@@ -17,7 +17,8 @@ from dashboard.wording import number, plain, plural
 
 def paired(found: Sequence[Finding], a: Side, b: Side, endpoint: str) -> None:
     """What differs where both sides answered the same prompt: everything but the side is equal there."""
-    counts = [quality_comparison.requests_of(endpoint, side) for side in (a, b)]
+    st.caption("Only prompts that both sides answered: there nothing else differs.")
+    counts = found[0].compared.requests_a, found[0].compared.requests_b
     if not all(counts):
         empty("Only one side has requests in the chosen time, so there are no pairs.")
         return

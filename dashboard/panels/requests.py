@@ -13,7 +13,7 @@ from dashboard.measures import MEASURES
 from dashboard.panels.marked import marked_line
 from dashboard.panels.recorded_export import recorded_export
 from dashboard.panels.requests_filters import COLUMN_TITLES, Wanted, ever, narrow_to
-from dashboard.periods import LONGEST, between
+from dashboard.periods import LONGEST, Period, between
 from dashboard.queries import changes
 from dashboard.queries.request_counts import count_requests, counts_over_time
 from dashboard.queries.request_filters import RequestFilter
@@ -25,7 +25,7 @@ from dashboard.wording import NOTHING, duration, number, plain, plural
 if TYPE_CHECKING:
     import pandas as pd
 
-PAGE_SIZE = 50
+PAGE_SIZE = 25
 _PAGE, _ASKED = "requests_page", "requests asked for"
 _SHOWN = (
     "request_time",
@@ -47,7 +47,8 @@ _FORMATS = {"csv": ("CSV", "text/csv"), "parquet": ("Parquet", "application/vnd.
 def listed(wanted: Wanted) -> None:
     """The requests that fit: how many, when, a page of them, and the export."""
     asked = wanted.filter
-    total = count_requests(asked)
+    counts = _counts(wanted)
+    total = count_requests(asked) if counts is None else int(counts["n"].sum())
     if not total and asked.request_ids:
         asked = ever(asked)
         total = count_requests(asked)
@@ -57,10 +58,12 @@ def listed(wanted: Wanted) -> None:
             # Ids that lie more than a year apart are listed without the strip over time.
             near = around[1] - around[0] <= LONGEST
             wanted = replace(wanted, filter=asked, period=between(*around) if near else None)
+            counts = _counts(wanted)
     if not total:
         empty("No request fits. A longer time or fewer filters may help; new requests are scored within minutes.")
         return
-    _over_time(wanted)
+    if counts is not None and wanted.period is not None:
+        _over_time(counts, wanted.period, asked.endpoint)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{plural(total, 'request')}**", width="content")
         export_button(asked)
@@ -128,17 +131,21 @@ def _around(asked: RequestFilter) -> tuple[datetime, datetime]:
     return times.min().to_pydatetime() - timedelta(minutes=30), times.max().to_pydatetime() + timedelta(minutes=30)
 
 
-def _over_time(wanted: Wanted) -> None:
-    """The strip above the table; a bar that is chosen becomes the time range."""
+def _counts(wanted: Wanted) -> "pd.DataFrame | None":
+    """The requests that fit in each bin of the strip over time; None where there is no strip."""
     period = wanted.period
     if period is None:
-        return
+        return None
     # Of a few ids all that there are may be asked for, and the strip has an end.
     inside = replace(
         wanted.filter, start=max(wanted.filter.start, period.start), end=min(wanted.filter.end, period.end)
     )
-    counts = counts_over_time(inside, period)
-    marked = changes.markers(period, wanted.filter.endpoint)
+    return counts_over_time(inside, period)
+
+
+def _over_time(counts: "pd.DataFrame", period: Period, endpoint: str) -> None:
+    """The strip above the table; a bar that is chosen becomes the time range."""
+    marked = changes.markers(period, endpoint)
     # The time is part of the key, so that what was chosen in one time is not chosen in the next.
     points = clickable_chart(
         counts_figure(counts, time_zone(), period.bin_seconds, marked),
@@ -156,15 +163,16 @@ def _over_time(wanted: Wanted) -> None:
 
 
 def _page_of(wanted: Wanted, asked: RequestFilter, at: int) -> None:
+    more = [name for name in (asked.score, wanted.order) if name]
+    shown = tuple(dict.fromkeys([*_SHOWN[:4], *more, *_SHOWN[4:]]))
     page = requests(
         asked,
         order=wanted.order,
         descending=wanted.descending,
         limit=PAGE_SIZE,
         offset=(at - 1) * PAGE_SIZE,
+        columns=("databricks_request_id", "request_date", *shown),
     )
-    more = [name for name in (asked.score, wanted.order) if name]
-    shown = tuple(dict.fromkeys([*_SHOWN[:4], *more, *_SHOWN[4:]]))
     rows_table(page.rows, f"rows {wanted.question} {at}", shown)
 
 

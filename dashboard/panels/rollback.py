@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from dashboard.links import page_address, page_link
 from dashboard.panels import changes
 from dashboard.queries import production
-from dashboard.queries.production import WaysBack
+from dashboard.queries.production import LESS_URGENT, WaysBack
 from dashboard.queries.registry_ready import RegistryStarting
 from dashboard.queries.watch import Seen
 from dashboard.widgets import empty, local
@@ -16,17 +17,26 @@ from registry.interrupted import Interrupted
 from registry.known_good import KnownGood
 from registry.plans import ChangePlan
 
+_MOST_ALERTS = 5
+
 
 def alerts(found: Sequence[Alert], ways: Seen[WaysBack]) -> None:
-    """Open alerts, each with the click that brings back the last known good version."""
+    """Open alerts, each with a link to all about it and, if a version is to blame, the click that takes it back."""
     place = "alerts"
     if changes.mine(place):
         return
-    for alert in found:
+    # The urgent come first; among these, and among the others, the newest.
+    ordered = sorted(found, key=lambda alert: alert.severity in LESS_URGENT)
+    for alert in ordered[:_MOST_ALERTS]:
+        version = f"v{plain(alert.entity_version)}" if alert.entity_version else ""
+        who = f"acknowledged by {plain(alert.actor)}" if alert.state == "acknowledged" and alert.actor else ""
+        link = f"[open it]({page_address('alerts', {'alert': alert.alert_id})})"
+        about = ", ".join(part for part in (version, age(alert.opened_at), who) if part)
+        color = "orange" if alert.severity in LESS_URGENT else "red"
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown(
-                f":red-badge[:material/notifications_active: alert] {sentence(alert.sentence)} "
-                f":small[:gray[v{plain(alert.entity_version)}, {age(alert.opened_at)}]]",
+                f":{color}-badge[:material/notifications_active: alert] {sentence(alert.sentence)} "
+                f":small[:gray[{about}]] {link}",
                 width="stretch",
             )
             plan = _way_out(alert, ways)
@@ -40,6 +50,9 @@ def alerts(found: Sequence[Alert], ways: Seen[WaysBack]) -> None:
                     key=f"alert {alert.alert_id}",
                     icon="history",
                 )
+    if len(ordered) > _MOST_ALERTS:
+        left_out = len(ordered) - _MOST_ALERTS
+        page_link("alerts", f"{left_out} more on the page Alerts", "notifications")
 
 
 def way_back(ways: Seen[WaysBack], place: str) -> None:
@@ -139,7 +152,7 @@ def _why_good(good: KnownGood | None) -> str:
 
 def _way_out(alert: Alert, ways: Seen[WaysBack]) -> ChangePlan | None:
     """The plan that takes the traffic away from the version of an alert, if that is live and there is one."""
-    if ways.value is None or ways.looking:
+    if not alert.entity_version or ways.value is None or ways.looking:
         return None
     for plan in (ways.value.abort, ways.value.rollback):
         if plan is not None and plan.before.traffic.get(alert.entity_version, 0) > plan.after.traffic.get(

@@ -1,7 +1,9 @@
 """Panels of the Safety page: what was flagged over time, and one request behind a point."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import streamlit as st
 
 from dashboard import safety_charts
@@ -14,9 +16,10 @@ from dashboard.panels.marked import marked_line, opened_change
 from dashboard.periods import Period
 from dashboard.queries import changes
 from dashboard.queries.request_filters import RequestFilter
-from dashboard.queries.safety import ANSWER, PROMPT, Flags, is_exact
-from dashboard.queries.safety_flags import Triage
+from dashboard.queries.safety import ANSWER, PROMPT, Flags, FlagsOverTime, is_exact
+from dashboard.queries.safety_flags import OPEN, STATES, Triage
 from dashboard.queries.safety_rows import MOST_FLAGGED, MOST_READ, ScoredRequests, toxicity_labels
+from dashboard.queries.safety_toxicities import whole_rows
 from dashboard.widgets import chosen_point, clickable_chart, empty, local, time_zone
 from dashboard.wording import duration, number, percent, plain, random_sample
 from settings import get_settings
@@ -35,6 +38,7 @@ _LABEL_OF = {
 """What a flag is called, by the label that a model of detoxify gives."""
 _SURE = 0.5
 _TABLE_ROWS = 500
+_NEARLY = 1e-6
 
 
 def threshold_control() -> float:
@@ -88,31 +92,31 @@ def part_line(period: Period, scored: ScoredRequests) -> None:
 
 def points(endpoint: str, period: Period, found: Triage, scored: ScoredRequests, scorer: str, threshold: float) -> None:
     """Every prompt by time and toxicity; a point that is chosen opens its request."""
-    flagged = found.rows
-    if flagged["prompt_toxicity"].notna().sum() + scored.others["prompt_toxicity"].notna().sum() == 0:
+    if np.isnan(found.flagged.prompt).all() and np.isnan(scored.others.prompt).all():
         empty("No prompt of this time has a toxicity.")
         return
     marked = changes.markers(period, endpoint)
-    figure = safety_charts.toxicity_points(flagged, scored.others, threshold, time_zone(), marked)
+    decided = found.states != STATES.index(OPEN)
+    figure = safety_charts.toxicity_points(found.flagged, decided, scored.others, threshold, time_zone(), marked)
     chosen = clickable_chart(
         figure,
         key="toxicity",
-        alt=f"Toxicity of {number(len(flagged) + len(scored.others))} prompts over time; "
+        alt=f"Toxicity of {number(len(found.flagged) + len(scored.others))} prompts over time; "
         f"{number(found.total)} requests reach the threshold {threshold:g}",
     )
     st.caption(_what_is_drawn(found, scored))
     marked_line(marked)
     opened_change(chosen)
-    _rows_of_points(flagged, scored.others)
-    request_id = _chosen_request(chosen)
-    if request_id is not None:
-        _one_request(endpoint, period, request_id, found, scored, scorer, threshold)
+    drawn = len(found.flagged) + len(scored.others)
+    about = "Prompts and their toxicity, the most toxic first, then those that are not flagged"
+    _as_table(lambda most: _rows_of_points(found, scored, most), drawn, "toxicity", about)
+    point = _chosen_request(chosen)
+    if point is not None:
+        _one_request(endpoint, period, _behind_point(found, scored, *point), scorer, threshold)
 
 
 def over_time(endpoint: str, period: Period, found: Flags, threshold: float) -> None:
     """How many prompts and answers were flagged, in every bin; a point opens the requests behind it."""
-    import pandas as pd
-
     what = st.segmented_control(
         "Shown",
         ["share", "count"],
@@ -140,14 +144,7 @@ def over_time(endpoint: str, period: Period, found: Flags, threshold: float) -> 
     )
     marked_line(marked)
     opened_change(chosen)
-    columns = {
-        "time": pd.to_datetime(shown.times, unit="ms", utc=True),
-        "prompts_flagged": shown.prompts,
-        "prompts_share": shown.prompt_shares,
-        "answers_flagged": shown.answers,
-        "answers_share": shown.answer_shares,
-    }
-    _as_table(pd.DataFrame(columns), "flags", "Flags over time")
+    _as_table(lambda most: _flags_frame(shown).head(most), len(shown.times), "flags", "Flags over time")
     parts = chosen_point(chosen, "bin")
     if parts is not None:
         start, column = int(parts[1]), str(parts[2])
@@ -163,60 +160,86 @@ def _what_is_drawn(found: Triage, scored: ScoredRequests) -> str:
     if scored.one_in > 1:
         said += (
             f"; of the {number(scored.others_total)} others a random sample of {number(len(scored.others))} "
-            f"(1 in {scored.one_in}, by a hash of the request's id)."
+            f"(1 in {scored.one_in}, by a hash of the request's time)."
         )
     else:
         said += f", and every one of the {number(scored.others_total)} others that were scored."
     return f"{said} Choose a point to open its request."
 
 
-def _rows_of_points(flagged: "pd.DataFrame", others: "pd.DataFrame") -> None:
+def _flags_frame(found: FlagsOverTime) -> "pd.DataFrame":
     import pandas as pd
 
-    columns = ["request_time", "entity_version", "prompt_toxicity", "response_toxicity"]
-    _as_table(
-        pd.concat([flagged[[*columns, "state"]], others[columns].assign(state="not flagged")]),
-        "toxicity",
-        "Prompts and their toxicity, the most toxic first, then those that are not flagged",
+    return pd.DataFrame(
+        {
+            "time": pd.to_datetime(found.times, unit="ms", utc=True),
+            "prompts_flagged": found.prompts,
+            "prompts_share": found.prompt_shares,
+            "answers_flagged": found.answers,
+            "answers_share": found.answer_shares,
+        }
     )
 
 
-def _as_table(frame: "pd.DataFrame", name: str, alt: str) -> None:
+def _rows_of_points(found: Triage, scored: ScoredRequests, most: int) -> "pd.DataFrame":
+    """The requests that are drawn, at most so many: those that are flagged first, each part the most toxic first."""
+    import pandas as pd
+
+    columns = ["request_time", "entity_version", "prompt_toxicity", "response_toxicity"]
+    flagged = found.rows(found.places()[:most])
+    others = whole_rows(scored.source, scored.others.at(slice(most - len(flagged))))
+    others = others.sort_values(["toxicity", "request_time"], ascending=False, ignore_index=True)
+    return pd.concat([flagged[[*columns, "state"]], others[columns].assign(state="not flagged")])
+
+
+def _as_table(frame: "Callable[[int], pd.DataFrame]", rows: int, name: str, alt: str) -> None:
+    """What a chart shows as a table that opens, and as files. frame: gives the first so many of the rows."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        with st.expander("As a table"):
-            st.dataframe(frame.head(_TABLE_ROWS), hide_index=True, alt=alt, key=f"table {name}")
-            if len(frame) > _TABLE_ROWS:
-                st.caption(f"The first {number(_TABLE_ROWS)} of {number(len(frame))} rows; the export has all of them.")
-        download(frame, f"safety-{name}")
+        # Made once it is opened: most visitors look at the chart.
+        opened = st.expander("As a table", key=f"table of {name}", on_change="rerun")
+        download(lambda: frame(rows), f"safety-{name}")
+    with opened:
+        if opened.open:
+            st.dataframe(frame(_TABLE_ROWS), hide_index=True, alt=alt, key=f"table {name}")
+            if rows > _TABLE_ROWS:
+                st.caption(f"The first {number(_TABLE_ROWS)} of {number(rows)} rows; the export has all of them.")
 
 
-def _chosen_request(chosen: list[dict[str, Any]]) -> str | None:
-    """The id that a point carries; a marker of a change carries a list."""
-    found = [point.get("customdata") for point in chosen]
-    ids = [one[0] if isinstance(one, list) and len(one) == 1 else one for one in found]
-    return next((one for one in ids if isinstance(one, str)), None)
+def _chosen_request(chosen: list[dict[str, Any]]) -> tuple[int, float | None] | None:
+    """The time that a point carries (microseconds) and its toxicity; a marker of a change carries a list."""
+    found = [point for point in chosen if isinstance(point.get("customdata"), int | float)]
+    return (int(found[0]["customdata"]), found[0].get("y")) if found else None
+
+
+def _behind_point(
+    found: Triage, scored: ScoredRequests, time: int, toxicity: float | None
+) -> tuple[dict[Any, Any] | None, bool]:
+    """The request of a point, if it is still among those of the chosen time, and whether it is flagged."""
+    for some, flagged in ((found.flagged, True), (scored.others, False)):
+        # The browser has the toxicity in single precision.
+        near = some.times == time
+        if toxicity is not None:
+            near &= np.abs(some.prompt - toxicity) < _NEARLY
+        places = np.flatnonzero(near)[:1]
+        if len(places):
+            rows = found.rows(places) if flagged else whole_rows(scored.source, some.at(places))
+            return next(iter(rows.to_dict("records")), None), flagged
+    return None, False
 
 
 def _one_request(
-    endpoint: str,
-    period: Period,
-    request_id: str,
-    found: Triage,
-    scored: ScoredRequests,
-    scorer: str,
-    threshold: float,
+    endpoint: str, period: Period, behind: tuple[dict[Any, Any] | None, bool], scorer: str, threshold: float
 ) -> None:
-    flags = found.rows[found.rows["databricks_request_id"] == request_id].to_dict("records")
-    rest = scored.others[scored.others["databricks_request_id"] == request_id].to_dict("records")
-    row = next(iter([*flags, *rest]), None)
+    row, flagged = behind
     if row is None:
         empty("This request is not among those of the chosen time any more.")
         return
+    request_id = str(row["databricks_request_id"])
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**Request of {local(row['request_time']):%d %b %H:%M:%S}**", width="content")
             page_link("requests", "Open it", "open_in_new", **request_query(request_id, row["request_date"]))
-        if flags:
+        if flagged:
             triage.one(endpoint, row, scorer, threshold, _suggested(request_id, period))
         else:
             triage.not_flagged(endpoint, row)

@@ -1,20 +1,17 @@
 """People's words on the Safety page: masked by default, whole after somebody with the role has asked for them."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from dashboard.links import request_link
 from dashboard.panels import revealed
 from dashboard.panels.revealed import is_revealed
-from dashboard.queries.safety_texts import LOOKED_AT, ToxicPrompt, toxic_prompts
+from dashboard.queries.safety_flags import Triage
+from dashboard.queries.safety_texts import LOOKED_AT, ToxicPrompt, most_toxic_prompts
 from dashboard.widgets import empty, local, table
 from dashboard.wording import number, plain, plural
 from metrics.masking import masked
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MOST_PROMPTS = 10
 _LONGEST = 600
@@ -38,14 +35,13 @@ def words(text: str | None, request_id: str) -> str:
     return "  \n".join(plain(part) for part in cut.splitlines() if part.strip()) or ":gray[empty]"
 
 
-def top_prompts(endpoint: str, flagged: "pd.DataFrame", threshold: float) -> None:
+def top_prompts(endpoint: str, found: Triage, threshold: float) -> None:
     """The most toxic prompts, each text once, with how often it came."""
-    toxic = int((flagged["prompt_toxicity"] >= threshold).sum())
+    toxic = int((found.flagged.prompt >= threshold).sum())
     if not toxic:
         empty("No prompt reaches the threshold in this time.")
         return
-    found = toxic_prompts(flagged, threshold)
-    shown = found[:MOST_PROMPTS]
+    shown = most_toxic_prompts(found, threshold)[:MOST_PROMPTS]
     if not shown:
         empty("The inference table has no texts of these requests any more.")
         return

@@ -1,12 +1,13 @@
 """Panels of the Traffic page: the period in numbers, requests and tokens over time, and when people ask."""
 
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
 
 from dashboard import traffic_charts
+from dashboard.moment import time_now
 from dashboard.panels.behind import rows_behind
 from dashboard.panels.marked import marked_line, opened_change
 from dashboard.panels.traffic_numbers import by_bin, chosen_bin, numbers, part_names, redrawn_alone
@@ -14,11 +15,15 @@ from dashboard.periods import Period
 from dashboard.queries import changes, traffic_over_time
 from dashboard.queries.request_filters import RequestFilter
 from dashboard.queries.sample import REQUESTS
-from dashboard.queries.traffic_over_time import MOST_PARTS, OTHERS, TOKENS_IN, TOKENS_OUT, Figure
-from dashboard.queries.traffic_rhythm import WEEKDAYS, rhythm
+from dashboard.queries.traffic_over_time import MOST_PARTS, OTHERS, Figure, Stack
+from dashboard.queries.traffic_rhythm import WEEKDAYS, Rhythm, rhythm
+from dashboard.queries.traffic_windows import TOKENS_IN, TOKENS_OUT
 from dashboard.time_range import TimeRange
 from dashboard.widgets import choice, chosen_point, clickable_chart, empty, local, time_zone
 from dashboard.wording import NOTHING, milliseconds, number, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SPLITS = {"version": "Version", "requester": "Requester", "status": "Status"}
 TOKENS = {TOKENS_IN: "Tokens in", TOKENS_OUT: "Tokens out"}
@@ -33,21 +38,16 @@ def split_control() -> str:
     return choice("Split by", SPLITS, "version", key="by")
 
 
-def has_requests(endpoint: str, asked: TimeRange) -> bool:
-    """Whether there is anything to show; else a sentence says so."""
-    requests = traffic_over_time.summary(endpoint, asked.period).requests
-    if not requests.value:
-        before = f" In the time before there were {number(requests.previous)}." if requests.previous else ""
+def tiles(endpoint: str, asked: TimeRange) -> bool:
+    """The period in eight numbers, each beside the period before. False and a sentence where there was no request."""
+    found = traffic_over_time.summary(endpoint, asked.period)
+    if not found.requests.value:
+        before = f" In the time before there were {number(found.requests.previous)}." if found.requests.previous else ""
         empty(
             f"No request to this endpoint was logged and scored in this time.{before} Choose a longer time range, or "
             "look at the Jobs page to see whether requests wait to be scored."
         )
-    return bool(requests.value)
-
-
-def tiles(endpoint: str, asked: TimeRange) -> None:
-    """The period in eight numbers, each beside the period before."""
-    found = traffic_over_time.summary(endpoint, asked.period)
+        return False
     busiest = "minute" if found.peak_minutes == 1 else f"minute of the busiest {found.peak_minutes}"
     peaks = f"peak {number(found.peak.value)} ({_before(found.peak)}), the busiest {busiest}"
     with st.grid(4, min_column_width=160):
@@ -60,6 +60,7 @@ def tiles(endpoint: str, asked: TimeRange) -> None:
             latency = found.latency[name]
             _tile(f"Latency, {name}", milliseconds(latency.value), _relative(latency), f"{words}, within 1 %")
     st.caption(f"{asked.label.capitalize()}, compared with the same length of time before.")
+    return True
 
 
 @redrawn_alone("Requests over time")
@@ -77,8 +78,6 @@ def tokens_over_time(endpoint: str, asked: TimeRange, by: str, metric: str) -> N
 @redrawn_alone("Rhythm of the week")
 def rhythm_of_week(endpoint: str, asked: TimeRange) -> None:
     """At which hours of which weekdays people ask."""
-    import pandas as pd
-
     found = rhythm(endpoint, asked.period, time_zone())
     busiest = np.unravel_index(int(np.nanargmax(found.per_hour)), found.per_hour.shape)
     said = f"{WEEKDAYS[busiest[0]]}, {busiest[1]}:00 to {busiest[1] + 1}:00"
@@ -88,13 +87,26 @@ def rhythm_of_week(endpoint: str, asked: TimeRange) -> None:
         f"Most on {said}: {number(float(found.per_hour[busiest]), 1)} per hour. Hours of {time_zone()}; an empty cell "
         "is an hour that the time range does not have."
     )
-    hours = pd.DataFrame(found.per_hour, index=list(WEEKDAYS), columns=[f"{hour:02d}:00" for hour in range(24)])
-    numbers(hours.rename_axis("weekday").reset_index(), "traffic by weekday and hour", alt=alt)
+    numbers(lambda: _by_weekday(found), "traffic by weekday and hour", alt=alt)
     cell = chosen_point(points, "hour")
     if cell is not None and (cell[1], cell[2]) in found.last:
         start = found.last[cell[1], cell[2]]
         st.caption(f"The last such hour, {local(start):%A %d %b %H:%M}:")
         rows_behind(RequestFilter(start, start + timedelta(hours=1), endpoint), ("execution_duration_ms", TOKENS_OUT))
+
+
+def _under_way(amounts: Stack) -> None:
+    """Where the last bar is not over, so that nobody takes it for a fall."""
+    end = datetime.fromtimestamp(int(amounts.times[-1]) / 1000 + amounts.seconds, UTC)
+    if end - time_now() > timedelta(seconds=amounts.seconds / 10):
+        st.caption(f"The last bar is under way until {local(end):%d %b, %H:%M}.")
+
+
+def _by_weekday(found: Rhythm) -> "pd.DataFrame":
+    import pandas as pd
+
+    hours = [f"{hour:02d}:00" for hour in range(24)]
+    return pd.DataFrame(found.per_hour, list(WEEKDAYS), hours).rename_axis("weekday").reset_index()
 
 
 def _stack(endpoint: str, asked: TimeRange, by: str, metric: str, unit: str, title: str) -> None:
@@ -112,6 +124,7 @@ def _stack(endpoint: str, asked: TimeRange, by: str, metric: str, unit: str, tit
     points = clickable_chart(figure, key=f"{metric} {by}", alt=alt)
     if by == "requester" and metric == REQUESTS:
         st.caption(_about_requesters(amounts.parts))
+    _under_way(amounts)
     columns = {f"{names[key]}, {unit}": values for key, values in amounts.parts.items()}
     numbers(by_bin(amounts.times, columns, zone), f"{title.lower()} by {by}", alt=alt, export=by != "requester")
     if metric == REQUESTS:

@@ -1,8 +1,8 @@
 """Panels of the Traffic page about errors: those that were logged, and those that the endpoint counts itself."""
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-import numpy as np
 import streamlit as st
 
 from dashboard import traffic_charts
@@ -11,12 +11,17 @@ from dashboard.panels.behind import rows_behind
 from dashboard.panels.marked import marked_line, opened_change
 from dashboard.panels.traffic_numbers import by_bin, chosen_bin, numbers, redrawn_alone
 from dashboard.queries import changes, endpoint_errors
-from dashboard.queries.endpoint_errors import LastMinute, StatusCodes
+from dashboard.queries.endpoint_errors import LastMinute
 from dashboard.queries.request_filters import RequestFilter
-from dashboard.queries.traffic_over_time import LATENCY, failures, finer, times
+from dashboard.queries.sample import REQUESTS
+from dashboard.queries.traffic_over_time import stack
+from dashboard.queries.traffic_windows import LATENCY
 from dashboard.time_range import TimeRange
 from dashboard.widgets import clickable_chart, empty, local, refreshing, table, time_zone, version_names
 from dashboard.wording import NOTHING, age, milliseconds, number, percent, plain, sentence
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CLASSES = ("4xx", "5xx")
 MOST_CODES = 8
@@ -28,52 +33,46 @@ _REFRESH_SECONDS = 5.0
 @redrawn_alone("Errors over time")
 def over_time(endpoint: str, asked: TimeRange) -> None:
     """The failed requests that were logged, over time."""
-    period = finer(asked.period)
-    rows = failures(endpoint, asked.period)
-    parts = {
-        name: np.bincount(part["bin"].to_numpy(int), part["n"].to_numpy(float), period.bins)
-        for name in CLASSES
-        if len(part := rows[rows["status_class"] == name])
-    }
+    requests = stack(endpoint, asked.period, "status", REQUESTS)
+    parts = {name: values for name, values in requests.parts.items() if name in CLASSES}
     if not parts:
-        whole = int(rows["n"].sum())
+        whole = int(sum(values.sum() for values in requests.parts.values()))
         st.markdown(f":material/check: None of {number(whole)} logged requests failed." if whole else "")
         return
     marked = changes.markers(asked.period, endpoint)
     said = ", ".join(f"{number(values.sum())} with {name}" for name, values in parts.items())
     alt = f"Failed requests over time: {said}"
-    figure = traffic_charts.errors(parts, times(period), period.bin_seconds, time_zone(), marked)
+    figure = traffic_charts.errors(parts, requests.times, requests.seconds, time_zone(), marked)
     points = clickable_chart(figure, key="errors", alt=alt)
     columns = {f"{name}, requests": values for name, values in parts.items()}
-    numbers(by_bin(times(period), columns), "failed requests over time", alt=alt)
+    numbers(by_bin(requests.times, columns), "failed requests over time", alt=alt)
     marked_line(marked, asked.query.get("range", ""))
     opened_change(points)
-    bar = chosen_bin(points, list(parts), times(period))
+    bar = chosen_bin(points, list(parts), requests.times)
     if bar is not None:
         status, start = bar
-        end = start + timedelta(seconds=period.bin_seconds)
+        end = start + timedelta(seconds=requests.seconds)
         rows_behind(RequestFilter(start, end, endpoint, statuses=(status,)), (LATENCY,))
 
 
 def logged(endpoint: str, asked: TimeRange) -> None:
     """The failed requests of the inference table, by version and by status code."""
     counted = endpoint_errors.by_version(endpoint, asked.period)
-    if counted.empty:
+    if not counted:
         empty("No request was logged in this time.")
         return
-    names = version_names(endpoint, list(counted["version"]))
-    failed = counted["errors_4xx"] + counted["errors_5xx"]
+    names = version_names(endpoint, [one.version for one in counted])
     table(
         {
-            "Version": [f"**{plain(names[key])}**" for key in counted["version"]],
-            "Requests": [number(n) for n in counted["requests"]],
-            "4xx": [number(n) for n in counted["errors_4xx"]],
-            "5xx": [number(n) for n in counted["errors_5xx"]],
-            "Failed": [percent(n / whole, 2) for n, whole in zip(failed, counted["requests"], strict=True)],
+            "Version": [f"**{plain(names[one.version])}**" for one in counted],
+            "Requests": [number(one.requests) for one in counted],
+            "4xx": [number(one.errors_4xx) for one in counted],
+            "5xx": [number(one.errors_5xx) for one in counted],
+            "Failed": [percent(one.failed / one.requests, 2) for one in counted],
         },
         alt="Failed requests by version, as they were logged",
     )
-    if failed.sum():
+    if any(one.failed for one in counted):
         _codes(endpoint_errors.status_codes(endpoint, asked.period), endpoint)
     st.caption(
         "**Sees** every request of the inference table, for as long as it is kept: who, when, which version, which "
@@ -91,11 +90,11 @@ def counted_by_endpoint(endpoint: str) -> None:
     )
 
 
-def _codes(found: StatusCodes, endpoint: str) -> None:
+def _codes(found: "pd.DataFrame", endpoint: str) -> None:
     """The most frequent status codes."""
-    if found.rows.empty:
+    if found.empty:
         return
-    shown = found.rows.head(MOST_CODES)
+    shown = found.head(MOST_CODES)
     names = version_names(endpoint, list(shown["version"]))
     table(
         {
@@ -106,13 +105,8 @@ def _codes(found: StatusCodes, endpoint: str) -> None:
         },
         alt="The most frequent status codes of failed requests",
     )
-    notes = []
-    if not found.complete:
-        notes.append(f"Of the failed requests since {local(found.since):%d %b %H:%M}, about the last 20\u202f000.")
-    if len(found.rows) > MOST_CODES:
-        notes.append(f"The {MOST_CODES} most frequent of {number(len(found.rows))} combinations.")
-    if notes:
-        st.caption(" ".join(notes))
+    if len(found) > MOST_CODES:
+        st.caption(f"The {MOST_CODES} most frequent of {number(len(found))} combinations.")
 
 
 def _last_minute(found: LastMinute) -> None:

@@ -1,6 +1,8 @@
 """Panels of the Traffic page about time: latency over time, by the length of the answer, and how it is spread."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -9,13 +11,17 @@ from dashboard.measures import MEASURES
 from dashboard.panels.behind import rows_behind
 from dashboard.panels.marked import marked_line, opened_change
 from dashboard.panels.traffic_numbers import by_bin, chosen_bin, numbers, redrawn_alone
-from dashboard.queries import changes, traffic_over_time
+from dashboard.queries import changes, latency_over_time
+from dashboard.queries.latency_over_time import QUANTILES
 from dashboard.queries.request_filters import RequestFilter
 from dashboard.queries.traffic_latency import LEAST_IN_BIN, LatencyByTokens, VersionLatency, latency_by_tokens
-from dashboard.queries.traffic_over_time import LATENCY, QUANTILES, TOKENS_IN, TOKENS_OUT
+from dashboard.queries.traffic_windows import LATENCY, TOKENS_IN, TOKENS_OUT
 from dashboard.time_range import TimeRange
 from dashboard.widgets import choice, chosen_point, clickable_chart, empty, time_zone, version_names
 from dashboard.wording import number, plain, signed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LINES = {"all": "All versions", **{name: f"{name} by version" for name in QUANTILES}}
 SPREADS = (LATENCY, TOKENS_IN, TOKENS_OUT)
@@ -29,7 +35,7 @@ _COLUMNS = (LATENCY, TOKENS_OUT)
 def over_time_lines(endpoint: str, asked: TimeRange) -> None:
     """p50, p95 and p99 of latency over time, of all versions together or one of them by version."""
     chosen_lines = choice("Lines", LINES, "all", key="latency")
-    lines = traffic_over_time.latency_lines(endpoint, asked.period)
+    lines = latency_over_time.latency_lines(endpoint, asked.period)
     keys = [key for key in lines.lines if key]
     if not keys:
         empty("No request of this time has a latency.")
@@ -58,8 +64,6 @@ def over_time_lines(endpoint: str, asked: TimeRange) -> None:
 @redrawn_alone("Latency by length of the answer", parallel=True)
 def by_tokens(endpoint: str, asked: TimeRange) -> None:
     """How latency goes with the length of the answer."""
-    import pandas as pd
-
     found = latency_by_tokens(endpoint, asked.period)
     shown = [part for part in found.versions if len(part.bins)]
     if not shown:
@@ -71,8 +75,7 @@ def by_tokens(endpoint: str, asked: TimeRange) -> None:
     for part in shown:
         st.markdown(_relation(part, names[part.version]))
     st.caption(_rows_words(found))
-    table = pd.concat([part.bins.assign(version=names[part.version]) for part in shown])
-    numbers(table[["version", "at_least", "below", "n", "tokens", "p50", "p95"]], "latency by tokens out", alt=alt)
+    numbers(lambda: _as_table(shown, names), "latency by tokens out", alt=alt)
     point = chosen_point(points, "tokens")
     if point is not None:
         _, at_least, below, version, _ = point
@@ -92,7 +95,7 @@ def spread(endpoint: str, asked: TimeRange) -> None:
     """How latency or tokens are spread, by version."""
     metric = choice("Of", {name: MEASURES[name].title for name in SPREADS}, LATENCY, key="spread")
     measure = MEASURES[metric]
-    histogram = traffic_over_time.distribution(endpoint, asked.period, metric)
+    histogram = latency_over_time.distribution(endpoint, asked.period, metric)
     steps = traffic_charts.coarser(metric, histogram)
     if steps.empty:
         empty("No request of this time has this number.")
@@ -105,7 +108,9 @@ def spread(endpoint: str, asked: TimeRange) -> None:
     left_out = int(histogram["weight"].sum() - steps["n"].sum())
     zeros = f" {number(left_out)} at zero or below have no place on this scale." if left_out else ""
     st.caption(f"Each version's shares add up to 100 %; a step is a few of the rollups' buckets.{zeros}")
-    numbers(steps.assign(version=steps["version"].map(names)), f"distribution of {measure.title.lower()}", alt=alt)
+    numbers(
+        lambda: steps.assign(version=steps["version"].map(names)), f"distribution of {measure.title.lower()}", alt=alt
+    )
     step = chosen_point(points, "step")
     if step is not None:
         _, lower, upper, version = step
@@ -114,6 +119,13 @@ def spread(endpoint: str, asked: TimeRange) -> None:
             RequestFilter(period.start, period.end, endpoint, (version,), score=metric, at_least=lower, below=upper),
             tuple(dict.fromkeys((metric, *_COLUMNS))),
         )
+
+
+def _as_table(shown: Sequence[VersionLatency], names: Mapping[str, str]) -> "pd.DataFrame":
+    import pandas as pd
+
+    table = pd.concat([part.bins.assign(version=names[part.version]) for part in shown])
+    return table[["version", "at_least", "below", "n", "tokens", "p50", "p95"]]
 
 
 def _relation(part: VersionLatency, name: str) -> str:

@@ -18,7 +18,7 @@ P = ParamSpec("P")
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dashboard.queries.traffic_over_time import Times
+    from dashboard.queries.traffic_windows import Times
 
 MOST_TABLE_ROWS = 2_000
 """Rows of a chart's table on the page; files have all of them."""
@@ -43,27 +43,36 @@ def redrawn_alone(title: str, *, parallel: bool = False) -> Callable[[Callable[P
     return decorated
 
 
-def numbers(frame: "pd.DataFrame", name: str, *, alt: str, export: bool = True) -> None:
-    """A chart's numbers as a table that opens, and as files. export: False where they have people's names."""
+def numbers(made: "Callable[[], pd.DataFrame]", name: str, *, alt: str, export: bool = True) -> None:
+    """A chart's numbers as a table that opens, and as files. export: False where they have people's names.
+
+    made: makes them, once somebody opens the table or takes a file; that may be in a thread without a page.
+    """
     with st.container(horizontal=True, vertical_alignment="top", gap="small"):
         # The table is only made once it is opened: most visitors look at the chart.
         opened = st.expander("As a table", key=f"table {name}", on_change="rerun")
         if export:
-            download(frame, name)
+            download(made, name)
     with opened:
         if opened.open:
+            frame = made()
             st.dataframe(frame.head(MOST_TABLE_ROWS), hide_index=True, alt=alt)
             if len(frame) > MOST_TABLE_ROWS:
                 elsewhere = "; the file has all" if export else ""
                 st.caption(f"The first {number(MOST_TABLE_ROWS)} of {number(len(frame))} rows{elsewhere}.")
 
 
-def by_bin(times: "Times", columns: Mapping[str, Any], zone: str = "") -> "pd.DataFrame":
-    """The numbers of a time chart: a column with the bins' starts on the page's clock, and one for each line."""
-    import pandas as pd
-
+def by_bin(times: "Times", columns: Mapping[str, Any], zone: str = "") -> "Callable[[], pd.DataFrame]":
+    """What makes the numbers of a time chart: a column with the bins' starts on the clock of `zone` (that of the page
+    unless told), and one for each line."""
     zone = zone or time_zone()
-    return pd.DataFrame({f"time ({zone})": shown_times(times, zone), **columns})
+
+    def made() -> "pd.DataFrame":
+        import pandas as pd
+
+        return pd.DataFrame({f"time ({zone})": shown_times(times, zone), **columns})
+
+    return made
 
 
 def part_names(by: str, endpoint: str, keys: Sequence[str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from dashboard.panels.traffic_numbers import by_bin, numbers, redrawn_alone
 from dashboard.queries import changes
 from dashboard.queries.request_filters import RequestFilter
 from dashboard.queries.spikes import MOST_ROWS, Askers, Spikes, TrafficSpike, askers, traffic_spikes
-from dashboard.queries.traffic_over_time import LATENCY, TOKENS_IN, TOKENS_OUT
+from dashboard.queries.traffic_windows import LATENCY, TOKENS_IN, TOKENS_OUT
 from dashboard.time_range import TimeRange
 from dashboard.widgets import choice, chosen_point, clickable_chart, empty, local, table, time_zone, version_names
 from dashboard.wording import NOTHING, number, percent, plain, plural

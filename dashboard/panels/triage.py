@@ -60,17 +60,17 @@ def figures(found: Triage, precision: Precision) -> None:
 def queue(endpoint: str, found: Triage, scorer: str, threshold: float) -> None:
     """The flags, undecided and most toxic first, some at a time, to be decided one by one or together."""
     chosen = choice("Flags", _FILTERS, OPEN, key="flags")
-    rows = found.rows if chosen not in _BADGES else found.rows[found.rows["state"] == chosen]
-    if rows.empty:
+    places = found.places(chosen)
+    if not len(places):
         empty(
             "Nothing is flagged in this time. A lower threshold or a longer range may show more."
-            if found.rows.empty
+            if not len(found.flagged)
             else "There is no such flag in this time."
         )
         return
-    pages = -(-len(rows) // _SIZE)
+    pages = -(-len(places) // _SIZE)
     place = min(int(st.session_state.get("flags_page") or 1), pages)
-    part = rows.iloc[(place - 1) * _SIZE : place * _SIZE]
+    part = found.rows(places[(place - 1) * _SIZE : place * _SIZE])
     reveal_button("queue", endpoint, [str(request_id) for request_id in part["databricks_request_id"]])
     said = words_of(part)
     records = part.to_dict("records")
@@ -84,7 +84,7 @@ def queue(endpoint: str, found: Triage, scorer: str, threshold: float) -> None:
         _form_fields("queue", "", records, _flagged(records, endpoint, scorer, threshold), without=str(chosen))
     if pages > 1:
         st.pagination(pages, key="flags_page")
-    st.caption(f"{plural(len(rows), 'flag')}, undecided first, the most toxic first.")
+    st.caption(f"{plural(len(places), 'flag')}, undecided first, the most toxic first.")
 
 
 def one(endpoint: str, row: dict[Any, Any], scorer: str, threshold: float, suggested: str = "") -> None:

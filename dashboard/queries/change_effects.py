@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from dashboard.change_words import action_words
-from dashboard.health import data_time
 from dashboard.moment import time_now
 from dashboard.periods import Period
 from dashboard.queries import changes, operations, traffic
-from dashboard.queries.window_figures import FigureMoved, compared, window_sums
+from dashboard.queries.figure_windows import window_sums
+from dashboard.queries.window_figures import FigureMoved, compared
 from lakehouse.ledger import Change
 from settings import get_settings
 
@@ -70,10 +70,10 @@ def effects(change: Change, seconds: int) -> ChangeEffects:
 def scored_until() -> datetime:
     """Up to which whole minute requests are scored, at the moment that the pages show.
 
-    Raises: LakehouseError.
+    Raises: LakehouseError, QueryFailed.
     """
     now = time_now()
-    return _minute(min(data_time(operations.runs_as_shown()) or now, now))
+    return _minute(min(operations.scored_until() or now, now))
 
 
 def _minute(time: datetime) -> datetime:

@@ -1,24 +1,29 @@
 """The ledger for pages: one page of it at a time, what it can be filtered by, and the changes that charts mark."""
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import streamlit as st
-
 from dashboard.change_words import ALERT, NOTES, action_words
-from dashboard.moment import chosen_moment
+from dashboard.moment import chosen_moment, time_now
 from dashboard.periods import Period
 from dashboard.queries import traffic
-from dashboard.queries.alerts import alerts_between
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select, select_records, shown
+from dashboard.queries.alerts import alerts_between, alerts_opened
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, newest, select, select_records, shown
 from lakehouse.ledger import INTERRUPTED_AFTER_SECONDS, Change, changes_in
+from registry.alerts import Alert
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST_MARKERS = 500
 """Changes that one chart is given; a chart merges those that stand too close to be told apart."""
+
+_MOST_READ = 5_000
+"""Changes that are read at once for all charts of the last two months."""
+_LATELY = timedelta(days=63)
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class LedgerChoices:
 class Marker:
     """A change or an alert on a time chart. `time` is milliseconds since 1970, UTC; `text` says what, unescaped.
 
-    Of an alert `action` is `ALERT` and `change_id` the alert's own.
+    Of an alert `action` is `ALERT`, `change_id` the alert's own and `target` its endpoint.
     """
 
     time: int
@@ -61,6 +66,7 @@ class Marker:
     text: str
     failed: bool
     change_id: str
+    target: str = ""
 
     @property
     def is_change(self) -> bool:
@@ -103,13 +109,19 @@ def markers(period: Period, endpoint: str = "") -> tuple[Marker, ...]:
     Raises: QueryFailed, LakehouseError.
     """
     others = tuple(name for name in traffic.endpoints() if name != endpoint) if endpoint else ()
-    found: tuple[Marker, ...] = _markers(shown("ledger"), period.start, period.end, others)
-    opened = [
-        Marker(round(alert.opened_at.timestamp() * 1000), ALERT, f"Alert: {alert.sentence}", False, alert.alert_id)
-        for alert in alerts_between(period.start, period.end, endpoint)
-        if period.start <= alert.opened_at
-    ]
-    return tuple(sorted((*found, *opened), key=lambda marker: marker.time)) if opened else found
+    ledger, events = shown("ledger"), shown("alert_events")
+    tomorrow = time_now().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    earliest = tomorrow - _LATELY
+    if earliest <= period.start:
+        lately = _all_markers(ledger, events, earliest, max(tomorrow, period.end))
+        if lately is not None:
+            edges = (round(time.timestamp() * 1000) for time in (period.start, period.end))
+            first, last = (bisect_left(lately, edge, key=lambda marker: marker.time) for edge in edges)
+            return _newest([one for one in lately[first:last] if _is_about(one, endpoint, others)])
+    found = _markers(ledger, period.start, period.end, others, MOST_MARKERS)
+    opened = alerts_between(period.start, period.end, endpoint)
+    alerts = [_of_alert(one) for one in opened if period.start <= one.opened_at]
+    return tuple(sorted((*found, *alerts), key=lambda marker: marker.time))
 
 
 def changes_between(start: datetime, end: datetime) -> list[Change]:
@@ -133,8 +145,7 @@ def marked_since(start: datetime) -> tuple[Marker, ...]:
     """
     # To the end of this minute: a result is kept for as long as neither the ledger nor this has changed.
     end = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
-    found: tuple[Marker, ...] = _markers(newest("ledger"), start, end, ())
-    return found
+    return _markers(newest("ledger"), start, end, (), MOST_MARKERS)
 
 
 _MATCHING = """phase = 'intent'
@@ -155,7 +166,7 @@ def strip(wanted: LedgerFilter) -> "pd.DataFrame":
     return found
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=32)
 def _strip(snapshot: Snapshot, wanted: LedgerFilter) -> "pd.DataFrame":
     return select(
         snapshot,
@@ -169,7 +180,7 @@ def _strip(snapshot: Snapshot, wanted: LedgerFilter) -> "pd.DataFrame":
     )
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=32)
 def _page(snapshot: Snapshot, wanted: LedgerFilter, page: int, size: int) -> tuple[list[dict[str, Any]], int]:
     found = select(
         snapshot,
@@ -194,7 +205,7 @@ def _rows_of(snapshot: Snapshot, change_ids: tuple[str, ...]) -> list[dict[str, 
     return select_records(snapshot, "SELECT * FROM this WHERE change_id = ANY($ids)", ids=list(change_ids))
 
 
-@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=8)
 def _rows_between(snapshot: Snapshot, start: datetime, end: datetime) -> list[dict[str, Any]]:
     # An outcome stands after the end where the change took longer.
     sql = """SELECT * FROM this WHERE change_id IN
@@ -202,7 +213,7 @@ def _rows_between(snapshot: Snapshot, start: datetime, end: datetime) -> list[di
     return select_records(snapshot, sql, start=start, end=end)
 
 
-@st.cache_data(max_entries=4, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=4)
 def _choices(snapshot: Snapshot) -> LedgerChoices:
     found = select(snapshot, "SELECT DISTINCT action, actor, target FROM this WHERE phase = 'intent'")
 
@@ -212,8 +223,39 @@ def _choices(snapshot: Snapshot) -> LedgerChoices:
     return LedgerChoices(distinct("action"), distinct("actor"), distinct("target"))
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _markers(snapshot: Snapshot, start: datetime, end: datetime, others: tuple[str, ...]) -> tuple[Marker, ...]:
+@kept(max_entries=4, copied=False)
+def _all_markers(ledger: Snapshot, events: Snapshot, start: datetime, end: datetime) -> tuple[Marker, ...] | None:
+    """All changes and alerts of a span, so that any piece of it needs no query; None where they are too many."""
+    changed = _markers(ledger, start, end, (), _MOST_READ)
+    opened = alerts_opened(events, start, end)
+    if len(changed) == _MOST_READ or opened is None:
+        return None
+    return tuple(sorted((*changed, *map(_of_alert, opened)), key=lambda marker: marker.time))
+
+
+def _is_about(marker: Marker, endpoint: str, others: tuple[str, ...]) -> bool:
+    return marker.target not in others if marker.is_change else endpoint in ("", marker.target)
+
+
+def _of_alert(opened: Alert) -> Marker:
+    time = round(opened.opened_at.timestamp() * 1000)
+    return Marker(time, ALERT, f"Alert: {opened.sentence}", False, opened.alert_id, opened.endpoint_name)
+
+
+def _newest(found: list[Marker]) -> tuple[Marker, ...]:
+    """The same with the newest `MOST_MARKERS` of the changes only."""
+    over = sum(marker.is_change for marker in found) - MOST_MARKERS
+    if over <= 0:
+        return tuple(found)
+    first = [place for place, marker in enumerate(found) if marker.is_change][over]
+    return tuple(marker for place, marker in enumerate(found) if place >= first or not marker.is_change)
+
+
+@kept(max_entries=32)
+def _markers(
+    snapshot: Snapshot, start: datetime, end: datetime, others: tuple[str, ...], most: int
+) -> tuple[Marker, ...]:
+    """The newest `most` changes of a span, oldest first."""
     found = select_records(
         snapshot,
         """SELECT epoch_ms(intent.time) AS time, intent.action AS action, intent.target AS target,
@@ -230,7 +272,7 @@ def _markers(snapshot: Snapshot, start: datetime, end: datetime, others: tuple[s
         end=end,
         notes=list(NOTES),
         others=list(others),
-        most=MOST_MARKERS,
+        most=most,
     )
     return tuple(_marker(row) for row in reversed(found))
 
@@ -240,7 +282,7 @@ def _marker(row: dict[str, Any]) -> Marker:
     moved = " → ".join(value for value in (row["old"], row["new"]) if value)
     text = f"{action_words(action).title}, {row['target'] or ''}" + (f": {moved}" if moved else "")
     text += f" ({row['actor'] or 'unknown'})" if outcome.startswith("succeeded") else f" ({outcome or 'no outcome'})"
-    return Marker(int(row["time"]), action, text, outcome == "failed", row["change_id"])
+    return Marker(int(row["time"]), action, text, outcome == "failed", row["change_id"], row["target"] or "")
 
 
 def _as_known(rows: list[dict[str, Any]]) -> list[Change]:

@@ -9,12 +9,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import streamlit as st
 
 from dashboard.periods import Period
 from dashboard.queries.cost_sample import newest_windows
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
-from dashboard.queries.sample import REQUESTS
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, select, shown
 from lakehouse.inference import texts_of
 from lakehouse.store import is_foreign
 from metrics.conversations import Asked, Conversation, conversations
@@ -31,8 +30,8 @@ LONGEST_BODY = 400_000
 """Characters of a body; a longer one is left out, and counted."""
 
 
-_Row = tuple[str, str, str | None, float, float, Any]
-"""A request: id, requester, body, cost, status and time (a pandas timestamp)."""
+_Row = tuple[str, str, str | None, float, int, int]
+"""A request: id, requester, body, cost, status and time (milliseconds since 1970)."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,8 @@ class ConversationCosts:
     """What conversations cost, one value each, in US dollars.
 
     usd, requests: of each conversation whose beginning and whose every cost is known. [n] last, ended: the newest
-    request of each, and its time (UTC). begun_before: conversations whose beginning was before these requests.
+    request of each, and its time (milliseconds since 1970). begun_before: conversations that began before these
+    requests.
     unpriced: conversations with an answer whose cost is not known. failed: conversations without any answer.
     unreadable: requests without a body that holds messages. read, start: requests that were read, and from which time
     (UTC) on. complete: whether these are all of the period.
@@ -49,7 +49,7 @@ class ConversationCosts:
     usd: np.ndarray[Any, np.dtype[np.float64]]
     requests: np.ndarray[Any, np.dtype[np.int64]]
     last: tuple[str, ...]
-    ended: tuple[datetime, ...]
+    ended: np.ndarray[Any, np.dtype[np.int64]]
     begun_before: int
     unpriced: int
     failed: int
@@ -59,22 +59,55 @@ class ConversationCosts:
     complete: bool
 
 
-def conversation_costs(endpoint: str, period: Period) -> ConversationCosts:
+@dataclass(frozen=True)
+class AverageConversation:
+    """What a conversation cost on average in US dollars, NaN if none is known, and of how many; `read` and `complete`
+    as those of `ConversationCosts`."""
+
+    usd: float
+    count: int
+    read: int
+    complete: bool
+
+
+def conversation_costs(endpoint: str, period: Period, requests: float) -> ConversationCosts:
     """What the conversations on an endpoint cost that a period's newest requests belong to.
 
+    requests: how many the period has.
     Raises: QueryFailed, LakehouseError.
     """
-    start = newest_windows(endpoint, period, MOST_REQUESTS)
-    # Ranges that end now share a sample, whatever they begin with: what is read does not depend on the range.
-    found: ConversationCosts = _costs(shown("request_metrics"), shown("inference_table"), endpoint, start, period.end)
-    return replace(found, complete=found.read >= _requests(shown(period.table), endpoint, period))
+    found = _costs(*_sample(endpoint, period))
+    return replace(found, complete=found.read >= requests)
+
+
+def average_conversation(endpoint: str, period: Period, requests: float) -> AverageConversation:
+    """What a conversation cost on average, of those that `conversation_costs` gives. Raises: as that."""
+    found = _average(*_sample(endpoint, period))
+    return replace(found, complete=found.read >= requests)
+
+
+def _sample(endpoint: str, period: Period) -> tuple[Snapshot, Snapshot, str, datetime, datetime]:
+    """Which requests are read: ranges that end now share a sample, whatever they begin with."""
+    metrics = shown("request_metrics")
+    # Nothing was asked after the newest request, so that it does not matter how much later a range ends.
+    end = max(min(period.end, metrics.newest), period.start)
+    within = replace(period, end=end) if end < period.end else period
+    return metrics, shown("inference_table"), endpoint, newest_windows(endpoint, within, MOST_REQUESTS), end
+
+
+@kept(max_entries=8)
+def _average(snapshot: Snapshot, texts: Snapshot, endpoint: str, start: datetime, end: datetime) -> AverageConversation:
+    found = _costs(snapshot, texts, endpoint, start, end)
+    count = len(found.usd)
+    return AverageConversation(float(found.usd.mean()) if count else np.nan, count, found.read, complete=False)
 
 
 def conversation_frame(found: ConversationCosts) -> "pd.DataFrame":
     """The conversations as a table: columns ended_utc, requests, usd."""
     import pandas as pd
 
-    return pd.DataFrame({"ended_utc": list(found.ended), "requests": found.requests, "usd": found.usd})
+    ended = pd.to_datetime(found.ended, unit="ms", utc=True)
+    return pd.DataFrame({"ended_utc": ended, "requests": found.requests, "usd": found.usd})
 
 
 def read_at_once() -> bool:
@@ -82,7 +115,7 @@ def read_at_once() -> bool:
     return not is_foreign(get_settings(), "inference_table")
 
 
-@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=8)
 def _costs(snapshot: Snapshot, texts: Snapshot, endpoint: str, start: datetime, end: datetime) -> ConversationCosts:
     rows = _asked(snapshot, texts, endpoint, start, end)
     known = {row[0]: row for row in rows}
@@ -95,7 +128,7 @@ def _costs(snapshot: Snapshot, texts: Snapshot, endpoint: str, start: datetime, 
             begun_before += 1
         elif not costs:
             failed += 1
-        elif np.isnan(costs).any():
+        elif any(usd != usd for usd in costs):
             unpriced += 1
         else:
             found.append((sum(costs), len(conversation.request_ids), conversation.request_ids[-1]))
@@ -103,7 +136,7 @@ def _costs(snapshot: Snapshot, texts: Snapshot, endpoint: str, start: datetime, 
         usd=np.array([usd for usd, _, _ in found], dtype=np.float64),
         requests=np.array([count for _, count, _ in found], dtype=np.int64),
         last=tuple(last for _, _, last in found),
-        ended=tuple(known[last][-1].to_pydatetime() for _, _, last in found),
+        ended=np.array([known[last][-1] for _, _, last in found], dtype=np.int64),
         begun_before=begun_before,
         unpriced=unpriced,
         failed=failed,
@@ -117,7 +150,7 @@ def _costs(snapshot: Snapshot, texts: Snapshot, endpoint: str, start: datetime, 
 def _costs_of_answers(conversation: Conversation, known: dict[str, Any]) -> list[float]:
     """What the requests of a conversation cost, NaN where it is not known; a failed one has no answer to price."""
     rows = (known[request_id] for request_id in conversation.request_ids)
-    return [usd for _, _, _, usd, status, _ in rows if status < 400 or not np.isnan(usd)]
+    return [usd for _, _, _, usd, status, _ in rows if status < 400 or usd == usd]
 
 
 def _asked(snapshot: Snapshot, texts: Snapshot, endpoint: str, start: datetime, end: datetime) -> list[_Row]:
@@ -164,19 +197,9 @@ def _with_foreign_bodies(rows: "pd.DataFrame") -> list[_Row]:
 def _as_rows(rows: "pd.DataFrame", bodies: Iterable[Any]) -> list[_Row]:
     # A body that is not there is NaN in a data frame.
     texts = [body if isinstance(body, str) else None for body in bodies]
-    columns = (rows[name] for name in ("cost_usd", "status_code", "request_time"))
-    return list(zip(rows["databricks_request_id"], rows["requester"], texts, *columns, strict=True))
-
-
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _requests(sums: Snapshot, endpoint: str, period: Period) -> int:
-    rows = select(
-        sums,
-        """SELECT coalesce(sum(n), 0)::BIGINT AS n FROM this
-           WHERE endpoint_name = $endpoint AND metric = $requests AND window_start >= $start AND window_start < $end""",
-        endpoint=endpoint,
-        requests=REQUESTS,
-        start=period.start,
-        end=period.end,
-    )
-    return int(rows["n"].iloc[0])
+    columns = [rows[name].tolist() for name in ("databricks_request_id", "requester", "cost_usd", "status_code")]
+    times = rows["request_time"].dt.as_unit("ms").astype("int64").tolist()
+    return [
+        (request_id, requester, body, usd, status, time)
+        for request_id, requester, usd, status, body, time in zip(*columns, texts, times, strict=True)
+    ]

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import streamlit as st
 
 from dashboard.moment import time_now
 from dashboard.periods import Period, midnight
-from dashboard.queries.cost import COST
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
+from dashboard.queries.cost_sums import COST, milliseconds, version_sums
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, coarsest_rollup, select, shown
 from dashboard.queries.request_filters import RequestFilter
 from metrics.forecast import HISTORY_DAYS, MonthForecast, forecast_month
 from metrics.spikes import Spike, spikes
@@ -61,31 +61,19 @@ def spend_spikes(endpoint: str, period: Period) -> list[SpendSpike]:
 
     Raises: QueryFailed, LakehouseError.
     """
-    found: list[SpendSpike] = _spikes(shown("metrics_15min"), endpoint, period.start, period.end)
+    # Where the period ends within an hour, what comes after it is not counted.
+    whole = period.end.timestamp() % (HOUR // 1000) == 0
+    snapshot = coarsest_rollup() if whole else shown("metrics_15min")
+    found: list[SpendSpike] = _spikes(snapshot, endpoint, period.start, period.end)
     return found
 
 
-@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=8)
 def _month_spend(snapshot: Snapshot, endpoint: str, zone: str, clock: datetime) -> MonthSpend:
     today = clock.date()
     earliest = min(today - timedelta(days=HISTORY_DAYS), today.replace(day=1))
-    rows = select(
-        snapshot,
-        """SELECT (window_start AT TIME ZONE $zone)::DATE::VARCHAR AS day, sum(sum_wx) AS usd,
-                  coalesce(sum(sum_wx) FILTER ((window_start AT TIME ZONE $zone)::TIME >= $clock::TIME), 0) AS later
-           FROM this
-           WHERE endpoint_name = $endpoint AND metric = $metric AND window_start >= $start AND window_start < $end
-           GROUP BY 1 ORDER BY 1""",
-        span=(midnight(earliest, zone), midnight(today + timedelta(days=1), zone)),
-        zone=zone,
-        clock=f"{clock:%H:%M}",
-        endpoint=endpoint,
-        metric=COST,
-        start=midnight(earliest, zone),
-        end=midnight(today + timedelta(days=1), zone),
-    )
-    sums = {date.fromisoformat(row["day"]): (row["usd"], row["later"]) for row in rows.to_dict("records")}
-    days = {day: float(usd) for day, (usd, _) in sums.items()}
+    sums = _day_sums(snapshot, endpoint, zone, earliest, clock)
+    days = {day: usd for day, (usd, _) in sums.items()}
     before = {day: usd for day, usd in days.items() if day < today}
     # The first day of all began somewhere in its middle.
     first = min(before, default=today)
@@ -97,27 +85,41 @@ def _month_spend(snapshot: Snapshot, endpoint: str, zone: str, clock: datetime) 
     return MonthSpend(today, of_month, forecast)
 
 
-@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _spikes(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -> list[SpendSpike]:
-    rows: pd.DataFrame = select(
+def _day_sums(
+    snapshot: Snapshot, endpoint: str, zone: str, earliest: date, clock: datetime
+) -> dict[date, tuple[float, float]]:
+    """What each day from `earliest` to that of `clock` cost, and what of it after the time of `clock`."""
+    days = [earliest + timedelta(days=number) for number in range((clock.date() - earliest).days + 2)]
+    midnights = [midnight(day, zone) for day in days]
+    rows = select(
         snapshot,
-        """SELECT epoch_ms(window_start) // 3600000 AS hour, sum(sum_wx) AS usd
-           FROM this
-           WHERE endpoint_name = $endpoint AND metric = $metric AND window_start >= $start AND window_start < $end
-           GROUP BY 1""",
-        span=(start - _BEFORE, end),
+        """SELECT epoch_ms(window_start) AS start, sum_wx::DOUBLE AS usd FROM this
+           WHERE endpoint_name = $endpoint AND metric = $metric AND window_start >= $start AND window_start < $end""",
+        span=(midnights[0], midnights[-1]),
         endpoint=endpoint,
         metric=COST,
-        start=start - _BEFORE,
-        end=end,
+        start=midnights[0],
+        end=midnights[-1],
     )
-    if rows.empty:
+    starts, usd = rows["start"].to_numpy(np.int64), np.nan_to_num(rows["usd"].to_numpy(float))
+    edges = np.array([milliseconds(time) for time in midnights], dtype=np.int64)
+    clocks = [datetime.combine(day, clock.time(), ZoneInfo(zone)) for day in days[:-1]]
+    place = np.searchsorted(edges, starts, side="right") - 1
+    late = starts >= np.array([milliseconds(time) for time in clocks], dtype=np.int64)[place]
+    seen = np.bincount(place, minlength=len(clocks)).tolist()
+    sums = [np.bincount(place[part], usd[part], len(clocks)).tolist() for part in (slice(None), late)]
+    return {day: (whole, later) for day, any_, whole, later in zip(days, seen, *sums, strict=False) if any_}
+
+
+@kept(max_entries=8)
+def _spikes(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -> list[SpendSpike]:
+    spent = version_sums(snapshot, endpoint, start - _BEFORE, end).spent()
+    if not len(spent.starts):
         return []
     first = int((start - _BEFORE).timestamp()) // 3600
-    # The last hour is still under way, or cut off by the period: it can only be too low, which is no spike.
+    # The last hour may be under way or cut off by the period: it can only be too low, which is no spike.
     hours = np.arange(first, -int(-end.timestamp() // 3600), dtype=np.int64)
-    sums = np.zeros(len(hours))
-    sums[rows["hour"].to_numpy(np.int64) - first] = rows["usd"].to_numpy(float)
+    sums = np.bincount(spent.starts // HOUR - first, np.nan_to_num(spent.total), len(hours)).astype(np.float64)
     average = sums.sum() / max(np.count_nonzero(sums), 1)
     if average <= 0:
         return []

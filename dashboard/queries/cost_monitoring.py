@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import streamlit as st
-
 from dashboard.periods import Period
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, select, shown
 from settings import get_settings
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def monitoring_runs(period: Period) -> MonitoringRuns:
     return MonitoringRuns(jobs, stages, get_settings().cores)
 
 
-@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=8)
 def _runs(snapshot: Snapshot, period: Period) -> tuple["pd.DataFrame", "pd.DataFrame"]:
     # A run has a row for its beginning and one for its end, which holds; the end may be told twice. A row without a
     # stage is a job's own.

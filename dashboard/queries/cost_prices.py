@@ -5,12 +5,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import streamlit as st
-
 from dashboard.errors import DashboardError
 from dashboard.periods import Period
 from dashboard.queries.cost_sample import newest_windows
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, select, shown
 from metrics.cost import Price
 from metrics.price_list import NoPrice, PriceInForce, prices_in_force, prices_of_csv, prices_of_rows
 from settings import get_settings
@@ -89,7 +88,7 @@ def unpriced(endpoint: str, period: Period) -> list[UnpricedReason]:
     return found
 
 
-@st.cache_data(max_entries=4, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=4)
 def _prices_of_table(snapshot: Snapshot) -> list[Price]:
     rows = select(snapshot, "SELECT * FROM this")
     columns = [str(name) for name in rows.columns]
@@ -102,7 +101,7 @@ def _prices_of_table(snapshot: Snapshot) -> list[Price]:
         raise PricesWrong(f"The table prices cannot be used: {error}.") from error
 
 
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=16)
 def _sources(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -> "pd.DataFrame":
     return select(
         snapshot,
@@ -121,7 +120,7 @@ def _sources(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) 
     )
 
 
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=16)
 def _unpriced(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -> list[UnpricedReason]:
     rows = select(
         snapshot,

@@ -2,11 +2,14 @@
 
 from datetime import datetime, timedelta
 
-import streamlit as st
-
 from dashboard.periods import Period
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, select, shown
 from dashboard.queries.sample import REQUESTS
+from lakehouse.rollup_tables import METRICS_15MIN, METRICS_MINUTE
+
+_LATELY = ((timedelta(hours=1), METRICS_MINUTE.name), (timedelta(days=1), METRICS_15MIN.name))
+"""Ends of a period that are looked at first, and the rollup that has them."""
 
 
 def newest_windows(endpoint: str, period: Period, most: int, *, unpriced: bool = False) -> datetime:
@@ -15,18 +18,20 @@ def newest_windows(endpoint: str, period: Period, most: int, *, unpriced: bool =
     unpriced: only requests without a cost are counted. A period with fewer requests begins where it does.
     Raises: QueryFailed, LakehouseError.
     """
-    snapshot = shown(period.table)
-    # A busy endpoint has more than enough in its last day, which is the same for every range that ends now.
-    lately = period.end - timedelta(days=1)
-    if lately > period.start:
-        late: tuple[datetime, int] = _newest_windows(snapshot, endpoint, lately, period.end, most, unpriced)
-        if late[1] > most:
-            return late[0]
-    found: tuple[datetime, int] = _newest_windows(snapshot, endpoint, period.start, period.end, most, unpriced)
-    return found[0]
+    # A busy endpoint has more than enough in its last hour or day, which are the same for every range that ends now.
+    for length, table in _LATELY:
+        if period.length <= length:
+            break
+        late, counted = _newest_windows(shown(table), endpoint, period.end - length, period.end, most, unpriced)
+        if counted > most:
+            return late
+    # Quarters of an hour also where the period is read by hours: the sample is to be as large as it may.
+    by_minute = period.table == METRICS_MINUTE.name
+    table = METRICS_MINUTE.name if by_minute else METRICS_15MIN.name
+    return _newest_windows(shown(table), endpoint, period.start, period.end, most, unpriced)[0]
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=32)
 def _newest_windows(
     snapshot: Snapshot, endpoint: str, start: datetime, end: datetime, most: int, unpriced: bool
 ) -> tuple[datetime, int]:

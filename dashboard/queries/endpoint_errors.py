@@ -1,36 +1,24 @@
 """Errors from both sources: the requests that were logged, and what the endpoint itself counts."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
-
-import numpy as np
-import streamlit as st
 
 from dashboard.periods import Period
 from dashboard.queries.endpoint import served_metrics
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
-from dashboard.queries.traffic_over_time import failures, finer
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, Span, select, shown
+from dashboard.queries.traffic_over_time import requests_by_status
+from dashboard.queries.traffic_windows import two_months
+from lakehouse.notable_requests import NOTABLE_REQUESTS
+from lakehouse.rollup_tables import METRICS_HOUR
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from serving.endpoint_metrics import ServedEntityMetrics
 
-MOST_ROWS = 20_000
-"""Single failed requests whose status codes are counted: the last ones of the period."""
-
-
-@dataclass(frozen=True)
-class StatusCodes:
-    """Failed requests by status code and version: columns status_code, version, n, last (UTC), most first.
-
-    They are those since `since`; `complete` says whether that is the period's start.
-    """
-
-    rows: "pd.DataFrame"
-    since: datetime
-    complete: bool
+_HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True)
@@ -43,35 +31,50 @@ class LastMinute:
     message: str = ""
 
 
-def by_version(endpoint: str, period: Period) -> "pd.DataFrame":
-    """Requests and errors of each version: columns version, requests, errors_4xx, errors_5xx, most requests first.
+@dataclass(frozen=True)
+class VersionErrors:
+    """Requests that a version answered, and how many of them failed."""
+
+    version: str
+    requests: int
+    errors_4xx: int
+    errors_5xx: int
+
+    @property
+    def failed(self) -> int:
+        """Requests that failed, 4xx and 5xx."""
+        return self.errors_4xx + self.errors_5xx
+
+
+def by_version(endpoint: str, period: Period) -> list[VersionErrors]:
+    """Requests and errors of each version, most requests first.
 
     Raises: QueryFailed, LakehouseError.
     """
-    rows = failures(endpoint, period)
-    n = rows["n"]
-    classes = {"requests": n, **{f"errors_{name}": n.where(rows["status_class"] == name, 0) for name in ("4xx", "5xx")}}
-    sums = rows[["version"]].assign(**classes).groupby("version", sort=True).sum()
-    return sums.sort_values("requests", ascending=False, kind="stable").reset_index()
+    counted = requests_by_status(endpoint, period)
+    found = [
+        VersionErrors(version, sum(n.values()), n.get("4xx", 0), n.get("5xx", 0)) for version, n in counted.items()
+    ]
+    return sorted(found, key=lambda one: (-one.requests, one.version))
 
 
-def status_codes(endpoint: str, period: Period) -> StatusCodes:
-    """The status codes of the failed requests, of the last `MOST_ROWS` of them at most.
+def status_codes(endpoint: str, period: Period) -> "pd.DataFrame":
+    """Failed requests by status code and version: columns status_code, version, n, last (UTC), most first.
 
     Raises: QueryFailed, LakehouseError.
     """
-    fine = finer(period)
-    rows = failures(endpoint, period)
-    failed = rows[rows["status_class"].isin(["4xx", "5xx"])]
-    counts = np.bincount(failed["bin"].to_numpy(int), failed["n"].to_numpy(float), minlength=fine.bins)
-    # The rollup says how far back the last ones reach, so that no older file is read.
-    later = np.cumsum(counts[::-1])[::-1]
-    first = int(np.argmax(later <= MOST_ROWS)) if (later <= MOST_ROWS).any() else fine.bins - 1
-    since = fine.start + timedelta(seconds=first * fine.bin_seconds)
-    if not counts.sum():
-        since = fine.end
-    found = _codes(shown("request_metrics"), endpoint, since, fine.end)
-    return StatusCodes(found, since, complete=bool(later[0] <= MOST_ROWS))
+    failed = shown(NOTABLE_REQUESTS.name)
+    span = (period.start, period.end)
+    if failed.version < 0:
+        # A look at a time from before this table was kept.
+        failed = shown("request_metrics")
+    elif period.table == METRICS_HOUR.name:
+        span = two_months(failed, period)
+    rows = _codes(failed, endpoint, span)
+    first, last = (int(time.timestamp() * 1000) for time in (period.start, period.end))
+    rows = rows[(rows["hour"] > first - _HOUR_MS) & (rows["hour"] < last)]
+    found = rows.groupby(["status_code", "version"], as_index=False).agg(n=("n", "sum"), last=("last", "max"))
+    return found.sort_values(["n", "status_code", "version"], ascending=[False, True, True])
 
 
 def last_minute(endpoint: str) -> LastMinute:
@@ -87,19 +90,20 @@ def last_minute(endpoint: str) -> LastMinute:
     return LastMinute("known", tuple(seen.value or ()), seen.seen_at)
 
 
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _codes(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -> "pd.DataFrame":
+@kept(max_entries=16)
+def _codes(snapshot: Snapshot, endpoint: str, span: Span) -> "pd.DataFrame":
+    """Failed requests by hour (its start in milliseconds since 1970), so that one result does for many periods."""
     return select(
         snapshot,
-        """SELECT status_code, version, count(*)::BIGINT AS n, max(request_time) AS last
+        """SELECT epoch_ms(date_trunc('hour', request_time)) AS hour, status_code, version, count(*)::BIGINT AS n,
+                  max(request_time) AS last
            FROM (SELECT status_code, request_time,
                         coalesce(entity_name, '') || '/' || coalesce(entity_version, '') AS version
                  FROM this WHERE endpoint_name = $endpoint AND request_time >= $start AND request_time < $end
-                   AND status_code >= 400 AND status_code < 600 LIMIT $most)
-           GROUP BY ALL ORDER BY n DESC, status_code, version""",
-        span=(start, end),
+                   AND status_code >= 400 AND status_code < 600)
+           GROUP BY ALL""",
+        span=span,
         endpoint=endpoint,
-        start=start,
-        end=end,
-        most=MOST_ROWS,
+        start=span[0],
+        end=span[1],
     )

@@ -6,7 +6,8 @@ from dashboard.health import Health, assess
 from dashboard.periods import period
 from dashboard.queries import operations, production
 from dashboard.queries.endpoint import endpoint_state
-from dashboard.queries.traffic import traffic
+from dashboard.queries.production import LESS_URGENT
+from dashboard.queries.traffic import failures
 
 
 def current_health(endpoint: str) -> Health:
@@ -14,14 +15,16 @@ def current_health(endpoint: str) -> Health:
 
     Raises: QueryFailed, LakehouseError.
     """
+    alerts = production.live_alerts(endpoint)
     return assess(
         endpoint=endpoint_state(endpoint),
         processes=operations.processes(),
         demo=operations.demo(),
         runs=operations.metrics_runs(),
-        last_hour=traffic(endpoint, period("1h"), live=True),
+        last_hour=failures(endpoint, period("1h")),
         delivery_problem=operations.delivery_problem(),
         interval_seconds=operations.metrics_interval_seconds(),
         now=datetime.now(UTC),
-        open_alerts=len(production.live_alerts(endpoint)),
+        open_alerts=len(alerts),
+        urgent_alerts=sum(alert.severity not in LESS_URGENT for alert in alerts),
     )

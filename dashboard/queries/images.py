@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import streamlit as st
 
+from dashboard.queries.kept import kept
 from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select_records
 from settings import get_settings
 from vision.answer import Turn, Usage
@@ -123,7 +124,7 @@ def is_kept(image_hash: str) -> bool:
     return bool(select_records(images, "SELECT 1 AS one FROM this WHERE image_hash = $hash LIMIT 1", hash=image_hash))
 
 
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=64)
 def _history(questions: Snapshot, actor: str, search: str) -> list[ListedConversation]:
     if not questions.files:
         return []
@@ -146,7 +147,7 @@ def _history(questions: Snapshot, actor: str, search: str) -> list[ListedConvers
     return [ListedConversation(**row) for row in rows]
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=32)
 def _conversation(questions: Snapshot, actor: str, conversation_id: str) -> ImageConversation | None:
     if not questions.files:
         return None

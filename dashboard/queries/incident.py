@@ -1,22 +1,28 @@
 """A stretch of time for a post-mortem: what changed, what moved, which alerts, which requests, which decisions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
-
-import streamlit as st
+from typing import TYPE_CHECKING, Any
 
 from dashboard.change_words import action_words
 from dashboard.moment import chosen_moment
 from dashboard.periods import Period
 from dashboard.queries import alerts, changes, traffic
 from dashboard.queries.change_effects import scored_until
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
+from dashboard.queries.figure_windows import window_sums
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, select, shown
+from dashboard.queries.request_filters import RequestFilter
+from dashboard.queries.requests import request_rows, rows_of, snapshots
 from dashboard.queries.traffic import Traffic
-from dashboard.queries.window_figures import Figure, FigureMoved, compared, window_sums
+from dashboard.queries.window_figures import Figure, FigureMoved, compared
 from lakehouse.ledger import Change
+from lakehouse.notable_requests import LEAST_TOXICITY, NOTABLE_REQUESTS
 from registry.alerts import Alert
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WORST = 10
 """Requests that are listed by each measure."""
@@ -31,27 +37,35 @@ READ = (
     "alert_events",
     "metrics_minute",
     "metrics_15min",
+    "metrics_hour",
     "request_metrics",
+    "notable_requests",
     "flags",
     "job_runs",
 )
 """The tables that an incident is read from."""
 
-_WORST_COLUMNS = (
+WORST_COLUMNS = (
     "databricks_request_id",
     "request_time",
     "entity_version",
     "status_code",
     "execution_duration_ms",
     "response_toxicity",
-    "response_perplexity",
-    "response_fk_grade",
 )
+"""What is told of each of them."""
+
+_MORE_COLUMNS = (*WORST_COLUMNS, "response_perplexity", "response_fk_grade")
+"""The same in the report."""
+_KEYS = ("databricks_request_id", "request_time")
+_KNOWN = frozenset(WORST_COLUMNS)
+"""Those of them that `notable_requests` has."""
+_NOTABLE = {"errors": "status_code >= 400", "toxicity": f"response_toxicity >= {LEAST_TOXICITY}"}
+"""Key of `WORST_BY` → of which requests `notable_requests` has every one."""
 _WEEK = timedelta(days=7)
 _DECISIONS = ("override_gate", "request_promotion", "evaluate", "set_challenger", "register")
 _MOST_FLAGS = 200
-_FAILED = 400
-_BY_QUARTERS = timedelta(hours=6)
+_BY_QUARTERS, _BY_HOURS = timedelta(hours=6), timedelta(days=2)
 
 
 @dataclass(frozen=True)
@@ -96,6 +110,35 @@ class TableRead:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """A stretch of time of an endpoint, as it was asked for. end: up to where it is scored."""
+
+    endpoint: str
+    start: datetime
+    end: datetime
+    asked_end: datetime
+
+
+@dataclass(frozen=True)
+class Made:
+    """What people did in a stretch of time, oldest first: what they changed about what answers, and decided."""
+
+    changes: Sequence[Change]
+    decisions: Sequence[Change]
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The requests that stand out most by a measure, by the first scores, without anybody's words or names.
+
+    rows: with the columns `WORST_COLUMNS`. total: how many have the measure in all.
+    """
+
+    rows: list[dict[str, Any]]
+    total: int
+
+
+@dataclass(frozen=True)
 class Incident:
     """All of it, oldest first where it has a time; `figures` by how clearly they moved.
 
@@ -114,7 +157,7 @@ class Incident:
     alerts: Sequence[Alert]
     figures: Sequence[IncidentFigure]
     worst: dict[str, list[dict[str, Any]]]
-    """Key of `WORST_BY` → rows with the columns `_WORST_COLUMNS`, by the first scores; nobody's words or names."""
+    """Key of `WORST_BY` → rows as `Worst` has them, and their perplexity and grade."""
     totals: dict[str, int]
     """Key of `WORST_BY` → how many requests there were in all."""
     traffic: Traffic
@@ -122,96 +165,137 @@ class Incident:
 
 
 def incident(endpoint: str, period: Period) -> Incident:
-    """What is known of an endpoint in a period.
+    """Everything that is known of an endpoint in a period.
 
     Raises: QueryFailed, LakehouseError.
     """
-    end = _scored_end(period)
-    made = changes.changes_between(period.start, period.end)
-    others = {name for name in traffic.endpoints() if name != endpoint}
-    here = [change for change in made if change.target not in others]
-    worst: dict[str, list[dict[str, Any]]] = _worst(shown("request_metrics"), endpoint, period.start, period.end)
-    figures = _figures(endpoint, period.start, end)
+    of = stretch(endpoint, period)
+    people = made(of)
+    found = {key: worst(of, key, whole=True) for key in WORST_BY}
     return Incident(
         endpoint,
-        period.start,
-        end,
-        period.end,
+        of.start,
+        of.end,
+        of.asked_end,
         chosen_moment(),
-        [change for change in here if action_words(change.action).kind != "note"],
-        [change for change in here if change.action in _DECISIONS],
-        _flags(shown("flags"), endpoint, period.start, period.end),
-        alerts.alerts_between(period.start, period.end, endpoint),
-        figures,
-        worst,
-        _totals(endpoint, period.start, period.end),
+        people.changes,
+        people.decisions,
+        flags(of),
+        alerts_of(of),
+        figures(of),
+        {key: one.rows for key, one in found.items()},
+        {key: one.total for key, one in found.items()},
         traffic.traffic(endpoint, period),
-        [TableRead(name, found.table_id, found.version) for name in READ for found in [shown(name)]],
+        tables_read(),
     )
 
 
-def _scored_end(period: Period) -> datetime:
-    """Up to where the time is scored, in whole rollup windows: what is not scored yet would look like a collapse."""
+def stretch(endpoint: str, period: Period) -> Stretch:
+    """A period of an endpoint, and up to where it is scored, in whole rollup windows: what is not scored yet would look
+    like a collapse. Raises: LakehouseError."""
     until = scored_until()
     if period.end <= until or until <= period.start:
-        return period.end
-    step = 900 if until - period.start >= _BY_QUARTERS and period.start.timestamp() % 900 == 0 else 60
-    return until - timedelta(seconds=until.timestamp() % step)
+        return Stretch(endpoint, period.start, period.end, period.end)
+    step, length = 60, until - period.start
+    for seconds, least in ((900, _BY_QUARTERS), (3600, _BY_HOURS)):
+        if length >= least and period.start.timestamp() % seconds == 0:
+            step = seconds
+    return Stretch(endpoint, period.start, until - timedelta(seconds=until.timestamp() % step), period.end)
 
 
-def _figures(endpoint: str, start: datetime, end: datetime) -> list[IncidentFigure]:
-    length = end - start
-    now = window_sums(endpoint, start, end)
-    before = compared(window_sums(endpoint, start - length, start), now)
+def figures(of: Stretch) -> list[IncidentFigure]:
+    """Every figure beside the time before it and a week before, the clearest first.
+
+    Raises: QueryFailed, LakehouseError.
+    """
+    length = of.end - of.start
+    now = window_sums(of.endpoint, of.start, of.end)
+    before = compared(window_sums(of.endpoint, of.start - length, of.start), now)
     week: Sequence[FigureMoved | None] = [None] * len(before)
     if length <= _WEEK:
-        week = compared(window_sums(endpoint, start - _WEEK, end - _WEEK), now)
+        week = compared(window_sums(of.endpoint, of.start - _WEEK, of.end - _WEEK), now)
     found = [IncidentFigure(*pair) for pair in zip(before, week, strict=True)]
     return sorted(found, key=lambda one: -one.clearness)
 
 
-def _totals(endpoint: str, start: datetime, end: datetime) -> dict[str, int]:
-    sums = window_sums(endpoint, start, end)
-    scored = {metric: n for (metric, _), (n, *_) in sorted(sums.sums.items(), key=lambda one: one[1][0])}
-    return {
-        "errors": sums.errors,
-        "toxicity": scored.get("response_toxicity", 0),
-        "latency": scored.get("execution_duration_ms", 0),
-    }
-
-
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _worst(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -> dict[str, list[dict[str, Any]]]:
-    where = "request_time >= $start AND request_time < $end AND endpoint_name = $endpoint"
-    given: dict[str, Any] = {"span": (start, end), "start": start, "end": end, "endpoint": endpoint}
-    # Only our own texts are put together: columns of fixed lists. The smallest of the largest values is found first,
-    # by which the files are then read for the few rows that matter only.
-    columns = {key: column for key, (_, column) in WORST_BY.items()}
-    largest = ", ".join(f"list_min(max({column}, {WORST})) AS {key}" for key, column in columns.items())
-    least = select(snapshot, f"SELECT {largest} FROM this WHERE {where}", **given).iloc[0]  # noqa: S608
-    lowest = {key: _plain(least[key]) for key in columns}
-    reached = " OR ".join(f"{column} >= ${key}" for key, column in columns.items())
-    ranks = ", ".join(
-        f"""row_number() OVER (ORDER BY {column} DESC NULLS LAST, request_time DESC, databricks_request_id)
-            AS {key}_rank"""
-        for key, column in columns.items()
+def made(of: Stretch) -> Made:
+    """What was changed and decided, without what was done to other endpoints. Raises: QueryFailed, LakehouseError."""
+    others = {name for name in traffic.endpoints() if name != of.endpoint}
+    here = [change for change in changes.changes_between(of.start, of.asked_end) if change.target not in others]
+    return Made(
+        [change for change in here if action_words(change.action).kind != "note"],
+        [change for change in here if change.action in _DECISIONS],
     )
-    listed = " OR ".join(f"{key}_rank <= {WORST}" for key in columns)
-    rows = select(
+
+
+def alerts_of(of: Stretch) -> Sequence[Alert]:
+    """The alerts that were open. Raises: QueryFailed, LakehouseError."""
+    return alerts.alerts_between(of.start, of.asked_end, of.endpoint)
+
+
+def flags(of: Stretch) -> list[FlagDecided]:
+    """What was decided about flagged requests. Raises: QueryFailed, LakehouseError."""
+    return _flags(shown("flags"), of.endpoint, of.start, of.asked_end)
+
+
+def failed(of: Stretch) -> int:
+    """How many requests failed. Raises: QueryFailed, LakehouseError."""
+    return window_sums(of.endpoint, of.start, of.asked_end).errors
+
+
+def worst(of: Stretch, key: str, *, whole: bool = False) -> Worst:
+    """The requests that stand out most by a measure. key: of `WORST_BY`. whole: with perplexity and grade, too.
+
+    Raises: QueryFailed, LakehouseError.
+    """
+    metrics, _, rollup = snapshots()
+    columns = _MORE_COLUMNS if whole else WORST_COLUMNS
+    rows = _worst(metrics, shown(NOTABLE_REQUESTS.name), rollup, replace(of, end=of.asked_end), key, columns)
+    sums = window_sums(of.endpoint, of.start, of.asked_end)
+    if key == "errors":
+        return Worst(rows, sums.errors)
+    return Worst(rows, max((n for (metric, _), (n, *_) in sums.sums.items() if metric == WORST_BY[key][1]), default=0))
+
+
+def tables_read() -> list[TableRead]:
+    """The versions of the tables that all of this is read from. Raises: QueryFailed, LakehouseError."""
+    return [TableRead(name, found.table_id, found.version) for name in READ for found in [shown(name)]]
+
+
+@kept(max_entries=32)
+def _worst(
+    metrics: Snapshot, notable: Snapshot, rollup: Snapshot, of: Stretch, key: str, columns: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    column = WORST_BY[key][1]
+    # By the first scores: what was scored later is left out.
+    later = Snapshot("request_scores", "", "", -1)
+    found = None
+    if key in _NOTABLE and notable.version >= 0:
+        found = _largest(notable, of, column, _NOTABLE[key], tuple(name for name in columns if name in _KNOWN))
+        if key != "errors" and len(found) < WORST:
+            found = None
+        elif set(columns) > _KNOWN:
+            found = rows_of(metrics, later, found, columns)
+    elif key == "errors":
+        found = rows_of(metrics, later, _largest(metrics, of, column, _NOTABLE[key], _KEYS), columns)
+    if found is None:
+        wanted = RequestFilter(of.start, of.end, of.endpoint, score=column)
+        found = request_rows((metrics, later, rollup), wanted, columns, WORST, column)
+    return [{name: _plain(row[name]) for name in columns} for row in found.to_dict("records")]
+
+
+def _largest(snapshot: Snapshot, of: Stretch, column: str, condition: str, columns: tuple[str, ...]) -> "pd.DataFrame":
+    return select(
         snapshot,
-        f"""SELECT {", ".join(_WORST_COLUMNS)}, {ranks} FROM this WHERE {where} AND ({reached})
-            QUALIFY {listed}""",  # noqa: S608
-        **lowest,
-        **given,
-    ).to_dict("records")
-    return {key: _ranked(rows, key, column) for key, column in columns.items()}
-
-
-def _ranked(rows: list[dict[Any, Any]], key: str, column: str) -> list[dict[str, Any]]:
-    """Of the rows those that are listed by one measure, the largest first; by errors only what failed."""
-    ranked = sorted((row for row in rows if row[f"{key}_rank"] <= WORST), key=lambda row: row[f"{key}_rank"])
-    plain = [{name: _plain(row[name]) for name in _WORST_COLUMNS} for row in ranked]
-    return [row for row in plain if row[column] is not None and (key != "errors" or row[column] >= _FAILED)]
+        # Only our own texts are put together: columns and conditions of fixed lists.
+        f"""SELECT {", ".join(columns)} FROM this
+            WHERE {condition} AND request_time >= $start AND request_time < $end AND endpoint_name = $endpoint
+            ORDER BY {column} DESC, request_time DESC, databricks_request_id LIMIT {WORST}""",  # noqa: S608
+        span=(of.start, of.end),
+        start=of.start,
+        end=of.end,
+        endpoint=of.endpoint,
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -221,7 +305,7 @@ def _plain(value: Any) -> Any:
     return None if value is None or pd.isna(value) else value
 
 
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=16)
 def _flags(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -> list[FlagDecided]:
     rows = select(
         snapshot,

@@ -6,10 +6,13 @@ table that is not there yet is empty. A query that names a span of time reads on
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -17,16 +20,18 @@ import streamlit as st
 
 from dashboard.errors import QueryFailed
 from dashboard.moment import chosen_moment
+from dashboard.periods import Period, has_whole_hours
+from dashboard.queries.duckdb_views import database, view_of
 from dashboard.queries.past import table_at
-from dashboard.queries.small_files import SMALL_BYTES, SmallFiles
 from lakehouse.errors import LakehouseError, TableMissing
+from lakehouse.rollup_tables import METRICS_15MIN, METRICS_HOUR
 from lakehouse.store import first_line, open_uri, storage_options, table_uri
-from lakehouse.tables import TABLES
 from settings import get_settings
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
+    import pyarrow as pa
     from deltalake import DeltaTable
 
 _RECHECK_SECONDS = 1.0
@@ -36,8 +41,8 @@ _RECHECK_SECONDS = 1.0
 Span = tuple[datetime, datetime]
 """From a time (included) to a time (not included), UTC."""
 
-_NOT_KEPT = ("inference_table", "evaluated_answers", "images", "image_readings", "image_questions")
-"""Tables with people's words and images: only what is asked for comes into memory."""
+_BEHIND = timedelta(hours=1)
+"""How much earlier the last hour may begin than the last quarter of an hour where both hold the same requests."""
 _TIME_COLUMNS = ("window_start", "request_time", "time", "started_at")
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -76,6 +81,26 @@ class Snapshot:
         start, end = span
         return [file for file in self.files if file.last >= start and file.first < end]
 
+    @cached_property
+    def newest(self) -> datetime:
+        """The last time of its rows; the earliest of all times where it has none."""
+        return max((file.last for file in self.files), default=_FIRST)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether DuckDB reads all of its files where they lie; else Arrow does, which reads more."""
+        return all(file.uri.startswith("/") for file in self.files)
+
+    def at_times(self, times: Iterable[datetime]) -> "Snapshot":
+        """The same snapshot with only the files that can have rows of one of these moments."""
+        moments = sorted(times)
+        kept = tuple(
+            file
+            for file in self.files
+            if (place := bisect_left(moments, file.first)) < len(moments) and moments[place] <= file.last
+        )
+        return Snapshot(self.name, self.uri, self.table_id, self.version, kept)
+
     def on_dates(self, start: datetime, end: datetime) -> "Snapshot":
         """The same snapshot with only the files whose `request_date` is in a span of time, or not known.
 
@@ -95,19 +120,51 @@ HASH_FUNCS: dict[str | type, Any] = {Snapshot: snapshot_key}
 """For `st.cache_data(hash_funcs=…)` of functions that take a snapshot."""
 
 
+LogFile = tuple[int, int, int]
+"""Which file of a log it is, and when it was written: a table that is made anew has others."""
+
+
 class _OpenTable:
     """A table that stays open, so that a rerun reads only the log entries that are new."""
 
-    def __init__(self, table: "DeltaTable") -> None:
-        self.table = table
+    def __init__(self, uri: str, options: dict[str, str]) -> None:
+        self.uri, self.options = uri, options
         self.lock = threading.Lock()
         self.checked = 0.0
+        self.open()
+
+    def open(self) -> None:
+        """Open it with a fresh look at all of its log. Raises: TableMissing, LakehouseError."""
+        self.table = open_uri(self.uri, self.options)
+        self.last_commit = self._commit(self.table.version())
         self.snapshot: Snapshot | None = None
+
+    def look(self) -> None:
+        """Read what its log has since. Raises: DeltaError, OSError; TableMissing, LakehouseError.
+
+        In a folder two looks at files tell whether it has anything; deltalake takes ten milliseconds and more.
+        """
+        version = self.table.version()
+        if self.last_commit is not None:
+            if self._commit(version) != self.last_commit:
+                self.open()
+                return
+            if self._commit(version + 1) is None:
+                return
+        self.table.update_incremental()
+        self.last_commit = self._commit(self.table.version())
+
+    def _commit(self, version: int) -> LogFile | None:
+        try:
+            found = Path(f"{self.uri}/_delta_log/{version:020}.json").stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _open(uri: str, _options: dict[str, str]) -> _OpenTable:
-    return _OpenTable(open_uri(uri, _options))
+    return _OpenTable(uri, _options)
 
 
 def newest(name: str) -> Snapshot:
@@ -121,19 +178,23 @@ def newest(name: str) -> Snapshot:
     uri = table_uri(settings, name)
     options = storage_options(settings, uri)
     try:
-        opened: _OpenTable = _open(uri, options)
+        # By name: else Streamlit looks up what each argument is called, for each call.
+        opened: _OpenTable = _open(uri=uri, _options=options)
     except TableMissing:
         return Snapshot(name, uri, "", -1)
     with opened.lock:
         if opened.snapshot is not None and time.monotonic() - opened.checked < _RECHECK_SECONDS:
             return opened.snapshot
         try:
-            opened.table.update_incremental()
+            opened.look()
+        except TableMissing:
+            # Its folder is gone, as for a rollup that is to be built anew.
+            _open.clear(uri=uri, _options=options)
+            return Snapshot(name, uri, "", -1)
         except (DeltaError, OSError):
             # The log may have been cleaned up past us, or the table made anew: a fresh look decides.
-            _open.clear(uri, options)
-            opened.table = open_uri(uri, options)
-            opened.snapshot = None
+            _open.clear(uri=uri, _options=options)
+            opened.open()
         opened.checked = time.monotonic()
         version = opened.table.version()
         if opened.snapshot is None or opened.snapshot.version != version:
@@ -145,7 +206,7 @@ def look_again(name: str) -> None:
     """Let the next look at a table be a fresh one: for who has just written to it."""
     settings = get_settings()
     uri = table_uri(settings, name)
-    _open.clear(uri, storage_options(settings, uri))
+    _open.clear(uri=uri, _options=storage_options(settings, uri))
 
 
 def shown(name: str) -> Snapshot:
@@ -159,8 +220,31 @@ def shown(name: str) -> Snapshot:
         return newest(name)
     settings = get_settings()
     uri = table_uri(settings, name)
-    found: Snapshot = _past(name, uri, storage_options(settings, uri), moment)
+    found: Snapshot = _past(name=name, uri=uri, _options=storage_options(settings, uri), moment=moment)
     return found
+
+
+def rollup(period: Period, *, zone: str = "", live: bool = False) -> Snapshot:
+    """The snapshot of the rollup table that a period is read from: the coarsest whose windows fit its bins.
+
+    zone: the time zone whose days are asked for, some of which begin at half past. live: as `newest`, else as `shown`.
+    Raises: LakehouseError, QueryFailed.
+    """
+    if period.table == METRICS_HOUR.name and (not zone or has_whole_hours(zone, period)):
+        return coarsest_rollup(live=live)
+    name = METRICS_15MIN.name if period.table == METRICS_HOUR.name else period.table
+    return newest(name) if live else shown(name)
+
+
+def coarsest_rollup(*, live: bool = False) -> Snapshot:
+    """The snapshot of the rollup table with the fewest rows, for whom any window will do. live: as in `rollup`.
+
+    While the hours are being summed for the first time, in a workspace of an earlier release, the quarters stand in.
+    Raises: LakehouseError, QueryFailed.
+    """
+    hours, quarters = (newest(name) if live else shown(name) for name in (METRICS_HOUR.name, METRICS_15MIN.name))
+    behind = bool(quarters.files) and (not hours.files or quarters.newest - hours.newest > _BEHIND)
+    return quarters if behind else hours
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
@@ -225,6 +309,19 @@ def select(
     return found
 
 
+def select_table(snapshot: Snapshot, sql: str, *, span: Span | None = None, **parameters: Any) -> "pa.Table":
+    """The same as `select` as an Arrow table: lists of numbers lie one after another, and not each by itself."""
+    found: pa.Table = _found(
+        snapshot,
+        sql,
+        span,
+        {},
+        parameters,
+        lambda cursor, whole, values: cursor.sql(whole, params=values).to_arrow_table(),
+    )
+    return found
+
+
 def select_records(
     snapshot: Snapshot,
     sql: str,
@@ -245,6 +342,22 @@ def select_records(
     return found
 
 
+def select_rows(rows: "pa.Table", sql: str, **parameters: Any) -> "pd.DataFrame":
+    """The result of a SELECT whose `FROM this` is a table in memory, with `select`'s rules. Raises: QueryFailed."""
+    import duckdb
+
+    cursor = database(memory=get_settings().duckdb_memory).connection.cursor()
+    try:
+        # Known to this cursor only.
+        cursor.register("this", rows)
+        found: pd.DataFrame = cursor.execute(sql, parameters).df()
+        return found
+    except duckdb.Error as error:
+        raise QueryFailed(f"The rows could not be looked through: {first_line(error)}") from error
+    finally:
+        cursor.close()
+
+
 def _found(
     snapshot: Snapshot,
     sql: str,
@@ -256,13 +369,14 @@ def _found(
     import duckdb
     import pyarrow as pa
 
-    cursor = _database(get_settings().duckdb_memory).connection.cursor()
+    memory = database(memory=get_settings().duckdb_memory)
+    cursor = memory.connection.cursor()
     try:
         # What is kept of small files stays until the rows have been taken.
         with ExitStack() as held:
             views = []
             for name, wanted in {"this": snapshot, **beside}.items():
-                view, files = _view(cursor, name, wanted, span, held)
+                view, files = view_of(memory.small_files, cursor, name, wanted, span, held)
                 views.append(f"{name} AS ({view})")
                 parameters = {**parameters, **files}
             # Only our own texts are put together; what people chose comes in as parameters.
@@ -271,60 +385,3 @@ def _found(
         raise QueryFailed(f"The table {snapshot.name} could not be read: {first_line(error)}") from error
     finally:
         cursor.close()
-
-
-def _view(
-    cursor: "duckdb.DuckDBPyConnection", name: str, snapshot: Snapshot, span: Span | None, held: ExitStack
-) -> tuple[str, dict[str, Any]]:
-    """The SELECT behind a name of a query, and the parameters that it takes."""
-    spec = TABLES[snapshot.name]
-    # Columns that were added since a file was written are null there, as in a table without any file.
-    cursor.register(f"{name}_columns", spec.schema.empty_table())
-    view = f"FROM {name}_columns"
-    files = snapshot.files_between(span)
-    if not files:
-        return view, {}
-    if not all(file.uri.startswith("/") for file in files):
-        # DuckDB has no object-store reader of its own here: Arrow reads, with the storage options of the settings.
-        table = open_uri(snapshot.uri, storage_options(get_settings(), snapshot.uri), snapshot.version)
-        cursor.register(f"{name}_rows", table.to_pyarrow_dataset())
-        return f"{view} UNION ALL BY NAME FROM {name}_rows", {}
-    small = [file for file in files if file.size <= SMALL_BYTES and snapshot.name not in _NOT_KEPT]
-    small_files = _database(get_settings().duckdb_memory).small_files
-    kept = held.enter_context(small_files.view(cursor, f"{snapshot.uri}|{snapshot.table_id}", small, spec.schema))
-    parameters: dict[str, Any] = {}
-    if kept is not None:
-        of_these = f"_file_number IN (SELECT unnest(${name}_kept))"
-        view += f" UNION ALL BY NAME SELECT * EXCLUDE (_file_number) FROM {kept[0]} WHERE {of_these}"  # noqa: S608
-        parameters[f"{name}_kept"] = kept[1]
-        files = [file for file in files if file.size > SMALL_BYTES]
-    if not files:
-        return view, parameters
-    # The date of a partition stands in the name of its folder only; other folders may have a = in their names, too.
-    partition = "true, hive_types = {'request_date': DATE}" if "request_date" in spec.partition_by else "false"
-    view += f""" UNION ALL BY NAME
-        FROM read_parquet(${name}_files, union_by_name = true, hive_partitioning = {partition})"""
-    return view, {**parameters, f"{name}_files": [file.uri for file in files]}
-
-
-@dataclass(frozen=True)
-class _Database:
-    """DuckDB in this process's memory, and what it keeps of small files."""
-
-    connection: "duckdb.DuckDBPyConnection"
-    small_files: SmallFiles = field(default_factory=SmallFiles)
-
-
-@st.cache_resource(max_entries=2, show_spinner=False)
-def _database(memory: str) -> _Database:
-    import duckdb
-
-    connection = duckdb.connect(":memory:")
-    connection.execute("SET memory_limit = $memory", {"memory": memory})
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET threads = $threads", {"threads": min(get_settings().cores, 4)})
-    # A file never changes: what stands at its end, which may be a megabyte, is read once.
-    connection.execute("SET parquet_metadata_cache = true")
-    # A name in a query is a table, never a variable of this program.
-    connection.execute("SET python_enable_replacements = false")
-    return _Database(connection)

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import streamlit as st
-
 from dashboard.queries import models, operations, traffic
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select_records
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, newest, select_records
 from dashboard.queries.watch import EXPECTED, LookFailed
 from dashboard.wording import sentence
 from lakehouse.tables import TABLES
@@ -51,7 +50,7 @@ def _tables() -> tuple[str, ...]:
     return tuple(name for name in TABLES if newest(name).version >= 0)
 
 
-@st.cache_data(max_entries=4, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=4)
 def _jobs(runs: Snapshot) -> tuple[str, ...]:
     if not runs.files:
         return ()

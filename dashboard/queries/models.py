@@ -7,13 +7,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import streamlit as st
 
 from dashboard.queries.client import watching_client
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select
-from dashboard.queries.quality import MAIN_SCORES, Score, ScoreComparison, compared
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, coarsest_rollup, select_records
+from dashboard.queries.quality import MAIN_SCORES, Score, ScoreComparison, Sums, compared
 from dashboard.queries.registry_ready import wait_until_ready
 from dashboard.queries.sample import ANSWERS, REQUESTS
 from dashboard.queries.watch import Seen, Watch
@@ -24,9 +25,6 @@ from registry.details import VersionDetails
 from registry.models import ModelList, ModelPair
 from registry.versions import ModelVersion, VersionPage
 from settings import get_settings
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 T = TypeVar("T")
 
@@ -107,8 +105,8 @@ def measured(a: ModelVersion, b: ModelVersion) -> list[ScoreComparison]:
     # Whole hours, so that a result can be kept.
     start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=MEASURED_DAYS)
     keys = [f"{one.name}/{one.version}" for one in (a, b)]
-    sums: pd.DataFrame = _sums(newest("metrics_15min"), tuple(keys), start)
-    return [compared(sums, score, *keys) for score in MEASURES]
+    of_a, of_b = _sums(coarsest_rollup(live=True), tuple(keys), start)
+    return [compared(of_a, of_b, score) for score in MEASURES]
 
 
 def _settled(watch: Watch[T], patience_seconds: float = _PATIENCE_SECONDS) -> Seen[T]:
@@ -193,11 +191,12 @@ def _serving_watch(host: str, home: str) -> Watch[list[ServingPlace]]:
     return Watch("serving", look, _LOOK_EVERY_SECONDS, keep_seconds=_KEEP_SECONDS)
 
 
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _sums(snapshot: Snapshot, keys: Sequence[str], start: datetime) -> "pd.DataFrame":
-    return select(
+@kept(max_entries=16)
+def _sums(snapshot: Snapshot, keys: Sequence[str], start: datetime) -> list[dict[tuple[str, str], Sums]]:
+    """The sums of each version, by metric and scorer."""
+    rows = select_records(
         snapshot,
-        """SELECT coalesce(entity_name, '') || '/' || entity_version AS version, metric, scorer,
+        """SELECT coalesce(entity_name, '') || '/' || entity_version AS version, metric, coalesce(scorer, '') AS scorer,
                   sum(n)::BIGINT AS n, sum(sum_w) AS sum_w, sum(sum_wx) AS sum_wx, sum(sum_wx2) AS sum_wx2,
                   sum(coalesce(sum_w2, sum_w)) AS sum_w2
            FROM this
@@ -208,3 +207,8 @@ def _sums(snapshot: Snapshot, keys: Sequence[str], start: datetime) -> "pd.DataF
         keys=list(keys),
         metrics=[REQUESTS, ANSWERS, *(score.metric for score in MEASURES)],
     )
+    found: dict[str, dict[tuple[str, str], Sums]] = {key: {} for key in keys}
+    for row in rows:
+        version, metric, scorer = (row.pop(name) for name in ("version", "metric", "scorer"))
+        found[version][metric, scorer] = Sums(**row)
+    return [found[key] for key in keys]

@@ -1,12 +1,12 @@
 """How the system itself is doing: runs of the metrics job, changes, supervised processes and the demo's building."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import streamlit as st
-
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select_records, shown
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, newest, select_records, shown
 from lakehouse import ledger, runs
 from lakehouse.ledger import Change
 from lakehouse.status import read_status
@@ -57,12 +57,17 @@ def metrics_runs(limit: int = 200) -> list[dict[str, Any]]:
     return found
 
 
-def runs_as_shown() -> list[dict[str, Any]]:
-    """The newest runs of the metrics job at the moment that the pages show, as `metrics_runs` gives those of now.
+def scored_until() -> datetime | None:
+    """Up to when every request is scored, at the moment that the pages show. Raises: LakehouseError, QueryFailed."""
+    return _scored_until(shown("job_runs"))
 
-    Raises: LakehouseError, QueryFailed.
-    """
-    return runs.runs_in(_run_rows(shown("job_runs"), METRICS_JOB, 200))
+
+def data_time(found: Sequence[dict[str, Any]]) -> datetime | None:
+    """Up to when every request is scored, as runs tell: the start of the last one that left none waiting."""
+    done = [run for run in found if run["state"] == "succeeded"]
+    caught_up = [run["started_at"] for run in done if not run["rows_waiting"]]
+    behind = [run["newest_request_time"] for run in done if run["newest_request_time"]]
+    return max(caught_up or behind, default=None)
 
 
 def scoring_runs(limit: int = 200) -> list[dict[str, Any]]:
@@ -166,7 +171,7 @@ def parsed_time(text: Any) -> datetime | None:
 
 # What is kept are the rows, not what they mean: a run whose process dies and a change that stays without an outcome are
 # told without a new row.
-@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=8)
 def _run_rows(snapshot: Snapshot, job: str, limit: int) -> list[dict[str, Any]]:
     return select_records(
         snapshot,
@@ -177,12 +182,17 @@ def _run_rows(snapshot: Snapshot, job: str, limit: int) -> list[dict[str, Any]]:
     )
 
 
-@st.cache_data(ttl=10, max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=8)
+def _scored_until(snapshot: Snapshot) -> datetime | None:
+    return data_time(runs.runs_in(_run_rows(snapshot, METRICS_JOB, 200)))
+
+
+@kept(max_entries=8, ttl=10)
 def _wishes(wishes: Snapshot, taken: Snapshot) -> list[dict[str, Any]]:
     return runs.pending_requests(get_settings())
 
 
-@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=8)
 def _change_rows(snapshot: Snapshot, limit: int) -> list[dict[str, Any]]:
     return select_records(
         snapshot,

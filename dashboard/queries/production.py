@@ -6,6 +6,7 @@ Plans ask the endpoint and the registry, so they are made in the background and 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
@@ -13,7 +14,8 @@ import streamlit as st
 from dashboard.queries import registry_ready
 from dashboard.queries.client import watching_client
 from dashboard.queries.endpoint import endpoint_state
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, snapshot_key
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, newest, snapshot_key
 from dashboard.queries.watch import Seen, Watch
 from registry import alerts as alert_table
 from registry.alerts import Alert
@@ -80,17 +82,23 @@ def interrupted_changes() -> "Seen[list[Interrupted]]":
     return watch.seen()
 
 
+LESS_URGENT = ("ticket", "notice")
+"""Severities of alerts for which somebody need not come at once. Those of the guard have none, and are urgent."""
+
+
 def open_alerts(endpoint: str) -> list[Alert]:
-    """The open alerts of an endpoint, newest first.
+    """The open alerts of an endpoint and those of none (a job that is late), newest first; without silenced ones.
 
     Raises: LakehouseError.
     """
-    found: list[Alert] = _alerts(newest("alert_events"), endpoint)
-    return found
+    found, now = _alerts(newest("alert_events")), datetime.now(UTC)
+    return [alert for alert in found if alert.endpoint_name in ("", endpoint) and not alert.quiet(now)]
 
 
 def live_alerts(endpoint: str) -> list[Alert]:
-    """The open alerts about versions that have traffic now; all of them where the endpoint is not known.
+    """The open alerts about versions that have traffic now, and those about no version.
+
+    All of them where the endpoint is not known.
 
     Raises: LakehouseError.
     """
@@ -98,7 +106,7 @@ def live_alerts(endpoint: str) -> list[Alert]:
     if known is None:
         return found
     live = {(served.entity_name, served.entity_version) for served in known.served if served.traffic}
-    return [alert for alert in found if (alert.entity_name, alert.entity_version) in live]
+    return [alert for alert in found if not alert.entity_version or (alert.entity_name, alert.entity_version) in live]
 
 
 def active_ramp(endpoint: str) -> "Ramp | None":
@@ -221,12 +229,12 @@ def _when_changed(client: "EndpointClient", endpoint: str, make: Callable[[], T]
     return look
 
 
-@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _alerts(snapshot: Snapshot, endpoint: str) -> list[Alert]:
-    return [] if snapshot.version < 0 else alert_table.alerts(get_settings(), endpoint)
+@kept(max_entries=8)
+def _alerts(snapshot: Snapshot) -> list[Alert]:
+    return [] if snapshot.version < 0 else alert_table.alerts(get_settings())
 
 
-@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=8)
 def _ramp(snapshot: Snapshot, endpoint: str) -> "Ramp | None":
     from registry import canary
 

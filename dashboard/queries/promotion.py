@@ -12,7 +12,8 @@ import streamlit as st
 
 from dashboard.queries import registry_ready
 from dashboard.queries.client import watching_client
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, newest, select
 from dashboard.queries.watch import Seen, Watch
 from lakehouse.runs import REQUEST_LIFETIME, runs
 from lakehouse.status import read_status
@@ -161,23 +162,23 @@ def _plan_watch(host: str, home: str, endpoint: str, version: str, share: int, o
     return Watch(f"promotion-{version}", look, _LOOK_EVERY_SECONDS, _KEEP_SECONDS)
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=32)
 def _evaluation(snapshot: Snapshot, model: str, version: str) -> Evaluation | None:
     return None if snapshot.version < 0 else latest_evaluation(get_settings(), model, version)
 
 
-@st.cache_data(max_entries=4, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=4)
 def _answers(snapshot: Snapshot, evaluation_id: str) -> list[EvaluatedAnswer]:
     return [] if snapshot.version < 0 else evaluated_answers(get_settings(), evaluation_id)
 
 
 # The seconds to live are for a request that lapses, which is no new row.
-@st.cache_data(ttl=60, max_entries=4, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=4, ttl=60)
 def _requests(snapshot: Snapshot) -> list[PromotionRequest]:
     return [] if snapshot.version < 0 else waiting_requests(get_settings())
 
 
-@st.cache_data(max_entries=4, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=4)
 def _wishes(snapshot: Snapshot) -> list[dict[str, Any]]:
     """Wishes for evaluations, newest first, each with the version it is for."""
     found: pd.DataFrame = select(
@@ -217,7 +218,7 @@ def _run_of(wish: dict[str, Any], taken: Snapshot) -> EvaluationRun | None:
 
 
 # The seconds to live are for a run whose process dies, which is no new row.
-@st.cache_data(ttl=5, max_entries=4, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=4, ttl=5)
 def _evaluate_runs(snapshot: Snapshot) -> list[dict[str, Any]]:
     return [] if snapshot.version < 0 else runs(get_settings(), EVALUATE, _MOST_WISHES)
 

@@ -1,15 +1,15 @@
 """One score of two versions from sums, and how a score went minute by minute."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import streamlit as st
+from typing import TYPE_CHECKING, NamedTuple
 
 from dashboard.measures import MEASURES
 from dashboard.periods import Period
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, select, shown
 from dashboard.queries.sample import ANSWERS, REQUESTS, Sample, sample_of
-from metrics.comparison import Comparison, Moments, compare, moments_from_sums, shared_scorer
+from metrics.comparison import Comparison, compare, moments_from_sums, shared_scorer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +45,21 @@ BY_MINUTE = {
 """The scores that are shown minute by minute, by the name that links have."""
 
 
+class Sums(NamedTuple):
+    """What adds up of some values: how many they are, and the sums of their weights, w·x, w·x² and w²."""
+
+    n: int
+    sum_w: float
+    sum_wx: float
+    sum_wx2: float
+    sum_w2: float
+
+
+NO_SUMS = Sums(0, 0.0, 0.0, 0.0, 0.0)
+SumsByScore = Mapping[tuple[str, str], Sums]
+"""By metric and scorer, which is empty where nothing was scored by a model."""
+
+
 @dataclass(frozen=True)
 class ScoreComparison:
     """One score of two versions over a period, by one scorer. `others`: scorers that are left out of it.
@@ -71,7 +86,7 @@ def minute_means(endpoint: str, metric: str, period: Period) -> "pd.DataFrame":
     return found
 
 
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=16)
 def _minute_means(snapshot: Snapshot, endpoint: str, metric: str, period: Period) -> "pd.DataFrame":
     found = select(
         snapshot,
@@ -92,32 +107,26 @@ def _minute_means(snapshot: Snapshot, endpoint: str, metric: str, period: Period
     return found.astype({"version": "category", "scorer": "category"})
 
 
-def compared(sums: "pd.DataFrame", score: Score, a: str, b: str) -> ScoreComparison:
-    """One score of the versions whose keys are `a` and `b`, by the scorer that both share most.
+def compared(a: SumsByScore, b: SumsByScore, score: Score) -> ScoreComparison:
+    """One score of two versions (or sides) by the scorer that both share most.
 
-    sums: columns version (the keys), metric, scorer, n, sum_w, sum_wx, sum_wx2, sum_w2; requests are counted by the
-    metric `REQUESTS`, answers by `ANSWERS`.
+    Requests are counted by the metric `REQUESTS`, answers by `ANSWERS`.
     """
-    rows = sums[sums["metric"] == score.metric]
-    of_a, of_b = (rows[rows["version"] == version].set_index("scorer") for version in (a, b))
-    counts = [{str(name): int(n) for name, n in side["n"].items()} for side in (of_a, of_b)]
-    scorer = shared_scorer(counts[0], counts[1])
-    requests = sums[sums["metric"] == REQUESTS].groupby("version")["n"].sum()
-    answers = sums[(sums["metric"] == ANSWERS) & sums["version"].isin([a, b])]["n"].sum()
-    chosen = rows[(rows["scorer"] == scorer) & rows["version"].isin([a, b])]
+    of_a, of_b = ({scorer: own for (metric, scorer), own in side.items() if metric == score.metric} for side in (a, b))
+    scorer = shared_scorer(*({name: own.n for name, own in side.items()} for side in (of_a, of_b)))
+    chosen = [side.get(scorer, NO_SUMS) for side in (of_a, of_b)]
+    answers = counted(a, ANSWERS) + counted(b, ANSWERS)
     return ScoreComparison(
         score=score,
         scorer=scorer,
-        others=tuple(sorted({*counts[0], *counts[1]} - {scorer})),
-        comparison=compare(_moments(of_a, scorer), _moments(of_b, scorer)),
-        requests_a=int(requests.get(a, 0)),
-        requests_b=int(requests.get(b, 0)),
-        sample=sample_of(int(chosen["n"].sum()), float(chosen["sum_w"].sum()), int(answers)),
+        others=tuple(sorted({*of_a, *of_b} - {scorer})),
+        comparison=compare(*(moments_from_sums(*own) for own in chosen)),
+        requests_a=counted(a, REQUESTS),
+        requests_b=counted(b, REQUESTS),
+        sample=sample_of(sum(own.n for own in chosen), sum(own.sum_w for own in chosen), answers),
     )
 
 
-def _moments(rows: "pd.DataFrame", scorer: str) -> Moments:
-    if scorer not in rows.index:
-        return moments_from_sums(0, 0.0, 0.0, 0.0)
-    row: Any = rows.loc[scorer]
-    return moments_from_sums(int(row["n"]), row["sum_w"], row["sum_wx"], row["sum_wx2"], row["sum_w2"])
+def counted(sums: SumsByScore, metric: str) -> int:
+    """How many values of a metric there are, of all scorers."""
+    return sum(own.n for (name, _), own in sums.items() if name == metric)

@@ -1,24 +1,19 @@
 """Two sides compared score by score, each by the test that fits it: what differs, by how much, and how sure that is."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-import streamlit as st
-
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, shown
-from dashboard.queries.quality import Score, ScoreComparison, compared
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, shown
+from dashboard.queries.quality import NO_SUMS, Score, ScoreComparison, compared
 from dashboard.queries.quality_rows import MOST_ROWS, SideRows, side_rows
-from dashboard.queries.quality_sides import Side, histograms, scores_for, sums
-from dashboard.queries.sample import ANSWERS, REQUESTS
+from dashboard.queries.quality_sides import Side, scored, scores_for
+from dashboard.queries.score_windows import Scored
 from metrics.comparison import effective_size
 from metrics.distributions import Distribution, MedianComparison, compare_medians, from_buckets, from_values
 from metrics.geometric_means import RatioComparison, compare_ratio, log_moments
 from metrics.multiple_tests import holm
 from metrics.ranks import RankComparison, compare_ranks
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Way = Literal["means", "ratio", "ranks"]
 """By averages; by the ratio of geometric means; by ranks and medians, where a long tail pulls an average."""
@@ -31,7 +26,6 @@ WAYS: dict[str, Way] = {
     "cost_usd": "ranks",
 }
 """Every other score is compared by averages, unless its values have a long tail."""
-_ANSWERED = "completion_tokens"
 
 
 @dataclass(frozen=True)
@@ -110,47 +104,27 @@ def findings(endpoint: str, a: Side, b: Side) -> list[Finding]:
 
     Raises: QueryFailed, LakehouseError.
     """
-    snapshots = tuple(shown(name) for name in (a.table, b.table, "request_metrics", "request_scores"))
+    snapshots = (a.rollup, b.rollup, shown("request_metrics"), shown("request_scores"))
     found: list[Finding] = _findings(snapshots, endpoint, a, b)
     return found
 
 
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=16)
 def _findings(snapshots: tuple[Snapshot, ...], endpoint: str, a: Side, b: Side) -> list[Finding]:
-    both = _both_sums(endpoint, a, b)
-    buckets = histograms(endpoint, a), histograms(endpoint, b)
-    comparisons = [compared(both, score, "a", "b") for score in scores_for(a, b)]
+    both = scored(endpoint, a), scored(endpoint, b)
+    comparisons = [compared(both[0].sums, both[1].sums, score) for score in scores_for(a, b)]
     few = all(0 < requests <= MOST_ROWS for requests in (comparisons[0].requests_a, comparisons[0].requests_b))
     rows = (side_rows(endpoint, a), side_rows(endpoint, b)) if few else None
-    found = [_finding(one, both, buckets, rows) for one in comparisons]
+    found = [_finding(one, both, rows) for one in comparisons]
     corrected = holm([one.p_value for one in found])
     return [replace(one, corrected=value) for one, value in zip(found, corrected, strict=True)]
 
 
-def _both_sums(endpoint: str, a: Side, b: Side) -> "pd.DataFrame":
-    """The sums of both sides, told apart by `version`, which is `a` or `b`."""
-    import pandas as pd
-
-    sides = []
-    for name, side in (("a", a), ("b", b)):
-        own = sums(endpoint, side)
-        if side.requester:
-            # Characters are not summed by requester; tokens are, and every answer has them.
-            answers = own[own["metric"] == _ANSWERED].assign(metric=ANSWERS)
-            own = pd.concat([own, answers], ignore_index=True)
-        sides.append(own.assign(version=name))
-    return pd.concat(sides, ignore_index=True)
-
-
-def _finding(
-    one: ScoreComparison,
-    both: "pd.DataFrame",
-    buckets: Sequence[dict[tuple[str, str], dict[int, float]]],
-    rows: tuple[SideRows, SideRows] | None,
-) -> Finding:
+def _finding(one: ScoreComparison, both: tuple[Scored, Scored], rows: tuple[SideRows, SideRows] | None) -> Finding:
     metric, comparison = one.score.metric, one.comparison
-    counted = [side.get((metric, one.scorer), {}) for side in buckets]
-    sizes = [_size(both, name, metric, one.scorer) for name in ("a", "b")]
+    counted = [side.histograms.get((metric, one.scorer), {}) for side in both]
+    sums = (side.sums.get((metric, one.scorer), NO_SUMS) for side in both)
+    sizes = [effective_size(own.n, own.sum_w, own.sum_w2) for own in sums]
     of_a, of_b = (from_buckets(metric, side, size) for side, size in zip(counted, sizes, strict=True))
     single = _single_values(one, rows)
     way: Way = WAYS.get(metric, "means")
@@ -179,16 +153,3 @@ def _single_values(
     of_a, of_b = (from_values(*side.values(one.score.metric, one.scorer)) for side in rows)
     whole = (len(of_a.weight), len(of_b.weight)) == (one.comparison.n_a, one.comparison.n_b)
     return (of_a, of_b) if whole else None
-
-
-def _size(both: "pd.DataFrame", side: str, metric: str, scorer: str) -> float:
-    own = both[(both["version"] == side) & (both["metric"] == metric) & (both["scorer"] == scorer)]
-    if own.empty:
-        return 0.0
-    return effective_size(int(own["n"].iloc[0]), float(own["sum_w"].iloc[0]), float(own["sum_w2"].iloc[0]))
-
-
-def requests_of(endpoint: str, side: Side) -> int:
-    """How many requests a side has. Raises: QueryFailed, LakehouseError."""
-    own = sums(endpoint, side)
-    return int(own[own["metric"] == REQUESTS]["n"].sum())

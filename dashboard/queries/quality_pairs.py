@@ -10,10 +10,10 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
-import streamlit as st
 from numpy.typing import NDArray
 
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, shown
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, shown
 from dashboard.queries.quality import Score
 from dashboard.queries.quality_comparison import Finding, Way
 from dashboard.queries.quality_rows import MOST_ROWS, side_rows
@@ -84,7 +84,7 @@ def pairs(endpoint: str, a: Side, b: Side, found: list[Finding]) -> Pairs:
     )
 
 
-@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=8)
 def _prompt_keys(snapshot: Snapshot, endpoint: str, side: Side) -> dict[str, bytes]:
     """The hash of what each request asked, by its id. The snapshot is what the result depends on."""
     rows = side_rows(endpoint, side, MOST_ROWS_A_SIDE).first

@@ -1,14 +1,15 @@
 """The single scored requests of one side, where there are few enough to look at each, without anybody's words."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import streamlit as st
 from numpy.typing import NDArray
 
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
-from dashboard.queries.quality_sides import SCORES, Side
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, select, shown
+from dashboard.queries.quality_sides import SCORES, Side, since_when
 from metrics.sampling import is_sampled
 
 if TYPE_CHECKING:
@@ -57,13 +58,15 @@ class SideRows:
 
 def side_rows(endpoint: str, side: Side, most: int = MOST_ROWS) -> SideRows:
     """The newest `most` requests of a side. Raises: QueryFailed, LakehouseError."""
-    found: SideRows = _side_rows(shown("request_metrics"), shown("request_scores"), endpoint, side, most)
+    # The rollup says how far back the newest ones reach, so that no older file is read.
+    since = since_when(endpoint, side, most)
+    found: SideRows = _side_rows(shown("request_metrics"), shown("request_scores"), endpoint, side, since, most)
     return found
 
 
-@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _side_rows(snapshot: Snapshot, later: Snapshot, endpoint: str, side: Side, most: int) -> SideRows:
-    start, end = side.span
+@kept(max_entries=8)
+def _side_rows(snapshot: Snapshot, later: Snapshot, endpoint: str, side: Side, start: datetime, most: int) -> SideRows:
+    _, end = side.span
     parameters: dict[str, Any] = {
         "start": start,
         "end": end,

@@ -1,19 +1,14 @@
 """One side of a comparison: a version, its time, and the part of its traffic that is looked at; summed from rollups."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
-
-import streamlit as st
 
 from dashboard.periods import Period
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
+from dashboard.queries.lake import Snapshot, rollup, shown
 from dashboard.queries.quality import Score, score_of
 from dashboard.queries.request_filters import RequestFilter
-from dashboard.queries.sample import ANSWERS, REQUESTS
-
-if TYPE_CHECKING:
-    import pandas as pd
+from dashboard.queries.sample import ANSWERS
+from dashboard.queries.score_windows import Rows, Scored, ScoreWindows, score_windows
 
 SCORES = tuple(
     score_of(metric)
@@ -31,9 +26,7 @@ SCORES = tuple(
 SCORES_BY_REQUESTER = tuple(score_of(metric) for metric in ("response_toxicity", "completion_tokens", "cost_usd"))
 """What is summed by requester, and so all that a requester's traffic can be compared by."""
 STATUS_CLASSES = ("2xx", "4xx", "5xx")
-
-Histogram = dict[int, float]
-"""Bucket → weight."""
+_ANSWERED = "completion_tokens"
 
 
 @dataclass(frozen=True)
@@ -61,9 +54,9 @@ class Side:
         return self.period.utc_days if self.requester else (self.period.start, self.period.end)
 
     @property
-    def table(self) -> str:
-        """The rollup that has its sums."""
-        return "metrics_daily_requester" if self.requester else self.period.table
+    def rollup(self) -> Snapshot:
+        """The rollup that has its sums. Raises: LakehouseError, QueryFailed."""
+        return shown("metrics_daily_requester") if self.requester else rollup(self.period)
 
     def requests(self, endpoint: str, score: str = "") -> RequestFilter:
         """The filter of its single requests; `score`: of those that have this score."""
@@ -84,71 +77,29 @@ def scores_for(a: Side, b: Side) -> tuple[Score, ...]:
     return SCORES_BY_REQUESTER if a.requester or b.requester else SCORES
 
 
-def sums(endpoint: str, side: Side) -> "pd.DataFrame":
-    """One row for each metric and scorer: n, sum_w, sum_wx, sum_wx2, sum_w2. Raises: QueryFailed, LakehouseError."""
-    found: pd.DataFrame = _sums(shown(side.table), endpoint, side)
-    return found
+def scored(endpoint: str, side: Side) -> Scored:
+    """The sums and the buckets of every score. Raises: QueryFailed, LakehouseError."""
+    found = _windows(endpoint, side).of(_rows(side))
+    if not side.requester:
+        return found
+    # Characters are not summed by requester; tokens are, and every answer has them.
+    answers = {(ANSWERS, scorer): own for (metric, scorer), own in found.sums.items() if metric == _ANSWERED}
+    return replace(found, sums={**found.sums, **answers})
 
 
-def histograms(endpoint: str, side: Side) -> dict[tuple[str, str], Histogram]:
-    """The buckets of every score by (metric, scorer). Raises: QueryFailed, LakehouseError."""
-    found: dict[tuple[str, str], Histogram] = _histograms(shown(side.table), endpoint, side)
-    return found
+def since_when(endpoint: str, side: Side, most: int) -> datetime:
+    """A time from which on a side has at least its newest `most` requests, as the rollup tells; else its start.
+
+    Raises: QueryFailed, LakehouseError.
+    """
+    return _windows(endpoint, side).newest(_rows(side), most) or side.span[0]
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _sums(snapshot: Snapshot, endpoint: str, side: Side) -> "pd.DataFrame":
-    # Only our own texts are put together; what people chose comes in as parameters.
-    return select(
-        snapshot,
-        f"""SELECT metric, scorer, sum(n)::BIGINT AS n, sum(sum_w) AS sum_w, sum(sum_wx) AS sum_wx,
-                   sum(sum_wx2) AS sum_wx2, sum(coalesce(sum_w2, sum_w)) AS sum_w2
-            FROM this WHERE {_matching(side)} AND metric = ANY($metrics) GROUP BY ALL""",  # noqa: S608
-        span=side.span,
-        metrics=[REQUESTS, ANSWERS, *_metrics(side)],
-        **_parameters(endpoint, side),
-    )
-
-
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _histograms(snapshot: Snapshot, endpoint: str, side: Side) -> dict[tuple[str, str], Histogram]:
-    rows = select(
-        snapshot,
-        f"""SELECT metric, scorer, entry.key AS bucket, sum(entry.value) AS weight
-            FROM (SELECT metric, scorer, unnest(map_entries(buckets)) AS entry
-                  FROM this WHERE {_matching(side)} AND metric = ANY($metrics))
-            GROUP BY ALL""",  # noqa: S608
-        span=side.span,
-        metrics=_metrics(side),
-        **_parameters(endpoint, side),
-    )
-    found: dict[tuple[str, str], Histogram] = {}
-    columns = (rows[name].to_numpy().tolist() for name in ("metric", "scorer", "bucket", "weight"))
-    for metric, scorer, bucket, weight in zip(*columns, strict=True):
-        found.setdefault((metric, scorer), {})[bucket] = weight
-    return found
-
-
-def _metrics(side: Side) -> list[str]:
+def _windows(endpoint: str, side: Side) -> ScoreWindows:
     scores = SCORES_BY_REQUESTER if side.requester else (*SCORES, score_of("cost_usd"))
-    return [score.metric for score in scores]
+    metrics = tuple(score.metric for score in scores)
+    return score_windows(side.rollup, endpoint, side.span, metrics, side.requester)
 
 
-def _matching(side: Side) -> str:
-    matching = """endpoint_name = $endpoint AND entity_version = $version AND coalesce(entity_name, '') = $entity
-        AND window_start >= $start AND window_start < $end AND ($status = '' OR status_class = $status)"""
-    return f"{matching} AND requester = $requester" if side.requester else matching
-
-
-def _parameters(endpoint: str, side: Side) -> dict[str, Any]:
-    start, end = side.span
-    wanted = {"requester": side.requester} if side.requester else {}
-    return {
-        "endpoint": endpoint,
-        "version": side.entity_version,
-        "entity": side.entity_name,
-        "start": start,
-        "end": end,
-        "status": side.status,
-        **wanted,
-    }
+def _rows(side: Side) -> Rows:
+    return Rows(side.entity_name, side.entity_version, side.status, side.span)

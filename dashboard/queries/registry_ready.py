@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from dashboard.errors import DashboardError
+from dashboard.garbage_collection import leave_what_is_imported_alone
 from settings import Settings, get_settings
 
 _log = logging.getLogger(__name__)
@@ -104,3 +105,4 @@ def _import() -> None:
         _problem = f"The registry's client could not be loaded: {error}"
     else:
         _ready.set()
+        leave_what_is_imported_alone()

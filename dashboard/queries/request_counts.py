@@ -1,33 +1,25 @@
 """How many requests a filter describes, summed from the rollups where these can tell, else counted one by one."""
 
-from typing import TYPE_CHECKING, Any
-
-import streamlit as st
+from typing import TYPE_CHECKING
 
 from dashboard.periods import Period
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
-from dashboard.queries.request_filters import RequestFilter, matching_source
-from dashboard.queries.sample import REQUESTS
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, rollup, select, shown
+from dashboard.queries.request_filters import LATER, RequestFilter, matching_source
+from dashboard.queries.request_windows import WITHIN, known_to_rollups, window_parameters
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_WINDOWS = (("metrics_15min", 900), ("metrics_minute", 60))
+_WINDOWS = (("metrics_hour", 3600), ("metrics_15min", 900), ("metrics_minute", 60))
 """The rollup tables and the seconds of their windows, the coarsest first."""
-_COUNTED = """metric = $requests AND window_start >= $start AND window_start < $end AND endpoint_name = $endpoint
-    AND (len($versions::VARCHAR[]) = 0
-         OR coalesce(entity_name, '') || '/' || coalesce(entity_version, '') = ANY($versions::VARCHAR[]))
-    AND (len($statuses::VARCHAR[]) = 0 OR status_class = ANY($statuses::VARCHAR[]))"""
 
 
 def count_requests(wanted: RequestFilter) -> int:
     """How many requests `wanted` describes. Raises: QueryFailed, LakehouseError."""
-    table = rollup_that_counts(wanted)
-    if table:
-        rolled_up: int = _rolled_up_total(shown(table), wanted)
-        return rolled_up
-    counted: int = _total(shown("request_metrics"), shown("request_scores"), wanted)
-    return counted
+    later = shown("request_scores")
+    summed = rollup_that_counts(wanted, later)
+    return _rolled_up_total(summed, wanted) if summed else _total(shown("request_metrics"), later, wanted)
 
 
 def counts_over_time(wanted: RequestFilter, period: Period) -> "pd.DataFrame":
@@ -37,52 +29,54 @@ def counts_over_time(wanted: RequestFilter, period: Period) -> "pd.DataFrame":
     without requests have no row.
     Raises: QueryFailed, LakehouseError.
     """
-    table = rollup_that_counts(wanted, period)
-    found: pd.DataFrame
-    if table:
-        found = _rolled_up_counts(shown(table), wanted, period)
-    else:
-        found = _counts(shown("request_metrics"), shown("request_scores"), wanted, period)
-    return found
+    later = shown("request_scores")
+    summed = rollup_that_counts(wanted, later, period)
+    if summed:
+        return _rolled_up_counts(summed, wanted, period)
+    return _counts(shown("request_metrics"), later, wanted, period)
 
 
-def rollup_that_counts(wanted: RequestFilter, period: Period | None = None) -> str:
-    """The rollup table whose windows make up what `wanted` describes, in the bins of `period`; "" if there is none.
+def rollup_that_counts(wanted: RequestFilter, later: Snapshot, period: Period | None = None) -> Snapshot | None:
+    """The rollup whose windows make up what `wanted` describes, in the bins of `period`; None if there is none.
 
-    Rollups know endpoint, version and status class, and times to the border of a window.
+    Rollups know endpoint, version and class of status, whether a number is there, and times to the border of a window.
+    later: a snapshot of `request_scores`. Of scores that were given again the rollups count each giving.
+    Raises: QueryFailed, LakehouseError.
     """
-    single = any(not status.endswith("xx") for status in wanted.statuses)
-    if single or wanted.requesters or wanted.request_ids or wanted.score or not wanted.endpoint:
-        return ""
+    given_again = wanted.score in LATER and later.on_dates(wanted.start, wanted.end).files
+    if given_again or not known_to_rollups(wanted):
+        return None
     seconds = [wanted.start.timestamp(), wanted.end.timestamp()]
     if period is not None:
         seconds += [period.start.timestamp(), period.bin_seconds]
-    return next((table for table, width in _WINDOWS if not any(at % width for at in seconds)), "")
+    width = next((width for _, width in _WINDOWS if not any(at % width for at in seconds)), 0)
+    # Of the hours there may be none yet.
+    return rollup(Period(wanted.start, wanted.end, width)) if width else None
 
 
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=64)
 def _rolled_up_total(snapshot: Snapshot, wanted: RequestFilter) -> int:
-    sql = f"SELECT coalesce(sum(n), 0)::BIGINT AS total FROM this WHERE {_COUNTED}"  # noqa: S608
-    found = select(snapshot, sql, span=(wanted.start, wanted.end), **_parameters(wanted))
+    sql = f"SELECT coalesce(sum(n), 0)::BIGINT AS total FROM this WHERE {WITHIN}"  # noqa: S608
+    found = select(snapshot, sql, span=(wanted.start, wanted.end), **window_parameters(wanted))
     return int(found["total"].iloc[0])
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=32)
 def _rolled_up_counts(snapshot: Snapshot, wanted: RequestFilter, period: Period) -> "pd.DataFrame":
     return select(
         snapshot,
         f"""SELECT $first + (epoch_ms(window_start) - $first) // $width * $width AS time,
                    CASE WHEN status_class = 'none' THEN '' ELSE coalesce(status_class, '') END AS status_class,
                    sum(n)::BIGINT AS n
-            FROM this WHERE {_COUNTED} GROUP BY ALL ORDER BY ALL""",  # noqa: S608
+            FROM this WHERE {WITHIN} GROUP BY ALL ORDER BY ALL""",  # noqa: S608
         span=(wanted.start, wanted.end),
         first=int(period.start.timestamp() * 1000),
         width=period.bin_seconds * 1000,
-        **_parameters(wanted),
+        **window_parameters(wanted),
     )
 
 
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=64)
 def _total(snapshot: Snapshot, later: Snapshot, wanted: RequestFilter) -> int:
     matched = matching_source(wanted, later)
     sql = f"SELECT count(*) AS total FROM {matched.source} WHERE {matched.condition}"  # noqa: S608
@@ -90,7 +84,7 @@ def _total(snapshot: Snapshot, later: Snapshot, wanted: RequestFilter) -> int:
     return int(found["total"].iloc[0])
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=32)
 def _counts(snapshot: Snapshot, later: Snapshot, wanted: RequestFilter, period: Period) -> "pd.DataFrame":
     matched = matching_source(wanted, later)
     return select(
@@ -104,14 +98,3 @@ def _counts(snapshot: Snapshot, later: Snapshot, wanted: RequestFilter, period: 
         width=period.bin_seconds * 1000,
         **matched.parameters,
     )
-
-
-def _parameters(wanted: RequestFilter) -> dict[str, Any]:
-    return {
-        "requests": REQUESTS,
-        "start": wanted.start,
-        "end": wanted.end,
-        "endpoint": wanted.endpoint,
-        "versions": list(wanted.versions),
-        "statuses": list(wanted.statuses),
-    }

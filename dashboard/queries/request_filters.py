@@ -48,7 +48,7 @@ class Matching:
     parameters: dict[str, Any]
 
 
-def matching_source(wanted: RequestFilter, later: Snapshot, filled_in: bool = False) -> Matching:
+def matching_source(wanted: RequestFilter, later: Snapshot, filled_in: bool = False, first: str = "this") -> Matching:
     """For other reads of the requests that `wanted` describes.
 
     later: a snapshot of `request_scores`. filled_in: with its scores in the gaps, also where the filter asks for none.
@@ -80,8 +80,8 @@ def source_of(later: Snapshot, wanted: RequestFilter, filled_in: bool) -> tuple[
                        arg_max(scorer, scored_at) AS scorer FROM later
                 WHERE value IS NOT NULL GROUP BY ALL"""
     pivot = f"SELECT databricks_request_id, {given} FROM ({newest}) GROUP BY ALL"  # noqa: S608
-    first = f"SELECT {date} FROM this"  # noqa: S608
-    joined = f"(SELECT * REPLACE ({filled}) FROM ({first}) LEFT JOIN ({pivot}) USING (databricks_request_id))"  # noqa: S608
+    dated = f"SELECT {date} FROM this"  # noqa: S608
+    joined = f"(SELECT * REPLACE ({filled}) FROM ({dated}) LEFT JOIN ({pivot}) USING (databricks_request_id))"  # noqa: S608
     return joined, {"later": later}
 
 

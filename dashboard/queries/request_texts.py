@@ -5,8 +5,8 @@ from datetime import datetime
 
 import streamlit as st
 
+from dashboard.queries.logged_bodies import logged_bodies
 from lakehouse.store import table_uri
-from lakehouse.text_search import LoggedBodies
 from metrics.bodies import parse_exchange
 from metrics.request_bodies import Turn
 from settings import get_settings
@@ -41,7 +41,7 @@ def conversation(request_id: str, time: datetime) -> Conversation | None:
 
 @st.cache_data(max_entries=8, ttl=_KEPT_SECONDS, show_spinner=False)
 def _conversation(uri: str, request_id: str, time: datetime) -> Conversation | None:
-    row = LoggedBodies(get_settings()).of_request(request_id, time)
+    row = logged_bodies([(request_id, time)]).get(request_id)
     if row is None:
         return None
     exchange = parse_exchange(row["request"], row["response"], row["logging_error_codes"])

@@ -4,18 +4,24 @@ A score that was given later (`request_scores`) stands where the first scoring g
 is decided by the few columns that the filter and the order need; the rest is read for that page alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
-import streamlit as st
+import numpy as np
+from numpy.typing import NDArray
 
 from dashboard.measures import MEASURES
 from dashboard.periods import Period
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, Span, select, select_rows, shown
 from dashboard.queries.request_counts import count_requests
 from dashboard.queries.request_filters import LATER, RequestFilter, matching_source, source_of
+from dashboard.queries.request_windows import Places, places
+from dashboard.queries.row_groups import rows_between
 from dashboard.queries.sample import REQUESTS
+from dashboard.queries.shared_arrays import shared
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,48 +40,76 @@ COLUMNS = (
     "perplexity_scorer",
 )
 """The columns of `RequestPage.rows`; `request_time` is a pandas timestamp in UTC, what is missing is NaN or None."""
-SORTED = tuple(column for column in COLUMNS if column != "request_date")
-"""What a page of requests can be ordered by."""
+SORTED = ("request_time", *MEASURES)
+"""What a page of requests can be ordered by; for a version, a requester or a status there are filters."""
 MOST_REQUESTERS = 500
 """Requesters that a choice is given, at most: those who asked most."""
+
+_READ_AT_ONCE = timedelta(days=33)
+"""A month of any calendar and the day before it."""
+_MATCHED = ("databricks_request_id", "request_time", "endpoint_name", "entity_name", "entity_version", "status_code")
+_TOGETHER = timedelta(hours=1)
+"""Requests of so short a time are read by its ends, others by the time of each."""
+_LITTLE = timedelta(hours=6)
+_MOST_BYTES = 32 * 2**20
+"""Of the files of requesters' days that are read at once; of a larger table only what is asked for."""
+_MOST_TIMES = 200
+_LACKING = 8
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class RequestPage:
-    """Some requests, in the order asked for, and how many fit in all."""
+    """Some requests that fit, in the order asked for."""
 
     rows: "pd.DataFrame"
-    total: int
+    wanted: RequestFilter
+
+    @property
+    def total(self) -> int:
+        """How many fit in all. Raises: QueryFailed, LakehouseError."""
+        return count_requests(self.wanted)
 
 
 def requests(
-    wanted: RequestFilter, *, order: str = "request_time", descending: bool = True, limit: int = 100, offset: int = 0
+    wanted: RequestFilter,
+    *,
+    order: str = "request_time",
+    descending: bool = True,
+    limit: int = 100,
+    offset: int = 0,
+    columns: tuple[str, ...] = COLUMNS,
 ) -> RequestPage:
-    """Requests `offset` to `offset + limit` of those that `wanted` describes; columns `COLUMNS`.
+    """Requests `offset` to `offset + limit` of those that `wanted` describes.
 
-    order: one of `COLUMNS`; requests without a value there come last.
+    columns: of `COLUMNS`, the id among them. order: one of `SORTED`; requests without a value there come last, those
+    with the same value newest first.
     Raises: QueryFailed, LakehouseError.
     """
-    rows: pd.DataFrame = _rows(*snapshots(), wanted, order, descending, limit, offset, COLUMNS)
-    return RequestPage(rows, count_requests(wanted))
+    return RequestPage(_rows(snapshots(), wanted, order, descending, limit, offset, columns), wanted)
 
 
-def snapshots() -> tuple[Snapshot, Snapshot]:
+def snapshots() -> tuple[Snapshot, Snapshot, Snapshot]:
     """What `request_rows` reads: the tables as the page shows them, for a read that goes on after the page was drawn.
 
     Raises: QueryFailed, LakehouseError.
     """
-    return shown("request_metrics"), shown("request_scores")
+    return shown("request_metrics"), shown("request_scores"), shown("metrics_15min")
 
 
 def request_rows(
-    of: tuple[Snapshot, Snapshot], wanted: RequestFilter, columns: tuple[str, ...], limit: int
+    of: tuple[Snapshot, Snapshot, Snapshot],
+    wanted: RequestFilter,
+    columns: tuple[str, ...],
+    limit: int,
+    order: str = "request_time",
 ) -> "pd.DataFrame":
-    """The newest requests that `wanted` describes, with any columns of `request_metrics`; not remembered.
+    """The newest requests that `wanted` describes, or those with the largest values of a measure, with any columns of
+    `request_metrics`; not remembered.
 
     columns: of a fixed list of ours. Raises: QueryFailed, LakehouseError.
     """
-    return _page_of_rows(*of, wanted, "request_time", True, limit, 0, columns)
+    return _page_of_rows(of, wanted, order, True, limit, 0, columns)
 
 
 def requesters(endpoint: str, period: Period) -> list[str]:
@@ -83,31 +117,66 @@ def requesters(endpoint: str, period: Period) -> list[str]:
 
     By whole UTC days, as their rollup has them. Raises: QueryFailed, LakehouseError.
     """
-    found: list[str] = _requesters(shown("metrics_daily_requester"), endpoint, period.start, period.end)
-    return found
+    snapshot, first, last = shown("metrics_daily_requester"), period.start - timedelta(days=1), period.end
+    span = (first, last)
+    if snapshot.files:
+        # Whoever looks at a day looks at a month next: both are in what is read at once.
+        end = snapshot.newest.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        at_once = (end - _READ_AT_ONCE, end)
+        if sum(file.size for file in snapshot.files_between(at_once)) > _MOST_BYTES or not snapshot.is_local:
+            return _requesters(snapshot, endpoint, first, last)
+        span = at_once if at_once[0] <= first and last <= end else span
+    days, places, names, n = _requester_days(snapshot, endpoint, span)
+    inside = slice(*np.searchsorted(days, [time.timestamp() for time in (first, last)]))
+    counts = np.bincount(places[inside], n[inside], len(names))
+    # Names rise, so those with as many requests do, too.
+    asked = np.argsort(-counts, kind="stable")[: min(MOST_REQUESTERS, int(np.count_nonzero(counts)))]
+    return [names[place] for place in asked.tolist()]
 
 
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _requesters(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -> list[str]:
-    found = select(
+@kept(max_entries=16)
+def _requesters(snapshot: Snapshot, endpoint: str, first: datetime, last: datetime) -> list[str]:
+    rows = select(
         snapshot,
         """SELECT coalesce(requester, '') AS name, sum(n) AS n FROM this
-           WHERE metric = $requests AND window_start >= $start AND window_start < $end
+           WHERE metric = $requests AND window_start >= $first AND window_start < $last
              AND ($endpoint = '' OR endpoint_name = $endpoint)
            GROUP BY ALL ORDER BY n DESC, name LIMIT $most""",
-        span=(start - timedelta(days=1), end),
-        start=start - timedelta(days=1),
-        end=end,
+        span=(first, last),
+        first=first,
+        last=last,
         endpoint=endpoint,
+        requests=REQUESTS,
         most=MOST_REQUESTERS,
+    )
+    return [str(name) for name in rows["name"]]
+
+
+@shared
+def _requester_days(
+    snapshot: Snapshot, endpoint: str, span: Span
+) -> tuple[NDArray[np.float64], NDArray[np.int64], tuple[str, ...], NDArray[np.float64]]:
+    """How often each requester asked on each day, in the order of time: starts of days in seconds since 1970, places in
+    the names, which rise, the names, and how often. Not to be written to."""
+    rows = select(
+        snapshot,
+        """SELECT epoch(window_start) AS day, coalesce(requester, '') AS name, n::DOUBLE AS n FROM this
+           WHERE metric = $requests AND window_start >= $start AND window_start < $end
+             AND ($endpoint = '' OR endpoint_name = $endpoint)
+           ORDER BY window_start""",
+        span=span,
+        start=span[0],
+        end=span[1],
+        endpoint=endpoint,
         requests=REQUESTS,
     )
-    return [str(name) for name in found["name"]]
+    names, places = np.unique(rows["name"].to_numpy(object), return_inverse=True)
+    found = tuple(str(name) for name in names)
+    return rows["day"].to_numpy(float), places.astype(np.int64), found, rows["n"].to_numpy(float)
 
 
 def _page_of_rows(
-    snapshot: Snapshot,
-    later: Snapshot,
+    of: tuple[Snapshot, Snapshot, Snapshot],
     wanted: RequestFilter,
     order: str,
     descending: bool,
@@ -117,37 +186,103 @@ def _page_of_rows(
 ) -> "pd.DataFrame":
     if order not in SORTED:
         raise ValueError(f"Requests cannot be ordered by {order!r}.")
+    snapshot, later, quarters = of
+    ordered = (order, descending, limit, offset)
+    keys: pd.DataFrame | None = None
+    # A score that was given later is not in the rows of the first scoring.
+    given_later = {order, wanted.score} & set(LATER) and later.on_dates(wanted.start, wanted.end).files
+    # A few windows more where some of their first requests may lack the score that is asked for.
+    last = offset + limit
+    counts = (last,) if wanted.score in ("", order) else (last + _LACKING, 4 * last)
+    # What the rollups do not have yet is read whole: that is to be little.
+    behind = min(wanted.end, snapshot.newest) - quarters.newest > _LITTLE
+    for count in counts if snapshot.is_local and not given_later and not behind else ():
+        near = places(quarters, wanted, order, descending, count) if keys is None else None
+        if near:
+            keys = _keys_near(snapshot, wanted, ordered, near.spans)
+            keys = keys if len(keys) == limit and _surely_first(keys, near) else None
+    if keys is None:
+        keys = _keys(snapshot, later, wanted, ordered)
+    return rows_of(snapshot, later, keys, columns)
+
+
+def _surely_first(keys: "pd.DataFrame", near: Places) -> bool:
+    value, time = keys["value"].iloc[-1], keys["request_time"].iloc[-1].to_pydatetime()
+    if keys["value"].isna().iloc[-1]:
+        return False
+    return near.reaches(time.timestamp() if isinstance(value, datetime) else float(value), time)
+
+
+def _keys(
+    snapshot: Snapshot, later: Snapshot, wanted: RequestFilter, ordered: tuple[str, bool, int, int]
+) -> "pd.DataFrame":
+    """Ids, times and the value that orders of a page of the requests."""
+    order, descending, limit, offset = ordered
     matched = matching_source(wanted, later, order in LATER)
-    direction = "DESC" if descending else "ASC"
-    # Only our own texts are put together: columns of a fixed list, never what somebody typed.
-    sql = f"""SELECT databricks_request_id, request_time FROM {matched.source} WHERE {matched.condition}
-              ORDER BY {order} {direction} NULLS LAST, databricks_request_id LIMIT $limit OFFSET $offset"""  # noqa: S608
-    keys = select(
+    return select(
         snapshot,
-        sql,
+        f"""SELECT databricks_request_id, request_time, {order} AS value FROM {matched.source}
+            WHERE {matched.condition} {_first(descending)}""",  # noqa: S608
         span=(wanted.start, wanted.end),
         beside=matched.beside,
         limit=limit,
         offset=offset,
         **matched.parameters,
     )
-    if keys.empty:
-        wanted = RequestFilter(wanted.start, wanted.start)
-    else:
-        first, last = keys["request_time"].min(), keys["request_time"].max()
-        wanted = RequestFilter(first.to_pydatetime(), last.to_pydatetime() + timedelta(microseconds=1))
-    source, beside = source_of(later, wanted, True)
-    sql = f"""SELECT {", ".join(columns)} FROM {source}
-              WHERE databricks_request_id IN (SELECT unnest($ids::VARCHAR[]))
-                AND request_time >= $first AND request_time < $last"""  # noqa: S608
+
+
+def _keys_near(
+    snapshot: Snapshot, wanted: RequestFilter, ordered: tuple[str, bool, int, int], spans: Sequence[Span]
+) -> "pd.DataFrame":
+    """The same, by the requests of some spans of time only; `wanted` is known to rollups."""
+    order, descending, limit, offset = ordered
+    score = [wanted.score] if wanted.score else []
+    rows = rows_between(snapshot, spans, tuple(dict.fromkeys((*_MATCHED, order, *score))))
+    return select_rows(
+        rows,
+        f"""SELECT databricks_request_id, request_time, {order} AS value FROM this
+            WHERE request_time >= $start AND request_time < $end AND endpoint_name = $endpoint
+              AND (len($versions::VARCHAR[]) = 0
+                   OR coalesce(entity_name, '') || '/' || coalesce(entity_version, '') = ANY($versions::VARCHAR[]))
+              AND (len($statuses::VARCHAR[]) = 0 OR (status_code // 100)::VARCHAR || 'xx' = ANY($statuses::VARCHAR[]))
+              {"".join(f"AND {name} IS NOT NULL" for name in score)} {_first(descending)}""",  # noqa: S608
+        start=wanted.start,
+        end=wanted.end,
+        endpoint=wanted.endpoint,
+        versions=list(wanted.versions),
+        statuses=list(wanted.statuses),
+        limit=limit,
+        offset=offset,
+    )
+
+
+def _first(descending: bool) -> str:
+    return f"""ORDER BY value {"DESC" if descending else "ASC"} NULLS LAST, request_time DESC, databricks_request_id
+               LIMIT $limit OFFSET $offset"""
+
+
+def rows_of(snapshot: Snapshot, later: Snapshot, keys: "pd.DataFrame", columns: tuple[str, ...]) -> "pd.DataFrame":
+    """The rows of some requests, in their order.
+
+    keys: columns databricks_request_id and request_time. columns: of a fixed list of ours, the id among them.
+    Raises: QueryFailed.
+    """
+    times = [time.to_pydatetime() for time in keys["request_time"]]
+    first, last = min(times, default=_NEVER), max(times, default=_NEVER) + timedelta(microseconds=1)
+    source, beside = source_of(later, RequestFilter(first, last), True)
+    given: dict[str, Any] = {"first": first, "last": last}
+    at = "request_time >= $first AND request_time < $last"
+    if last - first > _TOGETHER and len(times) <= _MOST_TIMES:
+        # By name, so that parts of files are passed over which have none of these times.
+        given |= {f"time_{number}": time for number, time in enumerate(times)}
+        at += f" AND request_time IN ({', '.join(f'$time_{number}' for number in range(len(times)))})"
     rows = select(
-        snapshot,
-        sql,
-        span=(wanted.start, wanted.end),
+        snapshot.at_times(times),
+        f"""SELECT {", ".join(columns)} FROM {source}
+            WHERE databricks_request_id IN (SELECT unnest($ids::VARCHAR[])) AND {at}""",  # noqa: S608
         beside=beside,
         ids=keys["databricks_request_id"].tolist(),
-        first=wanted.start,
-        last=wanted.end,
+        **given,
     )
     # One row each, in the order of the keys.
     rows = _plain(rows).drop_duplicates("databricks_request_id").set_index("databricks_request_id", drop=False)
@@ -168,4 +303,4 @@ def _plain(rows: "pd.DataFrame") -> "pd.DataFrame":
     return rows.astype(gaps).assign(**texts)
 
 
-_rows = st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)(_page_of_rows)
+_rows = kept(max_entries=32)(_page_of_rows)

@@ -4,22 +4,21 @@ A text is flagged if its toxicity is at least the threshold. Counts come from bu
 moved; they are exact where it is an edge of the buckets (0.5 is), else values up to 2 % above it may be left out.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import streamlit as st
+from numpy.typing import NDArray
 
 from dashboard.periods import Period
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, rollup, select, shown
 from dashboard.queries.sample import ANSWERS, REQUESTS, Sample, sample_of
+from dashboard.queries.score_windows import Floats, Whole, score_windows
 from metrics.buckets import bucket_edges, bucket_lower
 from metrics.comparison import effective_size
 from metrics.proportions import wilson_interval
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PROMPT, ANSWER = "prompt_toxicity", "response_toxicity"
 MOST_REQUESTERS = 15
@@ -100,7 +99,7 @@ def flags(endpoint: str, period: Period, threshold: float) -> Flags:
 
     Raises: QueryFailed, LakehouseError.
     """
-    found: Flags = _flags(shown(period.table), endpoint, period, threshold)
+    found: Flags = _flags(rollup(period), endpoint, period, threshold)
     return found
 
 
@@ -128,80 +127,88 @@ def flag_share(n: int, weight: float, squared_weight: float, flagged: float) -> 
     return FlagShare(n, flagged, share, *wilson_interval(share * size, size))
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
+@dataclass(frozen=True)
+class _Texts:
+    """What is summed of scored texts: for each of some windows and versions (or requesters), of each metric. [n]"""
+
+    starts: Whole
+    name: NDArray[np.str_]
+    metric: NDArray[np.str_]
+    n: Floats
+    weight: Floats
+    squared_weight: Floats
+    flagged: Floats
+
+    def where(self, inside: NDArray[np.bool_]) -> "_Texts":
+        return _Texts(*(getattr(self, one.name)[inside] for one in fields(self)))
+
+
+@kept(max_entries=32)
 def _flags(snapshot: Snapshot, endpoint: str, period: Period, threshold: float) -> Flags:
-    sums = select(
-        snapshot,
-        f"""SELECT ((epoch_ms(window_start) - epoch_ms($start)) // (1000 * $bin))::INTEGER AS bin,
-                   coalesce(entity_name, '') || '/' || coalesce(entity_version, '') AS version, metric,
-                   coalesce(scorer, '') AS scorer, max(window_start) AS last, sum(n)::BIGINT AS n,
-                   sum(sum_w) AS weight, sum(coalesce(sum_w2, sum_w)) AS squared_weight,
-                   coalesce(sum(CASE WHEN metric IN ('prompt_toxicity', 'response_toxicity') THEN {_FLAGGED} END), 0)
-                     AS flagged
-            FROM this
-            WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
-              AND metric IN ('databricks_request_id', 'response_chars', 'response_toxicity', 'prompt_toxicity')
-            GROUP BY ALL""",  # noqa: S608
-        span=(period.start, period.end),
-        endpoint=endpoint,
-        start=period.start,
-        end=period.end,
-        bin=period.bin_seconds,
-        first=bucket_lower(PROMPT, threshold),
+    span = period.start, period.end
+    windows = score_windows(snapshot, endpoint, span, (PROMPT, ANSWER)).between(span)
+    # The names of the groups, one for each window.
+    entity, version, _, metric, scorer = (
+        np.array([group[place] for group in windows.groups], str)[windows.group] for place in range(5)
     )
-    toxicities = sums[sums["metric"].isin([PROMPT, ANSWER])]
-    by_scorer = toxicities.groupby("scorer")["n"].sum().sort_values(ascending=False)
-    scorer = str(by_scorer.index[0]) if len(by_scorer) else ""
-    scored = toxicities[toxicities["scorer"] == scorer]
+    n, weight, _, _, squared_weight = windows.sums
+    flagged = windows.above(bucket_lower(PROMPT, threshold))
+    names = np.char.add(np.char.add(entity, "/"), version)
+    every = _Texts(windows.starts, names, metric, n, weight, squared_weight, flagged)
+    of_texts = np.isin(metric, (PROMPT, ANSWER))
+    by_scorer = {str(one): float(n[of_texts & (scorer == one)].sum()) for one in np.unique(scorer[of_texts])}
+    scorers = sorted(by_scorer, key=lambda one: (-by_scorer[one], one))
+    scored = every.where(of_texts & (scorer == (scorers[0] if scorers else "")))
+    counts = {one: int(n[metric == one].sum()) for one in (REQUESTS, ANSWERS)}
     # The version that answered last first, as in every list of versions.
-    versions = scored.groupby("version")["last"].max().sort_values(ascending=False).index
-    counts = {name: int(sums.loc[sums["metric"] == name, "n"].sum()) for name in (REQUESTS, ANSWERS)}
+    last = {str(one): int(scored.starts[scored.name == one].max()) for one in np.unique(scored.name)}
     return Flags(
-        scorer=scorer,
-        others=tuple(sorted(str(name) for name in by_scorer.index[1:])),
+        scorer=scorers[0] if scorers else "",
+        others=tuple(sorted(scorers[1:])),
         over_time=_over_time(scored, period),
         total=_figures("", scored),
-        by_version=tuple(_figures(str(name), scored[scored["version"] == name]) for name in versions),
-        prompt_sample=_sample(scored[scored["metric"] == PROMPT], counts[REQUESTS]),
-        answer_sample=_sample(scored[scored["metric"] == ANSWER], counts[ANSWERS]),
+        by_version=tuple(
+            _figures(one, scored.where(scored.name == one)) for one in sorted(last, key=lambda one: -last[one])
+        ),
+        prompt_sample=_sample(scored.where(scored.metric == PROMPT), counts[REQUESTS]),
+        answer_sample=_sample(scored.where(scored.metric == ANSWER), counts[ANSWERS]),
     )
 
 
-def _over_time(scored: "pd.DataFrame", period: Period) -> FlagsOverTime:
-    bins = period.bins
+def _over_time(scored: _Texts, period: Period) -> FlagsOverTime:
+    start, width = int(period.start.timestamp() * 1000), period.bin_seconds * 1000
+    bins = (scored.starts - start) // width
 
-    def summed(metric: str, column: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-        rows = scored[scored["metric"] == metric]
-        sums = np.bincount(rows["bin"].to_numpy(int), rows[column].to_numpy(float), minlength=bins)
-        return sums[:bins].astype(np.float64)
+    def summed(metric: str, column: Floats) -> Floats:
+        of_metric = scored.metric == metric
+        sums = np.bincount(bins[of_metric], column[of_metric], minlength=period.bins)
+        return sums[: period.bins].astype(np.float64)
 
-    prompts, answers = summed(PROMPT, "flagged"), summed(ANSWER, "flagged")
+    prompts, answers = summed(PROMPT, scored.flagged), summed(ANSWER, scored.flagged)
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = [
             np.where(whole > 0, part / whole, np.nan)
-            for part, whole in ((prompts, summed(PROMPT, "weight")), (answers, summed(ANSWER, "weight")))
+            for part, whole in ((prompts, summed(PROMPT, scored.weight)), (answers, summed(ANSWER, scored.weight)))
         ]
-    start = int(period.start.timestamp() * 1000)
-    times = start + np.arange(bins, dtype=np.int64) * period.bin_seconds * 1000
-    scored_requests = np.maximum(summed(PROMPT, "n"), summed(ANSWER, "n")).astype(np.int64)
-    return FlagsOverTime(times, scored_requests, prompts, answers, *shares)
+    times = start + np.arange(period.bins, dtype=np.int64) * width
+    requests = np.maximum(summed(PROMPT, scored.n), summed(ANSWER, scored.n)).astype(np.int64)
+    return FlagsOverTime(times, requests, prompts, answers, *shares)
 
 
-def _figures(name: str, rows: "pd.DataFrame") -> FlagFigures:
+def _figures(name: str, texts: _Texts) -> FlagFigures:
     sides = []
     for metric in (PROMPT, ANSWER):
-        sums = rows[rows["metric"] == metric][["n", "weight", "squared_weight", "flagged"]].sum()
-        sides.append(
-            flag_share(int(sums["n"]), float(sums["weight"]), float(sums["squared_weight"]), float(sums["flagged"]))
-        )
+        own = texts.where(texts.metric == metric)
+        sums = (float(column.sum()) for column in (own.weight, own.squared_weight, own.flagged))
+        sides.append(flag_share(int(own.n.sum()), *sums))
     return FlagFigures(name, *sides)
 
 
-def _sample(rows: "pd.DataFrame", whole: int) -> Sample | None:
-    return sample_of(int(rows["n"].sum()), float(rows["weight"].sum()), whole)
+def _sample(texts: _Texts, whole: int) -> Sample | None:
+    return sample_of(int(texts.n.sum()), float(texts.weight.sum()), whole)
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=32)
 def _by_requester(snapshot: Snapshot, endpoint: str, period: Period, threshold: float, scorer: str) -> RequesterFlags:
     start, end = period.utc_days
     found = select(
@@ -227,9 +234,11 @@ def _by_requester(snapshot: Snapshot, endpoint: str, period: Period, threshold: 
         first=bucket_lower(PROMPT, threshold),
         limit=MOST_REQUESTERS,
     )
-    names = list(dict.fromkeys(found["requester"]))
+    sums = (found[column].to_numpy(float) for column in ("n", "weight", "squared_weight", "flagged"))
+    named, metric = (found[column].to_numpy(object).astype(str) for column in ("requester", "metric"))
+    texts = _Texts(np.zeros(len(found), np.int64), named, metric, *sums)
     return RequesterFlags(
-        tuple(_figures(str(name), found[found["requester"] == name]) for name in names),
+        tuple(_figures(name, texts.where(texts.name == name)) for name in dict.fromkeys(named.tolist())),
         int(found["requesters"].iloc[0]) if len(found) else 0,
         start,
         end,

@@ -1,16 +1,13 @@
 """What the model answered to toxic prompts: how toxic those answers are, beside the answers to all other prompts."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dashboard.queries.safety import FlagShare, flag_share
 from dashboard.queries.safety_rows import ScoredRequests
-from metrics.comparison import Comparison, compare, moments_from_sums
-
-if TYPE_CHECKING:
-    import pandas as pd
+from dashboard.queries.safety_toxicities import Floats, Toxicities
+from metrics.comparison import Comparison, Moments, compare, moments_from_sums
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -38,24 +35,30 @@ def answers_to_toxic_prompts(scored: ScoredRequests, threshold: float) -> Answer
 
     Requests without a toxicity of both texts are left out. The random sample of the others stands for all of them.
     """
-    import pandas as pd
-
-    both = [
-        part[["prompt_toxicity", "response_toxicity", "weight"]].dropna() for part in (scored.flagged, scored.others)
-    ]
-    toxic = both[0]["prompt_toxicity"] >= threshold
+    both = [_with_both(part) for part in (scored.flagged, scored.others)]
+    toxic = both[0].prompt >= threshold
     # Of the others some are flagged for their answer: those are all there, while the rest may be a sample.
-    rest = pd.concat([both[0][~toxic], both[1].assign(weight=both[1]["weight"] * scored.one_in)])
-    sides = [_moments(both[0][toxic]), _moments(rest)]
+    rest = both[0].at(~toxic)
+    sides = (
+        (both[0].answer[toxic], both[0].weight[toxic]),
+        (
+            np.concatenate([rest.answer, both[1].answer]),
+            np.concatenate([rest.weight, both[1].weight * scored.one_in]),
+        ),
+    )
+    of_flagged, of_others = (_moments(*side) for side in sides)
     return AnswersToToxicPrompts(
-        _toxicity(both[0][toxic], threshold), _toxicity(rest, threshold), compare(sides[1], sides[0])
+        _toxicity(*sides[0], threshold), _toxicity(*sides[1], threshold), compare(of_others, of_flagged)
     )
 
 
-def _moments(rows: "pd.DataFrame") -> Any:
-    values, weights = rows["response_toxicity"].to_numpy(float), rows["weight"].to_numpy(float)
+def _with_both(some: Toxicities) -> Toxicities:
+    return some.at(~np.isnan(some.prompt) & ~np.isnan(some.answer))
+
+
+def _moments(values: Floats, weights: Floats) -> Moments:
     return moments_from_sums(
-        len(rows),
+        len(values),
         float(weights.sum()),
         float((weights * values).sum()),
         float((weights * values**2).sum()),
@@ -63,12 +66,11 @@ def _moments(rows: "pd.DataFrame") -> Any:
     )
 
 
-def _toxicity(rows: "pd.DataFrame", threshold: float) -> AnswerToxicity:
-    values, weights = rows["response_toxicity"].to_numpy(float), rows["weight"].to_numpy(float)
+def _toxicity(values: Floats, weights: Floats, threshold: float) -> AnswerToxicity:
     share = flag_share(
-        len(rows), float(weights.sum()), float((weights**2).sum()), float(weights[values >= threshold].sum())
+        len(values), float(weights.sum()), float((weights**2).sum()), float(weights[values >= threshold].sum())
     )
-    if not len(rows):
+    if not len(values):
         return AnswerToxicity(share, float("nan"), (float("nan"),) * len(QUANTILES))
     order = np.argsort(values)
     cumulated = np.cumsum(weights[order])

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import streamlit as st
+import numpy as np
+from numpy.typing import NDArray
 
 from dashboard.periods import Period
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
-from dashboard.queries.requests import snapshots
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, Span, select, shown
 from dashboard.queries.safety import Flags
-from dashboard.queries.safety_rows import Plan, ScoredRequests, plan, requests_read
+from dashboard.queries.safety_rows import scored_requests
+from dashboard.queries.safety_toxicities import Key, Source, Toxicities, keys_of, months_span, rows_of, whole_rows
 from lakehouse.flags import DECISIONS
 from metrics.proportions import wilson_interval
 
@@ -18,20 +20,43 @@ if TYPE_CHECKING:
 
 OPEN, CONFIRMED, DISMISSED = "open", "confirmed", "dismissed"
 STATES = (OPEN, CONFIRMED, DISMISSED)
+_DECISION = ("state", "label", "remark", "actor", "decided_at", "decision_id")
 
 
 @dataclass(frozen=True)
 class Triage:
     """The flagged requests of a period: open ones first, the most toxic first.
 
-    rows: columns of `safety_rows.COLUMNS`, and state, label, remark, actor, decided_at, decision_id (texts are empty
-    and times NaT where nobody has decided). total: how many are flagged; more than rows where that is above 10,000.
-    counts: how many of the rows are in each of `STATES`. The rows are shared between visitors: change a copy only.
+    flagged: their toxicities. states: places in `STATES`, int64 [n]. total: how many are flagged; more than these where
+    that is above 10,000. counts: how many of these are in each of `STATES`. source: where their whole rows are, and
+    `decided` the decisions about them.
     """
 
-    rows: "pd.DataFrame"
+    flagged: Toxicities
+    states: NDArray[np.int64]
     total: int
     counts: dict[str, int]
+    source: Source
+    decided: "pd.DataFrame"
+
+    def places(self, state: str = "") -> NDArray[np.int64]:
+        """Which of them are in a state; all of them for none."""
+        return np.arange(len(self.states)) if not state else np.flatnonzero(self.states == STATES.index(state))
+
+    def rows(self, places: NDArray[np.int64]) -> "pd.DataFrame":
+        """Whole rows of some of them, in the order of `places`: columns of `safety_toxicities.COLUMNS`, and state,
+        label, remark, actor, decided_at, decision_id (texts are empty and times NaT where nobody has decided).
+
+        Raises: QueryFailed.
+        """
+        some = self.flagged.at(places)
+        found = with_decisions(whole_rows(self.source, some), self.decided)
+        wanted = [(key, STATES[state]) for key, state in zip(some.keys(), self.states[places].tolist(), strict=True)]
+        # Requests of one time with the same toxicities are told apart by their states, else they are alike.
+        left: dict[tuple[Key, str], list[int]] = {}
+        for place, key in enumerate(zip(keys_of(found), found["state"], strict=True)):
+            left.setdefault(key, []).append(place)
+        return found.iloc[[left[one].pop(0) for one in wanted if left.get(one)]].reset_index(drop=True)
 
 
 @dataclass(frozen=True)
@@ -54,31 +79,36 @@ def triage(endpoint: str, period: Period, threshold: float, of: Flags) -> Triage
 
     Raises: QueryFailed, LakehouseError.
     """
-    found: Triage = _triage(shown("flags"), *snapshots(), endpoint, threshold, of.scorer, plan(period, of))
-    return found
-
-
-@st.cache_resource(max_entries=12, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _triage(
-    decided: Snapshot,
-    requests: Snapshot,
-    later: Snapshot,
-    endpoint: str,
-    threshold: float,
-    scorer: str,
-    how: Plan,
-) -> Triage:
-    scored: ScoredRequests = requests_read(requests, later, endpoint, threshold, scorer, how)
-    decisions: pd.DataFrame = _decisions(decided, endpoint)
-    rows = scored.flagged.merge(
-        decisions.drop(columns=["toxicity", "toxicity_scorer"]), on="databricks_request_id", how="left"
-    )
-    texts = ["label", "remark", "actor", "decision_id"]
-    rows = rows.assign(state=rows["state"].fillna(OPEN), **{name: rows[name].fillna("") for name in texts})
+    scored = scored_requests(endpoint, period, threshold, of)
+    span = months_span(scored.source, (scored.period.start, scored.period.end))
+    decided = _decided_requests(shown("flags"), scored.source, span)
+    states = np.full(len(scored.flagged), STATES.index(OPEN))
+    known: dict[Key, list[int]] = {}
+    for key, state in zip(keys_of(decided), decided["state"], strict=True):
+        known.setdefault(key, []).append(STATES.index(state))
+    for place in np.flatnonzero(np.isin(scored.flagged.times, [time for time, *_ in known])).tolist():
+        of_these = known.get(scored.flagged.at(slice(place, place + 1)).keys()[0])
+        if of_these:
+            states[place] = of_these.pop(0)
     # The order of the flags stays within each of both parts.
-    rows = rows.iloc[(rows["state"] != OPEN).to_numpy().argsort(kind="stable")].reset_index(drop=True)
-    counts = rows["state"].value_counts()
-    return Triage(rows, scored.flagged_total, {state: int(counts.get(state, 0)) for state in STATES})
+    order = np.argsort(states != STATES.index(OPEN), kind="stable")
+    counts = np.bincount(states, minlength=len(STATES)).tolist()
+    return Triage(
+        scored.flagged.at(order),
+        states[order],
+        scored.flagged_total,
+        dict(zip(STATES, counts, strict=True)),
+        scored.source,
+        decided,
+    )
+
+
+def with_decisions(rows: "pd.DataFrame", decided: "pd.DataFrame") -> "pd.DataFrame":
+    """Whole rows with the decisions about them."""
+    made = decided[["databricks_request_id", *_DECISION]]
+    found = rows.merge(made, on="databricks_request_id", how="left")
+    texts = ["label", "remark", "actor", "decision_id"]
+    return found.assign(state=found["state"].fillna(OPEN), **{name: found[name].fillna("") for name in texts})
 
 
 def precision(endpoint: str, threshold: float, scorer: str) -> Precision:
@@ -104,7 +134,15 @@ def history(request_id: str) -> list[dict[str, Any]]:
     return found
 
 
-@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=8)
+def _decided_requests(decided: Snapshot, source: Source, span: Span) -> "pd.DataFrame":
+    """The requests of a span of time that were decided about: their whole rows and the decisions."""
+    decisions = _decisions(decided, source.endpoint)
+    found = rows_of(source, decisions["databricks_request_id"].tolist() if len(decisions) else [], span)
+    return found.merge(decisions.drop(columns=["toxicity", "toxicity_scorer"]), on="databricks_request_id")
+
+
+@kept(max_entries=8)
 def _decisions(snapshot: Snapshot, endpoint: str) -> "pd.DataFrame":
     """The decision that holds for each request. A row that no release of ours wrote counts for nothing."""
     return select(
@@ -121,7 +159,7 @@ def _decisions(snapshot: Snapshot, endpoint: str) -> "pd.DataFrame":
     )
 
 
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=64)
 def _history(snapshot: Snapshot, request_id: str) -> list[dict[str, Any]]:
     rows = select(
         snapshot,

@@ -1,61 +1,42 @@
-"""Single requests with their toxicity: all that are flagged, and a random sample of the others.
-
-Values of one scorer only. A toxicity that this scorer gave later (`request_scores`) stands where it gave none before.
-"""
+"""Which single requests the Safety page shows: all that are flagged, and a random sample of the others."""
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import streamlit as st
+from numpy.typing import NDArray
 
 from dashboard.periods import Period
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
-from dashboard.queries.requests import snapshots
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, select, shown
 from dashboard.queries.safety import Flags
-from metrics.sampling import is_sampled
-
-if TYPE_CHECKING:
-    import pandas as pd
+from dashboard.queries.safety_toxicities import Source, Toxicities, toxicities
+from dashboard.queries.shared_arrays import shared
+from lakehouse.notable_requests import LEAST_TOXICITY, NOTABLE_REQUESTS, ONE_IN
 
 MOST_FLAGGED, MOST_OTHERS = 10_000, 5_000
-"""Rows that are read of each kind: a chart of them stays quick, and within the 20,000 rows that a page may read."""
+"""Rows that are shown of each kind: a chart of them stays quick, and within the 20,000 rows that a page may show."""
 ALL_UP_TO = 12_000
 """Up to so many scored requests none is left out."""
 MOST_READ = 500_000
-"""Single requests that are looked through for them: the newest of the period."""
-
-COLUMNS = (
-    "databricks_request_id",
-    "request_time",
-    "request_date",
-    "entity_name",
-    "entity_version",
-    "requester",
-    "prompt_toxicity",
-    "response_toxicity",
-    "toxicity",
-    "weight",
-)
-"""`request_time` is a pandas timestamp in UTC; `toxicity` is the larger of the two; `weight` is how many requests the
-row stands for where the model scored a random sample, else 1."""
+"""Single requests that are looked through for them: the newest of the period, where `notable_requests` does not do."""
 
 
 @dataclass(frozen=True)
 class ScoredRequests:
-    """Requests of a period with their toxicity by one scorer; both frames have the columns `COLUMNS`.
+    """Requests of a period with their toxicity by one scorer.
 
     period: which part of the time was looked through: all of it, or the newest that has at most 500,000 requests.
     flagged: those at or above the threshold, the most toxic first, at most 10,000 of `flagged_total`.
-    others: those below it: all of them, or 1 in `one_in` by a hash of their ids; `others_total` is how many there are.
-    Both frames are shared between visitors: change a copy only.
+    others: those below it, in the same order: all of them, or 1 in `one_in` by a hash of their times; `others_total`
+    is how many there are. source: where they were read, for their whole rows.
     """
 
     period: Period
-    flagged: "pd.DataFrame"
+    source: Source
+    flagged: Toxicities
     flagged_total: int
-    others: "pd.DataFrame"
+    others: Toxicities
     others_total: int
     one_in: int
 
@@ -65,7 +46,10 @@ def scored_requests(endpoint: str, period: Period, threshold: float, of: Flags) 
 
     Raises: QueryFailed, LakehouseError.
     """
-    found: ScoredRequests = requests_read(*snapshots(), endpoint, threshold, of.scorer, plan(period, of))
+    how, source = plan(endpoint, period, of, threshold)
+    found: ScoredRequests = requests_read(
+        how, source.requests, source.later, endpoint, threshold, of.scorer, MOST_FLAGGED
+    )
     return found
 
 
@@ -73,25 +57,36 @@ def scored_requests(endpoint: str, period: Period, threshold: float, of: Flags) 
 class Plan:
     """How single requests are read, as the rollups tell: which part of the time, and how many are scored in it.
 
-    one_in: 1 in how many of those below the threshold is taken. many: so many are flagged that only the most toxic are.
+    one_in: 1 in how many of those below the threshold is taken.
     """
 
     period: Period
     scored: int
     one_in: int
-    many: bool
 
 
-def plan(period: Period, of: Flags) -> Plan:
-    """The plan for a period whose flags are `of`."""
-    over_time = of.over_time
-    since = np.cumsum(over_time.scored[::-1])[::-1]
+def plan(endpoint: str, period: Period, of: Flags, threshold: float) -> tuple[Plan, Source]:
+    """The plan for a period whose flags are `of`, and where it reads.
+
+    Of very many requests `notable_requests` is read, which has all that can be flagged and a sample of the others.
+    Raises: QueryFailed, LakehouseError.
+    """
+    later = shown("request_scores")
+    notable = shown(NOTABLE_REQUESTS.name)
+    counted = of.over_time.scored
+    scored = int(counted.sum())
+    # What was given later may be flagged and is not in that table.
+    known = notable.version >= 0 and not later.on_dates(period.start, period.end).files
+    if scored > ONE_IN * MOST_OTHERS and threshold >= LEAST_TOXICITY and known:
+        one_in = ONE_IN * max(1, -(-scored // (ONE_IN * MOST_OTHERS)))
+        return Plan(period, scored, one_in), Source(notable, later, endpoint, of.scorer)
+    since = np.cumsum(counted[::-1])[::-1]
     # The first bin from which on there are few enough; the last bin is read whatever it has.
     first = min(int(np.searchsorted(-since, -MOST_READ)), len(since) - 1)
     scored = int(since[first])
-    flagged = float(over_time.prompts[first:].sum() + over_time.answers[first:].sum())
     part = Period(period.start + first * timedelta(seconds=period.bin_seconds), period.end, period.bin_seconds)
-    return Plan(part, scored, 1 if scored <= ALL_UP_TO else -(-scored // MOST_OTHERS), flagged > 0.9 * MOST_FLAGGED)
+    one_in = 1 if scored <= ALL_UP_TO else -(-scored // MOST_OTHERS)
+    return Plan(part, scored, one_in), Source(shown("request_metrics"), later, endpoint, of.scorer)
 
 
 def toxicity_labels(request_id: str, period: Period) -> dict[str, float]:
@@ -99,54 +94,48 @@ def toxicity_labels(request_id: str, period: Period) -> dict[str, float]:
 
     Raises: QueryFailed, LakehouseError.
     """
-    found: dict[str, float] = _labels(shown("request_metrics"), request_id, period)
-    return found
+    return _labels(shown("request_metrics"), request_id, period)
 
 
-# A resource, not data: what is kept is not copied for every rerun.
-@st.cache_resource(max_entries=12, show_spinner=False, hash_funcs=HASH_FUNCS)
+@shared
 def requests_read(
-    snapshot: Snapshot, later: Snapshot, endpoint: str, threshold: float, scorer: str, how: Plan
+    how: Plan, requests: Snapshot, later: Snapshot, endpoint: str, threshold: float, scorer: str, most: int
 ) -> ScoredRequests:
-    """What `scored_requests` gives, by a plan."""
-    wanted = {**_wanted(endpoint, how.period, scorer), "threshold": threshold}
-    some = "toxicity < $threshold AND ($one_in = 1 OR hash(databricks_request_id) % $one_in = 0)"
-    condition = some if how.many else f"(toxicity >= $threshold OR ({some}))"
-    rows = _rows(snapshot, later, condition, {**wanted, "one_in": how.one_in}, how.period)
-    flagged = rows[rows["toxicity"] >= threshold]
-    others = rows[rows["toxicity"] < threshold]
+    """What `scored_requests` gives, by a plan. most: flagged requests that are taken."""
+    source = Source(requests, later, endpoint, scorer)
+    found = toxicities(source, (how.period.start, how.period.end))
+    larger = found.larger
+    flagged = np.flatnonzero(larger >= threshold)
+    below = larger < threshold
+    one_in = how.one_in
+    if requests.name == NOTABLE_REQUESTS.name:
+        below, one_in = below & found.sampled, one_in // ONE_IN
+    others = np.flatnonzero(below)
+    others = others[_drawn(found.times[others], one_in)]
     total = len(flagged)
-    if how.many:
-        worst = "toxicity >= $threshold ORDER BY toxicity DESC LIMIT $limit"
-        flagged = _rows(snapshot, later, worst, {**wanted, "limit": MOST_FLAGGED}, how.period)
-        total = _count_flagged(snapshot, later, endpoint, how.period, threshold, scorer)
-    # DuckDB promises no order. Of equally toxic ones the last first.
-    flagged, others = (
-        part.sort_values(
-            ["toxicity", "request_time", "databricks_request_id"], ascending=[False, False, True], ignore_index=True
-        )
-        for part in (flagged, others)
-    )
     others_total = len(others) if how.one_in == 1 else max(how.scored - total, len(others))
-    return ScoredRequests(how.period, flagged, total, others, others_total, how.one_in)
+    taken, rest = (_most_toxic_first(found.at(places)) for places in (flagged, others))
+    return ScoredRequests(how.period, source, taken.at(slice(most)), total, rest, others_total, how.one_in)
 
 
-def _count_flagged(
-    snapshot: Snapshot, later: Snapshot, endpoint: str, period: Period, threshold: float, scorer: str
-) -> int:
-    source, beside = _source(later, period)
-    found = select(
-        snapshot,
-        f"SELECT count(*) AS flagged FROM {source} WHERE toxicity >= $threshold",  # noqa: S608
-        span=(period.start, period.end),
-        beside=beside,
-        threshold=threshold,
-        **_wanted(endpoint, period, scorer),
-    )
-    return int(found["flagged"].iloc[0])
+def _most_toxic_first(some: Toxicities) -> Toxicities:
+    """The most toxic first; of equally toxic ones the last."""
+    return some.at(np.lexsort((-some.times, -some.larger)))
 
 
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _drawn(times: NDArray[np.int64], one_in: int) -> NDArray[np.bool_]:
+    """Which requests are in a random sample of 1 in `one_in`: by a hash of their times, so the same ones each time.
+
+    Source: the finalizer of SplitMix64, Steele, Lea, Flood (2014).
+    """
+    mixed = times.astype(np.uint64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    mixed ^= mixed >> np.uint64(31)
+    return np.asarray(mixed % np.uint64(one_in) == 0)
+
+
+@kept(max_entries=64)
 def _labels(snapshot: Snapshot, request_id: str, period: Period) -> dict[str, float]:
     found = select(
         snapshot,
@@ -159,56 +148,3 @@ def _labels(snapshot: Snapshot, request_id: str, period: Period) -> dict[str, fl
         end=period.end,
     )
     return {str(row["label"]): float(row["value"]) for row in found.to_dict("records")}
-
-
-def _rows(
-    snapshot: Snapshot, later: Snapshot, condition: str, parameters: dict[str, Any], period: Period
-) -> "pd.DataFrame":
-    source, beside = _source(later, period)
-    sql = f"SELECT {', '.join(COLUMNS)} FROM {source} WHERE {condition}"  # noqa: S608
-    return select(snapshot, sql, span=(period.start, period.end), beside=beside, **parameters)
-
-
-def _source(later: Snapshot, period: Period) -> tuple[str, dict[str, Snapshot]]:
-    """What the SELECTs read: the period's requests with the toxicities that one scorer gave, and the larger of both."""
-    later = later.on_dates(period.start, period.end)
-    given = {name: f"CASE WHEN toxicity_scorer = $scorer THEN {name} END" for name in _TOXICITIES}
-    known = f"toxicity_scorer = $scorer AND coalesce({', '.join(_TOXICITIES)}) IS NOT NULL"
-    weight = (
-        f"CASE WHEN NOT coalesce({known}, false) THEN 0.0 WHEN $sampled THEN coalesce(score_weight, 1.0) ELSE 1.0 END"
-    )
-    joined = ""
-    if later.files:
-        # Of a sampled request that was scored with all others later, the first weight is taken back there.
-        weight += " + coalesce(weight_response_toxicity, weight_prompt_toxicity, 0.0)"
-        given = {name: f"coalesce({value}, later_{name})" for name, value in given.items()}
-        newest = ", ".join(
-            f"arg_max(value, scored_at) FILTER (metric = '{name}') AS later_{name}, "
-            f"sum(weight) FILTER (metric = '{name}') AS weight_{name}"
-            for name in _TOXICITIES
-        )
-        joined = f"""LEFT JOIN (SELECT databricks_request_id, {newest} FROM later
-                     WHERE scorer = $scorer AND value IS NOT NULL GROUP BY ALL) USING (databricks_request_id)"""  # noqa: S608
-    columns = ", ".join(f"{value} AS {name}" for name, value in given.items())
-    # The partition column is not in the files; the date of the time stands in for it.
-    kept = f"""databricks_request_id, request_time, coalesce(request_date, request_time::DATE) AS request_date,
-              coalesce(entity_name, '') AS entity_name, coalesce(entity_version, '') AS entity_version,
-              coalesce(requester, '') AS requester,
-              {weight} AS weight"""
-    inner = f"""SELECT {kept}, {columns} FROM this {joined}
-                WHERE endpoint_name = $endpoint AND request_time >= $start AND request_time < $end"""  # noqa: S608
-    source = f"(SELECT *, greatest(prompt_toxicity, response_toxicity) AS toxicity FROM ({inner}))"  # noqa: S608
-    return source, ({"later": later} if later.files else {})
-
-
-_TOXICITIES = ("prompt_toxicity", "response_toxicity")
-
-
-def _wanted(endpoint: str, period: Period, scorer: str) -> dict[str, Any]:
-    return {
-        "endpoint": endpoint,
-        "start": period.start,
-        "end": period.end,
-        "scorer": scorer,
-        "sampled": is_sampled("prompt_toxicity", scorer),
-    }

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
+from dashboard.queries.logged_bodies import logged_bodies
+from dashboard.queries.safety_flags import Triage
 from lakehouse.store import table_uri
-from lakehouse.text_search import LoggedBodies
 from metrics.bodies import parse_exchange
 from settings import get_settings
 
@@ -56,15 +57,15 @@ def words(rows: "pd.DataFrame") -> dict[str, Words]:
     return found
 
 
-def toxic_prompts(flagged: "pd.DataFrame", threshold: float) -> list[ToxicPrompt]:
+def most_toxic_prompts(found: Triage, threshold: float) -> list[ToxicPrompt]:
     """The most toxic prompts, each text once, out of the 30 requests whose prompts are most toxic.
 
-    Raises: LakehouseError.
+    Raises: QueryFailed, LakehouseError.
     """
-    values = flagged["prompt_toxicity"].to_numpy(float)
+    prompts = found.flagged.prompt
     # Requests come by the larger of both toxicities; NaN compares as false.
-    places = np.flatnonzero(values >= threshold)
-    top = flagged.iloc[places[np.argsort(-values[places], kind="stable")][:LOOKED_AT]]
+    places = np.flatnonzero(prompts >= threshold)
+    top = found.rows(places[np.argsort(-prompts[places], kind="stable")][:LOOKED_AT])
     said = words(top)
     asked: dict[str, list[dict[Any, Any]]] = defaultdict(list)
     for row in top[["databricks_request_id", "request_time", "request_date", "prompt_toxicity"]].to_dict("records"):
@@ -88,13 +89,8 @@ def _toxic_prompt(prompt: str, rows: list[dict[Any, Any]]) -> ToxicPrompt:
 
 @st.cache_data(max_entries=16, ttl=_KEPT_SECONDS, show_spinner=False)
 def _words(uri: str, wanted: Sequence[tuple[str, datetime]]) -> dict[str, Words]:
-    bodies = LoggedBodies(get_settings())
-    found = {}
-    for request_id, time in wanted:
-        row = bodies.of_request(request_id, time)
-        if row is None:
-            found[request_id] = Words(None, None)
-            continue
+    found = {request_id: Words(None, None) for request_id, _ in wanted}
+    for request_id, row in logged_bodies(wanted).items():
         exchange = parse_exchange(row["request"], row["response"], row["logging_error_codes"])
         found[request_id] = Words(exchange.prompt, exchange.response)
     return found

@@ -6,11 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
-import streamlit as st
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from dashboard.periods import Period
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, rollup, select, shown
+from dashboard.queries.sample import REQUESTS
+from dashboard.queries.traffic_windows import TOKENS_IN, TOKENS_OUT, bins_of, windows
+from lakehouse.rollup_tables import METRICS_15MIN, METRICS_HOUR
 from metrics.spikes import Spike, spikes
 
 if TYPE_CHECKING:
@@ -82,11 +85,15 @@ def traffic_spikes(endpoint: str, period: Period) -> Spikes:
 
     Raises: QueryFailed, LakehouseError.
     """
-    found: Spikes = _traffic_spikes(shown("metrics_15min"), endpoint, period)
+    hours = rollup(period)
+    # The hours of the spikes end with the period: only where that are hours of the clock, they are those of the rollup.
+    by_hours = period.length > _SHORT and hours.name == METRICS_HOUR.name
+    table = hours if by_hours else shown(METRICS_15MIN.name)
+    found: Spikes = _traffic_spikes(table, endpoint, period)
     return found
 
 
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=16)
 def _traffic_spikes(snapshot: Snapshot, endpoint: str, period: Period) -> Spikes:
     seconds = 900 if period.length <= _SHORT else 3600
     # Bins are counted back from the end; before the period they are only what to judge by.
@@ -94,9 +101,8 @@ def _traffic_spikes(snapshot: Snapshot, endpoint: str, period: Period) -> Spikes
     first = min(period.start, period.end - HISTORY).timestamp()
     count = int(np.ceil((end - first) / seconds))
     start = datetime.fromtimestamp(end - count * seconds, UTC)
-    rows = _sums(snapshot, endpoint, start, datetime.fromtimestamp(end, UTC), seconds)
+    series = _series(snapshot, endpoint, Period(start, datetime.fromtimestamp(end, UTC), seconds))
     starts = (int(start.timestamp()) + np.arange(count, dtype=np.int64) * seconds) * 1000
-    series = {of: _by_bin(rows, of, count) for of in _SERIES}
     inside = starts >= int(period.start.timestamp() * 1000)
     used = np.flatnonzero(series["requests"])
     found: list[TrafficSpike] = []
@@ -118,9 +124,18 @@ def askers(endpoint: str, spike: TrafficSpike) -> Askers:
     return found
 
 
-_SERIES = ("requests", "tokens")
+def _series(snapshot: Snapshot, endpoint: str, period: Period) -> dict[str, NDArray[np.float64]]:
+    """Requests and tokens in each bin of a period."""
+    if snapshot.name != METRICS_HOUR.name:
+        sums = _sums(snapshot, endpoint, period.start, period.end, period.bin_seconds)
+        return {of: _by_bin(sums["bin"], sums[of], period) for of in ("requests", "tokens")}
+    found = windows(snapshot, endpoint, period)
+    requests, *tokens = (found.of(metric, period) for metric in (REQUESTS, TOKENS_IN, TOKENS_OUT))
+    each = [_by_bin(bins_of(rows.starts, period), rows.total, period) for rows in tokens]
+    return {"requests": _by_bin(bins_of(requests.starts, period), requests.n, period), "tokens": each[0] + each[1]}
 
 
+@kept(max_entries=4)
 def _sums(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime, seconds: int) -> "pd.DataFrame":
     return select(
         snapshot,
@@ -139,7 +154,7 @@ def _sums(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime, sec
     )
 
 
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=64)
 def _askers(snapshot: Snapshot, endpoint: str, spike: TrafficSpike) -> Askers:
     rows = select(
         snapshot,
@@ -159,8 +174,9 @@ def _askers(snapshot: Snapshot, endpoint: str, spike: TrafficSpike) -> Askers:
     return Askers(_most(rows, "requester", spike.of), _most(rows, "version", spike.of), int(rows["requests"].sum()))
 
 
-def _by_bin(rows: "pd.DataFrame", column: str, count: int) -> NDArray[np.float64]:
-    return np.bincount(rows["bin"].to_numpy(int), rows[column].to_numpy(float), count).astype(np.float64)
+def _by_bin(bins: ArrayLike, amounts: ArrayLike, period: Period) -> NDArray[np.float64]:
+    places, values = np.asarray(bins, dtype=np.int64), np.asarray(amounts, dtype=np.float64)
+    return np.bincount(places, values, period.bins).astype(np.float64)
 
 
 def _minima(series: Mapping[str, NDArray[np.float64]], seconds: int) -> dict[str, float]:

@@ -4,13 +4,25 @@ import logging
 import threading
 
 from dashboard.errors import QueryFailed
+from dashboard.garbage_collection import leave_what_is_imported_alone
 from dashboard.queries.lake import newest, select
 from lakehouse.errors import LakehouseError
 
 _log = logging.getLogger(__name__)
 
-TABLES = ("metrics_15min", "metrics_minute", "request_metrics", "metrics_daily_requester", "inference_table")
+TABLES = (
+    "metrics_hour",
+    "metrics_15min",
+    "metrics_minute",
+    "request_metrics",
+    "metrics_daily_requester",
+    "notable_requests",
+    "inference_table",
+)
 """In the order in which pages ask for them."""
+
+_ENDPOINTS = 3
+"""Endpoints whose figures are read before anybody asks."""
 
 _starting = threading.Lock()
 _thread: threading.Thread | None = None
@@ -21,7 +33,7 @@ def start() -> None:
     global _thread
     with _starting:
         if _thread is None:
-            _thread = threading.Thread(target=open_tables, name="tables-opening", daemon=True)
+            _thread = threading.Thread(target=_open_in_background, name="tables-opening", daemon=True)
             _thread.start()
 
 
@@ -33,3 +45,30 @@ def open_tables() -> None:
         except (LakehouseError, QueryFailed) as error:
             # A page that needs the table says so itself.
             _log.warning("The table %s was not opened ahead: %s", name, error)
+
+
+def _open_in_background() -> None:
+    try:
+        open_tables()
+        # The first comparison of two versions would wait for it.
+        import scipy.special  # noqa: F401
+
+        _read_ahead()
+    # Whatever it is: this thread has no page to fail on, and pages do without it.
+    except Exception:  # noqa: BLE001
+        _log.exception("The tables were not opened ahead.")
+    finally:
+        leave_what_is_imported_alone()
+
+
+def _read_ahead() -> None:
+    """What the first page shows of the endpoints, for all ranges of days and weeks at once."""
+    from dashboard.periods import period
+    from dashboard.queries import changes, traffic
+
+    try:
+        for endpoint in traffic.endpoints()[:_ENDPOINTS]:
+            traffic.read_ahead(endpoint)
+            changes.markers(period("30d"), endpoint)
+    except (LakehouseError, QueryFailed) as error:
+        _log.warning("The endpoints' figures were not read ahead: %s", error)

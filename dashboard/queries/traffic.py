@@ -1,22 +1,35 @@
 """What went over an endpoint: requests, errors, latency and flagged texts, summed from the rollups."""
 
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import streamlit as st
 
-from dashboard.periods import Period
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, newest, select, shown
+from dashboard.periods import Period, period
+from dashboard.queries import traffic_over_time
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, Span, newest, rollup, select, shown
+from dashboard.queries.latency_over_time import quantiles
 from dashboard.queries.sample import ANSWERS, REQUESTS, Sample, sample_of
-from metrics.buckets import bucket_edges, bucket_lower, quantile
+from dashboard.queries.shared_arrays import shared
+from dashboard.queries.traffic_windows import (
+    Latencies,
+    Numbers,
+    Times,
+    bins_of,
+    latencies,
+    read_span,
+    times,
+    windows,
+)
+from metrics.buckets import bucket_edges, bucket_lower
 from settings import get_settings
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-LATENCY, ANSWER_TOXICITY, PROMPT_TOXICITY = "execution_duration_ms", "response_toxicity", "prompt_toxicity"
+ANSWER_TOXICITY, PROMPT_TOXICITY = "response_toxicity", "prompt_toxicity"
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,19 @@ class Traffic:
     toxicity_scorer: str
     toxicity_sample: Sample | None = None
     """The answers whose toxicity is known, where they are a sample of all."""
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Requests, and how many of them failed, 4xx and 5xx."""
+
+    requests: int
+    failed: int
+
+    @property
+    def share(self) -> float:
+        """The share that failed, 0 to 1; NaN of nothing."""
+        return self.failed / self.requests if self.requests else float("nan")
 
 
 @dataclass(frozen=True)
@@ -73,25 +99,58 @@ def versions(endpoint: str) -> list[VersionSeen]:
     return found
 
 
-def traffic(endpoint: str, period: Period, *, live: bool = False) -> Traffic:
+def traffic(endpoint: str, period: Period) -> Traffic:
     """The indicators of an endpoint over a period, beside those of the period before.
 
-    live: of now, also where the visitor looks back at an earlier moment.
     Raises: QueryFailed, LakehouseError.
     """
-    found: Traffic = _traffic(
-        (newest if live else shown)(period.table), endpoint, period, get_settings().toxicity_threshold
-    )
+    found: Traffic = _traffic(rollup(period), endpoint, period, get_settings().toxicity_threshold)
     return found
 
 
-@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+def read_ahead(endpoint: str) -> None:
+    """Read what a week's and a month's indicators of an endpoint come from as they are now, before somebody asks.
+
+    Raises: QueryFailed, LakehouseError.
+    """
+    week = period("7d")
+    _toxicity(rollup(week, live=True), endpoint, week, get_settings().toxicity_threshold)
+    traffic_over_time.read_ahead(endpoint)
+
+
+def failures(endpoint: str, period: Period) -> Failures:
+    """Requests of a period and how many of them failed, of now, also where the visitor looks back.
+
+    Raises: QueryFailed, LakehouseError.
+    """
+    found: Failures = _failures(rollup(period, live=True), endpoint, period.start, period.end)
+    return found
+
+
+@kept(max_entries=8)
+def _failures(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -> Failures:
+    rows = select(
+        snapshot,
+        """SELECT coalesce(sum(n), 0)::BIGINT AS requests,
+                  coalesce(sum(n) FILTER (status_class IN ('4xx', '5xx')), 0)::BIGINT AS failed
+           FROM this
+           WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
+             AND metric = 'databricks_request_id'""",
+        span=(start, end),
+        endpoint=endpoint,
+        start=start,
+        end=end,
+    )
+    return Failures(int(rows["requests"].iloc[0]), int(rows["failed"].iloc[0]))
+
+
+@kept(max_entries=8)
 def _endpoints(snapshot: Snapshot) -> list[str]:
     sql = "SELECT DISTINCT endpoint_name FROM this WHERE endpoint_name <> '' ORDER BY 1"
     return [str(name) for name in select(snapshot, sql)["endpoint_name"]]
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=32)
 def _versions(snapshot: Snapshot, endpoint: str) -> list[VersionSeen]:
     rows = select(
         snapshot,
@@ -109,112 +168,119 @@ def _versions(snapshot: Snapshot, endpoint: str) -> list[VersionSeen]:
     ]
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)
+@dataclass(frozen=True)
+class _Scored:
+    """A toxicity in windows of a rollup, in no order: n values, what they weigh, and how much of that is flagged."""
+
+    starts: Times
+    n: Numbers
+    weight: Numbers
+    flagged: Numbers
+
+    def between(self, period: Period) -> "_Scored":
+        first, last = (int(time.timestamp() * 1000) for time in (period.start, period.end))
+        inside = np.flatnonzero((self.starts >= first) & (self.starts < last))
+        return _Scored(self.starts[inside], self.n[inside], self.weight[inside], self.flagged[inside])
+
+    def share(self, both: Period) -> Indicator:
+        """The share that is flagged of two periods in a row."""
+        found = self.between(both)
+        return _share(_by_bin(found.starts, found.flagged, both), _by_bin(found.starts, found.weight, both))
+
+
+@kept(max_entries=32)
 def _traffic(snapshot: Snapshot, endpoint: str, period: Period, threshold: float) -> Traffic:
-    counts, histograms = _counts(snapshot, endpoint, period), _histograms(snapshot, endpoint, period, threshold)
-    bins = int(period.length.total_seconds() // period.bin_seconds)
-    requests = counts[counts["metric"] == REQUESTS]
-    errors = requests[requests["status_class"].isin(["4xx", "5xx"])]
-    total, failed = _by_bin(requests, "n", bins), _by_bin(errors, "n", bins)
-    scorer = _main_scorer(counts)
-    first_flagged = bucket_lower(ANSWER_TOXICITY, threshold)
-
-    def flagged(metric: str) -> Indicator:
-        scored = counts[(counts["metric"] == metric) & (counts["scorer"] == scorer)]
-        above = histograms[(histograms["metric"] == metric) & (histograms["scorer"] == scorer)]
-        above = above[above["bucket"] >= first_flagged]
-        return _share(_by_bin(above, "weight", bins), _by_bin(scored, "weight", bins), bins)
-
-    start = int(period.start.timestamp() * 1000)
-    of_answers = counts[counts["bin"] >= bins]
-    judged = of_answers[(of_answers["metric"] == ANSWER_TOXICITY) & (of_answers["scorer"] == scorer)]
-    answers = of_answers[of_answers["metric"] == ANSWERS]["n"].sum()
+    # Both periods at once: the bins of the one before come first.
+    both = Period(period.previous.start, period.end, period.bin_seconds)
+    # Beside each other: unpacking histograms is most of what this takes where nothing is kept yet.
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        reading = beside.submit(_toxicity, snapshot, endpoint, period, threshold)
+        found, latency = windows(snapshot, endpoint, period), latencies(snapshot, endpoint, period)
+        scores = reading.result()
+    requests = found.of(REQUESTS, both)
+    errors = [place for place, name in enumerate(requests.statuses) if name in ("4xx", "5xx")]
+    total = _by_bin(requests.starts, requests.n, both)
+    failed = _by_bin(requests.starts, np.where(np.isin(requests.status, errors), requests.n, 0.0), both)
+    scorer = _main_scorer(scores, both)
+    answers, prompts = (scores.get((metric, scorer), _NOTHING) for metric in (ANSWER_TOXICITY, PROMPT_TOXICITY))
+    judged = answers.between(period)
+    said = int(found.of(ANSWERS, period).n.sum())
+    now = total[period.bins :]
     return Traffic(
-        times=start + np.arange(bins, dtype=np.int64) * period.bin_seconds * 1000,
-        requests=Indicator(float(total[bins:].sum()), float(total[:bins].sum()), total[bins:]),
-        error_share=_share(failed, total, bins),
-        latency_p95=_p95(histograms[histograms["metric"] == LATENCY], bins),
-        flagged_answers=flagged(ANSWER_TOXICITY),
-        flagged_prompts=flagged(PROMPT_TOXICITY),
+        times=times(period),
+        requests=Indicator(float(now.sum()), float(total[: period.bins].sum()), now),
+        error_share=_share(failed, total),
+        latency_p95=_p95(latency, period),
+        flagged_answers=answers.share(both),
+        flagged_prompts=prompts.share(both),
         toxicity_scorer=scorer,
-        toxicity_sample=sample_of(int(judged["n"].sum()), float(judged["weight"].sum()), int(answers)),
+        toxicity_sample=sample_of(int(judged.n.sum()), float(judged.weight.sum()), said),
     )
 
 
-def _counts(snapshot: Snapshot, endpoint: str, period: Period) -> "pd.DataFrame":
-    return select(
+_NOTHING = _Scored(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0), np.zeros(0))
+
+
+def _toxicity(snapshot: Snapshot, endpoint: str, period: Period, threshold: float) -> Mapping[tuple[str, str], _Scored]:
+    """The toxicity of answers and prompts in each window: metric and scorer → values. Not to be written to."""
+    return _read_toxicity(snapshot, endpoint, read_span(snapshot, period), threshold)
+
+
+@shared
+def _read_toxicity(
+    snapshot: Snapshot, endpoint: str, span: Span, threshold: float
+) -> Mapping[tuple[str, str], _Scored]:
+    first = bucket_lower(ANSWER_TOXICITY, threshold)
+    rows = select(
         snapshot,
-        """SELECT ((epoch_ms(window_start) - epoch_ms($start)) // (1000 * $bin))::INTEGER AS bin,
-                  metric, scorer, status_class, sum(n)::BIGINT AS n, sum(sum_w) AS weight
+        """SELECT epoch_ms(window_start) AS start, metric, coalesce(scorer, '') AS scorer, n::DOUBLE AS n,
+                  coalesce(sum_w, 0)::DOUBLE AS weight,
+                  CASE WHEN max >= $least THEN coalesce(list_sum(list_transform(
+                       list_filter(map_entries(buckets), lambda entry: entry.key >= $flagged),
+                       lambda entry: entry.value)), 0) ELSE 0 END::DOUBLE AS flagged
            FROM this
            WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
-             AND metric IN ('databricks_request_id', 'response_chars', 'response_toxicity', 'prompt_toxicity')
-           GROUP BY ALL""",
-        span=(period.previous.start, period.end),
-        **_window(endpoint, period),
-    )
-
-
-def _histograms(snapshot: Snapshot, endpoint: str, period: Period, threshold: float) -> "pd.DataFrame":
-    first = bucket_lower(ANSWER_TOXICITY, threshold)
-    return select(
-        snapshot,
-        """SELECT bin, metric, scorer, entry.key AS bucket, sum(entry.value) AS weight
-           FROM (SELECT ((epoch_ms(window_start) - epoch_ms($start)) // (1000 * $bin))::INTEGER AS bin,
-                        metric, scorer, unnest(map_entries(buckets)) AS entry
-                 FROM this
-                 WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
-                   AND metric = 'execution_duration_ms'
-                 UNION ALL
-                 SELECT ((epoch_ms(window_start) - epoch_ms($start)) // (1000 * $bin))::INTEGER AS bin, metric, scorer,
-                        unnest(list_filter(map_entries(buckets), lambda entry: entry.key >= $flagged)) AS entry
-                 FROM this
-                 WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
-                   AND metric IN ('response_toxicity', 'prompt_toxicity') AND max >= $least)
-           GROUP BY ALL""",
-        span=(period.previous.start, period.end),
+             AND metric IN ('response_toxicity', 'prompt_toxicity')""",
+        span=span,
+        endpoint=endpoint,
+        start=span[0],
+        end=span[1],
         flagged=first,
-        # Most windows have nothing that is flagged; where not even their largest value is, no histogram is read.
+        # Most windows have nothing that is flagged; where not even their largest value is, no histogram is looked at.
         least=bucket_edges(ANSWER_TOXICITY, first)[0] * (1 - 1e-9),
-        **_window(endpoint, period),
     )
+    starts = rows["start"].to_numpy(np.int64)
+    numbers = [rows[name].to_numpy(float) for name in ("n", "weight", "flagged")]
+    found: dict[Any, Any] = rows.groupby(["metric", "scorer"]).indices
+    return {key: _Scored(starts[places], *(one[places] for one in numbers)) for key, places in found.items()}
 
 
-def _window(endpoint: str, period: Period) -> dict[str, Any]:
-    """Both periods at once: the bins of the one before come first."""
-    return {"endpoint": endpoint, "start": period.previous.start, "end": period.end, "bin": period.bin_seconds}
+def _by_bin(starts: Times, amounts: Numbers, period: Period) -> Numbers:
+    return np.bincount(bins_of(starts, period), amounts, period.bins).astype(np.float64)
 
 
-def _by_bin(rows: "pd.DataFrame", column: str, bins: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    sums = np.zeros(2 * bins)
-    np.add.at(sums, rows["bin"].to_numpy(int), rows[column].to_numpy(float))
-    return sums
-
-
-def _share(part: Any, whole: Any, bins: int) -> Indicator:
+def _share(part: Numbers, whole: Numbers) -> Indicator:
+    """A share of two periods in a row."""
+    bins = len(whole) // 2
     with np.errstate(invalid="ignore", divide="ignore"):
         values = np.where(whole > 0, part / whole, np.nan)
         before, now = (np.divide(part[side].sum(), whole[side].sum()) for side in (slice(bins), slice(bins, None)))
     return Indicator(float(now), float(before), values[bins:])
 
 
-def _p95(rows: "pd.DataFrame", bins: int) -> Indicator:
-    """The 95th percentile of every bin and of both periods. Plain arrays: pandas would take most of the page's time."""
-    order = np.argsort(rows["bin"].to_numpy(int), kind="stable")
-    bin_of, buckets, weights = (rows[name].to_numpy()[order] for name in ("bin", "bucket", "weight"))
-    edges = np.searchsorted(bin_of, np.arange(2 * bins + 1))
+def _p95(found: Latencies, period: Period) -> Indicator:
+    """The 95th percentile of every bin and of both periods."""
 
-    def between(first: int, last: int) -> float:
-        part = slice(edges[first], edges[last])
-        names, position = np.unique(buckets[part], return_inverse=True)
-        sums = np.bincount(position, weights[part], len(names))
-        return quantile(LATENCY, dict(zip(names.tolist(), sums.tolist(), strict=True)), 0.95)
+    def of(span: Period, count: int) -> Numbers:
+        bins, place, weight = found.of(span)
+        return quantiles(bins if count > 1 else np.zeros_like(bins), place, weight, found.values, count)["p95"]
 
-    values = np.array([between(number, number + 1) for number in range(2 * bins)])
-    return Indicator(between(bins, 2 * bins), between(0, bins), values[bins:])
+    return Indicator(float(of(period, 1)[0]), float(of(period.previous, 1)[0]), of(period, period.bins))
 
 
-def _main_scorer(counts: "pd.DataFrame") -> str:
+def _main_scorer(scores: Mapping[tuple[str, str], _Scored], both: Period) -> str:
     """The scorer that most values come from: two are never mixed."""
-    scored = counts[counts["metric"].isin([ANSWER_TOXICITY, PROMPT_TOXICITY])].groupby("scorer")["n"].sum()
-    return str(scored.idxmax()) if len(scored) else ""
+    counted: Counter[str] = Counter()
+    for (_, scorer), values in sorted(scores.items()):
+        counted[scorer] += int(values.between(both).n.sum())
+    return max(sorted(counted), key=lambda scorer: counted[scorer], default="")

@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
-import streamlit as st
 from numpy.typing import NDArray
 
 from dashboard.periods import Period
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
-from dashboard.queries.traffic_over_time import TOKENS_OUT, distribution
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, rollup, select, shown
+from dashboard.queries.traffic_windows import TOKENS_OUT, finer, windows
+from lakehouse.notable_requests import NOTABLE_REQUESTS, ONE_IN
 from metrics.association import Slope, robust_slope, spearman
 
 if TYPE_CHECKING:
@@ -53,17 +54,24 @@ class LatencyByTokens:
 def latency_by_tokens(endpoint: str, period: Period) -> LatencyByTokens:
     """Latency against output tokens of answered requests. More than `MOST_ROWS` are sampled by a hash of their time.
 
-    Their time, because ids alone would take longer to read than everything else together.
+    Their time, because ids alone would take longer to read than everything else together. Of very many requests, those
+    are sampled that are in the random sample of `notable_requests`, so that not all of them are read.
     Raises: QueryFailed, LakehouseError.
     """
-    total = round(float(distribution(endpoint, period, TOKENS_OUT)["weight"].sum()))
+    fine = finer(period)
+    total = round(float(windows(rollup(fine), endpoint, fine).of(TOKENS_OUT, fine).n.sum()))
+    sample = shown(NOTABLE_REQUESTS.name)
+    of_sample = total > MOST_ROWS * ONE_IN and sample.version >= 0
+    rows = total / ONE_IN if of_sample else total
     # A little less than may be read, so that none has to be cut off at the end.
-    share = 1.0 if total <= MOST_ROWS else 0.97 * MOST_ROWS / total
-    found: LatencyByTokens = _latency_by_tokens(shown("request_metrics"), endpoint, period, share, total)
+    share = 1.0 if rows <= MOST_ROWS else 0.97 * MOST_ROWS / rows
+    found: LatencyByTokens = _latency_by_tokens(
+        sample if of_sample else shown("request_metrics"), endpoint, period, share, total
+    )
     return found
 
 
-@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=8)
 def _latency_by_tokens(snapshot: Snapshot, endpoint: str, period: Period, share: float, total: int) -> LatencyByTokens:
     rows = _rows(snapshot, endpoint, period.start, period.end, share)
     tokens, latency = (rows[name].to_numpy(float) for name in ("tokens", "latency"))
@@ -76,15 +84,16 @@ def _latency_by_tokens(snapshot: Snapshot, endpoint: str, period: Period, share:
 
 
 def _rows(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime, share: float) -> "pd.DataFrame":
+    only = "sampled AND " if snapshot.name == NOTABLE_REQUESTS.name else ""
     return select(
         snapshot,
-        """SELECT coalesce(entity_name, '') || '/' || coalesce(entity_version, '') AS version,
+        f"""SELECT coalesce(entity_name, '') || '/' || coalesce(entity_version, '') AS version,
                   completion_tokens AS tokens, execution_duration_ms AS latency
            FROM this
-           WHERE endpoint_name = $endpoint AND request_time >= $start AND request_time < $end
+           WHERE {only}endpoint_name = $endpoint AND request_time >= $start AND request_time < $end
              AND completion_tokens IS NOT NULL AND execution_duration_ms IS NOT NULL
              AND ($share >= 1 OR hash(request_time) < $share * 18446744073709551616.0)
-           LIMIT $most""",
+           LIMIT $most""",  # noqa: S608
         span=(start, end),
         endpoint=endpoint,
         start=start,

@@ -1,39 +1,49 @@
 """Requests, tokens and latency of an endpoint over time, by version, requester or status: summed from the rollups."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import streamlit as st
 from numpy.typing import NDArray
 
-from dashboard.periods import Period
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
+from dashboard.periods import Period, period
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, Span, newest, rollup, select, shown
+from dashboard.queries.latency_over_time import QUANTILES, quantiles
 from dashboard.queries.sample import REQUESTS
-from metrics.buckets import bucket_value
+from dashboard.queries.traffic_windows import (
+    TOKENS_IN,
+    TOKENS_OUT,
+    Latencies,
+    Numbers,
+    Places,
+    Times,
+    Windows,
+    bins_of,
+    finer,
+    latencies,
+    requests_each,
+    times,
+    two_months,
+    windows,
+)
+from lakehouse.rollup_tables import METRICS_15MIN, METRICS_DAILY_REQUESTER, METRICS_MINUTE
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LATENCY, TOKENS_IN, TOKENS_OUT = "execution_duration_ms", "prompt_tokens", "completion_tokens"
-MOST_BINS = 256
-"""Stretches of time that a chart of this page is cut into, at most."""
 MOST_PARTS = 7
 """Requesters that have a colour of their own; the others are added up."""
 OTHERS = "\x00others"
 """The part that stands for all other requesters: no name can be it."""
-QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
-_WIDTHS = (60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86_400)
 _MINUTE_BY_MINUTE = timedelta(days=31)
-_BEFORE = -1
+_LONG = timedelta(hours=24)
+_FAILED = ("4xx", "5xx")
 _DAY = 86_400_000
-
-Times = NDArray[np.int64]
-Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -72,30 +82,25 @@ class Stack:
     parts: Mapping[str, Numbers]
 
 
-@dataclass(frozen=True)
-class LatencyLines:
-    """Quantiles of latency over time, in milliseconds (NaN: no request): for all (``""``) and for each version."""
-
-    times: Times
-    seconds: int
-    lines: Mapping[str, Mapping[str, Numbers]]
-    """Version key (`""` for all) → p50, p95, p99 → one value for each bin."""
-
-
-def finer(period: Period) -> Period:
-    """The same period cut more finely than for a small line: at most `MOST_BINS` bins."""
-    length = period.length.total_seconds()
-    widths = [w for w in _WIDTHS if w <= period.bin_seconds and length % w == 0 and length / w <= MOST_BINS]
-    return Period(period.start, period.end, min(widths, default=period.bin_seconds))
-
-
 def summary(endpoint: str, period: Period) -> Summary:
     """The tiles of the page. Raises: QueryFailed, LakehouseError."""
     minutes = 1 if period.length <= _MINUTE_BY_MINUTE else 15
     period = finer(period)
-    peak_table = shown("metrics_minute" if minutes == 1 else "metrics_15min")
-    found: Summary = _summary(shown(period.table), peak_table, endpoint, period, minutes)
+    peak_table = shown((METRICS_MINUTE if minutes == 1 else METRICS_15MIN).name)
+    found: Summary = _summary(rollup(period), peak_table, endpoint, period, minutes)
     return found
+
+
+def read_ahead(endpoint: str) -> None:
+    """Read what weeks and months of an endpoint are shown from as it is now, before somebody asks for them.
+
+    Raises: QueryFailed, LakehouseError.
+    """
+    week = finer(period("7d"))
+    snapshot, minutes = rollup(week, live=True), newest(METRICS_MINUTE.name)
+    windows(snapshot, endpoint, week)
+    latencies(snapshot, endpoint, week)
+    requests_each(minutes, endpoint, two_months(minutes, week), 60)
 
 
 def stack(endpoint: str, period: Period, by: str, metric: str) -> Stack:
@@ -106,10 +111,11 @@ def stack(endpoint: str, period: Period, by: str, metric: str) -> Stack:
     if by == "requester":
         return requesters(endpoint, period, metric)
     period = finer(period)
-    rows = _sums_of(endpoint, period)
-    rows = rows[(rows["metric"] == metric) & (rows["bin"] != _BEFORE)]
-    column = "n" if metric == REQUESTS else "total"
-    return _stacked(rows, "status_class" if by == "status" else "version", column, times(period), period.bin_seconds)
+    rows = windows(rollup(period), endpoint, period).of(metric, period)
+    codes, names = (rows.status, rows.statuses) if by == "status" else (rows.version, rows.versions)
+    sums = _by_bin(rows, codes, len(names), rows.n if metric == REQUESTS else rows.total, period)
+    parts = {names[code]: sums[code] for code in np.unique(codes).tolist()}
+    return Stack(times(period), period.bin_seconds, parts)
 
 
 def requesters(endpoint: str, period: Period, metric: str) -> Stack:
@@ -119,171 +125,110 @@ def requesters(endpoint: str, period: Period, metric: str) -> Stack:
     """
     first, last = period.utc_days
     days = np.arange(int(first.timestamp() * 1000), int(last.timestamp() * 1000), _DAY, dtype=np.int64)
-    rows = _daily(shown("metrics_daily_requester"), endpoint, first, last)
-    column = "n" if metric == REQUESTS else "total"
-    found = _stacked(rows[rows["metric"] == metric], "requester", column, days, _DAY // 1000)
-    order = rows[rows["metric"] == REQUESTS].groupby("requester")["n"].sum().to_dict()
+    rows = _daily(shown(METRICS_DAILY_REQUESTER.name), endpoint, first, last)
+    column = "n" if metric == REQUESTS else metric
+    found = _stacked(rows[rows[column].notna()], "requester", column, days, _DAY // 1000)
+    order = rows.groupby("requester")["n"].sum().to_dict()
     ranked = sorted(found.parts, key=lambda key: (key == OTHERS, -order.get(key, 0), key))
     return Stack(found.times, found.seconds, {key: found.parts[key] for key in ranked})
 
 
-def failures(endpoint: str, period: Period) -> "pd.DataFrame":
-    """Requests for each bin, version and class of status: columns bin, version, status_class, n.
-
-    Raises: QueryFailed, LakehouseError.
-    """
-    rows = _sums_of(endpoint, finer(period))
-    return rows[(rows["metric"] == REQUESTS) & (rows["bin"] != _BEFORE)][["bin", "version", "status_class", "n"]]
-
-
-def latency_lines(endpoint: str, period: Period) -> LatencyLines:
-    """Latency over time, within 1 %. Raises: QueryFailed, LakehouseError."""
-    period = finer(period)
-    found: LatencyLines = _latency_lines(shown(period.table), endpoint, period)
-    return found
-
-
-def distribution(endpoint: str, period: Period, metric: str) -> "pd.DataFrame":
-    """The histogram of latency or tokens in the period: columns version, bucket, weight, the buckets as they are.
+def requests_by_status(endpoint: str, period: Period) -> dict[str, dict[str, int]]:
+    """Requests of a period by version and class of status, those without any left out.
 
     Raises: QueryFailed, LakehouseError.
     """
     period = finer(period)
-    found: pd.DataFrame = _distribution(shown(period.table), endpoint, period, metric)
+    rows = windows(rollup(period), endpoint, period).of(REQUESTS, period)
+    places = rows.version * len(rows.statuses) + rows.status
+    counted = np.bincount(places, rows.n, len(rows.versions) * len(rows.statuses))
+    found: dict[str, dict[str, int]] = {}
+    for place in np.flatnonzero(counted).tolist():
+        version, status = divmod(place, len(rows.statuses))
+        found.setdefault(rows.versions[version], {})[rows.statuses[status]] = int(counted[place])
     return found
 
 
-def times(period: Period) -> Times:
-    """The starts of a period's bins, in milliseconds since 1970, UTC."""
-    start = int(period.start.timestamp() * 1000)
-    return start + np.arange(period.bins, dtype=np.int64) * period.bin_seconds * 1000
-
-
-def _sums_of(endpoint: str, period: Period) -> "pd.DataFrame":
-    found: pd.DataFrame = _sums(shown(period.table), endpoint, period)
-    return found
-
-
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
+@kept(max_entries=16)
 def _summary(snapshot: Snapshot, peak_snapshot: Snapshot, endpoint: str, period: Period, peak_minutes: int) -> Summary:
-    sums, latency = _sums(snapshot, endpoint, period), _latency(snapshot, endpoint, period)
-    counts = sums[sums["metric"] == REQUESTS]
-
-    def both(value: Callable[["pd.DataFrame"], float], rows: "pd.DataFrame") -> Figure:
-        before = rows["bin"] == _BEFORE
-        return Figure(value(rows[~before]), value(rows[before]))
-
-    def total(rows: "pd.DataFrame") -> float:
-        return float(rows["total"].sum())
-
-    def error_share(rows: "pd.DataFrame") -> float:
-        whole = rows["n"].sum()
-        return float(rows["n"][rows["status_class"].isin(["4xx", "5xx"])].sum() / whole) if whole else float("nan")
-
-    requests = both(lambda rows: float(rows["n"].sum()), counts)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        peak = beside.submit(_peak, peak_snapshot, endpoint, period, peak_minutes)
+        whole, latency = windows(snapshot, endpoint, period), latencies(snapshot, endpoint, period)
+    now, before = (_sums(whole, latency, span) for span in (period, period.previous))
+    both = {name: Figure(now[name], before[name]) for name in now}
     length = period.length.total_seconds() / 60
+    requests = both["requests"]
     return Summary(
         requests=requests,
         per_minute=Figure(requests.value / length, requests.previous / length),
-        peak=_peak(peak_snapshot, endpoint, period, peak_minutes),
+        peak=peak.result(),
         peak_minutes=peak_minutes,
-        tokens_in=both(total, sums[sums["metric"] == TOKENS_IN]),
-        tokens_out=both(total, sums[sums["metric"] == TOKENS_OUT]),
-        error_share=both(error_share, counts),
-        latency={name: both(partial(_quantile, name), latency) for name in QUANTILES},
+        tokens_in=both[TOKENS_IN],
+        tokens_out=both[TOKENS_OUT],
+        error_share=both["error_share"],
+        latency={name: both[name] for name in QUANTILES},
     )
 
 
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _latency_lines(snapshot: Snapshot, endpoint: str, period: Period) -> LatencyLines:
-    rows = _latency(snapshot, endpoint, period)
-    rows = rows[rows["bin"] != _BEFORE]
-    by_key = {"": rows, **{str(key): part for key, part in rows.groupby("version", sort=True)}}
-    lines = {key: _quantiles(part, part["bin"].to_numpy(int), period.bins) for key, part in by_key.items()}
-    return LatencyLines(times(period), period.bin_seconds, lines)
+def _sums(whole: Windows, latency: Latencies, period: Period) -> dict[str, float]:
+    """The figures of the tiles for one period."""
+    requests = whole.of(REQUESTS, period)
+    n = float(requests.n.sum())
+    failed = [code for code, name in enumerate(requests.statuses) if name in _FAILED]
+    bins, place, weight = latency.of(period)
+    found = quantiles(np.zeros_like(bins), place, weight, latency.values, 1)
+    return {
+        "requests": n,
+        TOKENS_IN: float(whole.of(TOKENS_IN, period).total.sum()),
+        TOKENS_OUT: float(whole.of(TOKENS_OUT, period).total.sum()),
+        "error_share": float(requests.n[np.isin(requests.status, failed)].sum() / n) if n else float("nan"),
+        **{name: float(values[0]) for name, values in found.items()},
+    }
 
 
-_BIN = """CASE WHEN window_start < $start THEN -1
-               ELSE (epoch_ms(window_start) - epoch_ms($start)) // (1000 * $bin) END::INTEGER AS bin"""
-_VERSION = "coalesce(entity_name, '') || '/' || coalesce(entity_version, '') AS version"
-_WITHIN = "endpoint_name = $endpoint AND window_start >= $before AND window_start < $end"
-
-
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _sums(snapshot: Snapshot, endpoint: str, period: Period) -> "pd.DataFrame":
-    return select(
-        snapshot,
-        f"""SELECT {_BIN}, {_VERSION}, status_class, metric, sum(n)::BIGINT AS n, coalesce(sum(sum_wx), 0) AS total
-            FROM this WHERE {_WITHIN} AND metric IN ('databricks_request_id', 'prompt_tokens', 'completion_tokens')
-            GROUP BY ALL""",  # noqa: S608
-        span=(period.previous.start, period.end),
-        **_window(endpoint, period),
-    )
-
-
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _latency(snapshot: Snapshot, endpoint: str, period: Period) -> "pd.DataFrame":
-    return select(
-        snapshot,
-        f"""SELECT bin, version, entry.key AS bucket, sum(entry.value) AS weight
-            FROM (SELECT {_BIN}, {_VERSION}, unnest(map_entries(buckets)) AS entry
-                  FROM this WHERE {_WITHIN} AND metric = 'execution_duration_ms')
-            GROUP BY ALL ORDER BY bin, bucket""",  # noqa: S608
-        span=(period.previous.start, period.end),
-        **_window(endpoint, period),
-    )
-
-
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _distribution(snapshot: Snapshot, endpoint: str, period: Period, metric: str) -> "pd.DataFrame":
-    return select(
-        snapshot,
-        f"""SELECT version, entry.key AS bucket, sum(entry.value) AS weight
-            FROM (SELECT {_VERSION}, unnest(map_entries(buckets)) AS entry FROM this
-                  WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
-                    AND metric = $metric)
-            GROUP BY ALL ORDER BY version, bucket""",  # noqa: S608
-        span=(period.start, period.end),
-        endpoint=endpoint,
-        start=period.start,
-        end=period.end,
-        metric=metric,
-    )
-
-
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
 def _peak(snapshot: Snapshot, endpoint: str, period: Period, minutes: int) -> Figure:
-    rows = select(
-        snapshot,
-        """SELECT now, max(n)::DOUBLE AS most
-           FROM (SELECT window_start >= $start AS now, sum(n) AS n FROM this
-                 WHERE endpoint_name = $endpoint AND window_start >= $before AND window_start < $end
-                   AND metric = 'databricks_request_id' GROUP BY window_start)
-           GROUP BY now""",
-        span=(period.previous.start, period.end),
-        endpoint=endpoint,
-        start=period.start,
-        before=period.previous.start,
-        end=period.end,
-    )
-    most = dict(zip(rows["now"].tolist(), rows["most"].tolist(), strict=True))
-    return Figure(most.get(True, float("nan")) / minutes, most.get(False, float("nan")) / minutes)
+    """The most requests of a stretch of so many minutes, for one minute."""
+    start, end = _short_or_two_months(snapshot, period)
+    counts = requests_each(snapshot, endpoint, (start, end), minutes * 60)
+
+    def most(span: Period) -> float:
+        first, last = (int((time - start).total_seconds()) // (minutes * 60) for time in (span.start, span.end))
+        found = float(np.max(counts[first:last], initial=0.0))
+        return found / minutes if found else float("nan")
+
+    return Figure(most(period), most(period.previous))
 
 
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _short_or_two_months(snapshot: Snapshot, period: Period) -> Span:
+    return two_months(snapshot, period) if period.length >= _LONG else (period.previous.start, period.end)
+
+
+def _by_bin(rows: Windows, codes: Places, count: int, amount: Numbers, period: Period) -> NDArray[np.float64]:
+    """The amounts of the rows of each code in each bin of a period. [count, bins]"""
+    cells = codes * period.bins + bins_of(rows.starts, period)
+    return np.bincount(cells, amount, count * period.bins).reshape(count, period.bins).astype(np.float64)
+
+
+@kept(max_entries=16)
 def _daily(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -> "pd.DataFrame":
-    """Sums for each day and requester, of the requesters with most requests and of all others. `bin` is the day."""
+    """Sums for each day and requester, of the requesters with most requests and of all others. `bin` is the day.
+
+    Columns bin, requester, n, prompt_tokens, completion_tokens; tokens are missing where nothing has any.
+    """
     return select(
         snapshot,
-        """SELECT bin, CASE WHEN place <= $most THEN requester ELSE $others END AS requester, metric,
-                  sum(n)::BIGINT AS n, sum(total) AS total
-           FROM (SELECT ((epoch_ms(window_start) - epoch_ms($start)) // 86400000)::INTEGER AS bin,
-                        coalesce(requester, '') AS requester, metric, sum(n) AS n, coalesce(sum(sum_wx), 0) AS total
-                 FROM this WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
-                   AND metric IN ('databricks_request_id', 'prompt_tokens', 'completion_tokens') GROUP BY ALL)
-           JOIN (SELECT coalesce(requester, '') AS requester, row_number() OVER (ORDER BY sum(n) DESC, 1) AS place
-                 FROM this WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
-                   AND metric = 'databricks_request_id' GROUP BY 1) USING (requester)
+        """SELECT bin, CASE WHEN place <= $most THEN requester ELSE $others END AS requester, sum(n)::BIGINT AS n,
+                  sum(prompt_tokens) AS prompt_tokens, sum(completion_tokens) AS completion_tokens
+           FROM (WITH days AS MATERIALIZED (
+                   SELECT ((epoch_ms(window_start) - epoch_ms($start)) // 86400000)::INTEGER AS bin,
+                          coalesce(requester, '') AS requester,
+                          coalesce(sum(n) FILTER (metric = 'databricks_request_id'), 0) AS n,
+                          sum(sum_wx) FILTER (metric = 'prompt_tokens') AS prompt_tokens,
+                          sum(sum_wx) FILTER (metric = 'completion_tokens') AS completion_tokens
+                   FROM this WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
+                     AND metric IN ('databricks_request_id', 'prompt_tokens', 'completion_tokens') GROUP BY ALL)
+                 FROM days JOIN (SELECT requester, row_number() OVER (ORDER BY sum(n) DESC, requester) AS place
+                                 FROM days GROUP BY 1) USING (requester))
            GROUP BY ALL""",
         span=(start, end),
         endpoint=endpoint,
@@ -292,16 +237,6 @@ def _daily(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) ->
         most=MOST_PARTS,
         others=OTHERS,
     )
-
-
-def _window(endpoint: str, period: Period) -> dict[str, Any]:
-    return {
-        "endpoint": endpoint,
-        "before": period.previous.start,
-        "start": period.start,
-        "end": period.end,
-        "bin": period.bin_seconds,
-    }
 
 
 def _stacked(rows: "pd.DataFrame", column: str, amount: str, starts: Times, seconds: int) -> Stack:
@@ -313,31 +248,3 @@ def _stacked(rows: "pd.DataFrame", column: str, amount: str, starts: Times, seco
             part["bin"].to_numpy(int), part[amount].to_numpy(float), minlength=len(starts)
         ).astype(np.float64)
     return Stack(starts, seconds, parts)
-
-
-def _quantiles(rows: "pd.DataFrame", groups: NDArray[np.int64], count: int) -> dict[str, Numbers]:
-    """p50, p95 and p99 of every group of rows, as `metrics.buckets.quantile` tells them; NaN for a group of none.
-
-    All groups at once: one by one they would take most of the page's time.
-    """
-    order = np.lexsort((rows["bucket"].to_numpy(), groups))
-    group, bucket, weight = groups[order], rows["bucket"].to_numpy()[order], rows["weight"].to_numpy(float)[order]
-    cumulated = np.cumsum(weight)
-    last = np.searchsorted(group, np.arange(count), side="right") - 1
-    first = np.searchsorted(group, np.arange(count), side="left")
-    filled = last >= first
-    found = {name: np.full(count, np.nan) for name in QUANTILES}
-    if not filled.any():
-        return found
-    below = np.where(first > 0, cumulated[first - 1], 0.0)[filled]
-    whole = cumulated[last[filled]] - below
-    for name, share in QUANTILES.items():
-        # The allowance keeps a rounding error of the sums from pushing an exact share into the next bucket.
-        place = np.searchsorted(cumulated, below + share * whole * (1 - 1e-9), side="left")
-        at, position = np.unique(bucket[np.minimum(place, last[filled])], return_inverse=True)
-        found[name][filled] = np.array([bucket_value(LATENCY, int(one)) for one in at])[position]
-    return found
-
-
-def _quantile(name: str, rows: "pd.DataFrame") -> float:
-    return float(_quantiles(rows, np.zeros(len(rows), dtype=np.int64), 1)[name][0])

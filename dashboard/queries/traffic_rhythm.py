@@ -2,18 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import streamlit as st
 from numpy.typing import NDArray
 
 from dashboard.periods import Period
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
-
-if TYPE_CHECKING:
-    import pandas as pd
+from dashboard.queries.kept import kept
+from dashboard.queries.lake import Snapshot, rollup
+from dashboard.queries.sample import REQUESTS
+from dashboard.queries.traffic_windows import finer, windows
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 QUARTER = timedelta(minutes=15)
@@ -34,13 +32,19 @@ def rhythm(endpoint: str, period: Period, zone: str) -> Rhythm:
 
     Raises: QueryFailed, LakehouseError.
     """
+    fine = finer(period)
+    found: Rhythm = _rhythm(rollup(fine, zone=zone), endpoint, fine, zone)
+    return found
+
+
+@kept(max_entries=16)
+def _rhythm(snapshot: Snapshot, endpoint: str, period: Period, zone: str) -> Rhythm:
     import pandas as pd
 
-    rows = _quarters(shown("metrics_15min"), endpoint, period.start, period.end)
+    rows = windows(snapshot, endpoint, period).of(REQUESTS, period)
     start = int(period.start.timestamp()) // 900 * 900
     clock = pd.date_range(datetime.fromtimestamp(start, ZoneInfo("UTC")), period.end, freq=QUARTER, inclusive="left")
-    counts = np.zeros(len(clock))
-    counts[(rows["time"].to_numpy(np.int64) // 1000 - start) // 900] = rows["n"].to_numpy(float)
+    counts = np.bincount((rows.starts // 1000 - start) // 900, rows.n, len(clock))
     shown_clock = clock.tz_convert(zone)
     place = shown_clock.dayofweek.to_numpy() * 24 + shown_clock.hour.to_numpy()
     quarters = np.bincount(place, minlength=7 * 24)
@@ -49,22 +53,7 @@ def rhythm(endpoint: str, period: Period, zone: str) -> Rhythm:
         per_hour = np.where(quarters > 0, np.bincount(place, counts, 7 * 24) / hours, np.nan)
     # By the local clock, whose hours begin at half past in some zones.
     began = clock - pd.to_timedelta(shown_clock.minute, unit="min")
-    last = {
-        (int(cell) // 24, int(cell) % 24): moment.to_pydatetime() for cell, moment in zip(place, began, strict=True)
-    }
+    last_of = np.full(7 * 24, -1)
+    last_of[place] = np.arange(len(place))
+    last = {(cell // 24, cell % 24): began[at].to_pydatetime() for cell, at in enumerate(last_of.tolist()) if at >= 0}
     return Rhythm(per_hour.reshape(7, 24), hours.reshape(7, 24), last)
-
-
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _quarters(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -> "pd.DataFrame":
-    return select(
-        snapshot,
-        """SELECT epoch_ms(window_start) AS time, sum(n)::BIGINT AS n FROM this
-           WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
-             AND metric = 'databricks_request_id'
-           GROUP BY 1""",
-        span=(start, end),
-        endpoint=endpoint,
-        start=start,
-        end=end,
-    )

@@ -1,24 +1,16 @@
 """The figures of an endpoint in any stretch of time, from the rollups, and how they differ between two of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-import streamlit as st
 
-from dashboard.queries.lake import HASH_FUNCS, Snapshot, select, shown
-from dashboard.queries.sample import REQUESTS
+from dashboard.queries.figure_windows import WindowSums
 from metrics.before_after import Moved, moved, moved_mean, quantile_estimate, rate_estimate, share_estimate
 from metrics.buckets import share_at_least
 from metrics.comparison import Moments, effective_size, moments_from_sums, shared_scorer
 from settings import get_settings
-
-_PARTS = 12
-"""Parts that a stretch is cut into, to see by how much requests vary of themselves."""
-_HISTOGRAMS = ("execution_duration_ms", "response_perplexity", "response_toxicity", "prompt_toxicity")
-_MEANS = ("response_fk_grade", "completion_tokens", "cost_usd")
 
 
 @dataclass(frozen=True)
@@ -72,31 +64,6 @@ class FigureMoved:
         return "better" if (found.difference < 0) == (self.figure.better == "lower") else "worse"
 
 
-@dataclass(frozen=True)
-class WindowSums:
-    """What the rollups say of one stretch of time. Keys of the dictionaries are (metric, scorer)."""
-
-    hours: float
-    requests: tuple[int, ...]
-    """In equally long parts of the time."""
-    errors: int
-    sums: dict[tuple[str, str], tuple[int, float, float, float, float]] = field(default_factory=dict)
-    """n, and the sums of w, w·x, w·x² and w²."""
-    buckets: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
-
-
-def window_sums(endpoint: str, start: datetime, end: datetime) -> WindowSums:
-    """The sums of an endpoint from `start` (included) to `end` (not included), both whole minutes, UTC.
-
-    Raises: QueryFailed, LakehouseError.
-    """
-    quarters = start.timestamp() % 900 == 0 and end.timestamp() % 900 == 0
-    found: WindowSums = _window_sums(
-        shown("metrics_15min" if quarters else "metrics_minute"), endpoint, start, max(start, end)
-    )
-    return found
-
-
 def compared(before: WindowSums, after: WindowSums, figures: Sequence[Figure] = FIGURES) -> list[FigureMoved]:
     """Every figure of two stretches of time: the first is `before`."""
     threshold = get_settings().toxicity_threshold
@@ -142,53 +109,3 @@ def _scaled(found: Moved, scale: float) -> Moved:
     return Moved(
         found.n_before, found.n_after, found.before * scale, found.after * scale, found.difference * scale, low, high
     )
-
-
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=HASH_FUNCS)
-def _window_sums(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -> WindowSums:
-    seconds = (end - start).total_seconds()
-    if seconds <= 0:
-        return WindowSums(0.0, (), 0)
-    window = 60 if snapshot.name == "metrics_minute" else 900
-    # Parts of whole rollup windows, so that each holds as many.
-    parts = next((count for count in range(_PARTS, 0, -1) if (seconds / count) % window == 0), 1)
-    where = """endpoint_name = $endpoint AND window_start >= $start AND window_start < $end"""
-    given: dict[str, Any] = {"endpoint": endpoint, "start": start, "end": end}
-    sums = select(
-        snapshot,
-        f"""SELECT metric, coalesce(scorer, '') AS scorer, status_class IN ('4xx', '5xx') AS failed,
-                   CASE WHEN metric = $requests
-                        THEN ((epoch_ms(window_start) - epoch_ms($start)) // $part)::INTEGER ELSE 0 END AS part,
-                   sum(n)::BIGINT AS n, sum(sum_w) AS w, sum(sum_wx) AS wx, sum(sum_wx2) AS wx2,
-                   sum(coalesce(sum_w2, sum_w)) AS w2
-            FROM this WHERE {where} AND metric = ANY($metrics) GROUP BY ALL""",  # noqa: S608
-        span=(start, end),
-        requests=REQUESTS,
-        part=round(seconds * 1000 / parts),
-        metrics=[REQUESTS, *_HISTOGRAMS, *_MEANS],
-        **given,
-    )
-    buckets = select(
-        snapshot,
-        f"""SELECT metric, scorer, entry.key AS bucket, sum(entry.value) AS weight
-            FROM (SELECT metric, coalesce(scorer, '') AS scorer, unnest(map_entries(buckets)) AS entry
-                  FROM this WHERE {where} AND metric = ANY($metrics)) GROUP BY ALL""",  # noqa: S608
-        span=(start, end),
-        metrics=list(_HISTOGRAMS),
-        **given,
-    )
-    counts, errors = [0] * parts, 0
-    found: dict[tuple[str, str], tuple[int, float, float, float, float]] = {}
-    for row in sums.to_dict("records"):
-        if row["metric"] == REQUESTS:
-            counts[int(row["part"])] += int(row["n"])
-            errors += int(row["n"]) if row["failed"] else 0
-        else:
-            key = (str(row["metric"]), str(row["scorer"]))
-            n, *weights = found.get(key, (0, 0.0, 0.0, 0.0, 0.0))
-            added = [one + float(row[name]) for one, name in zip(weights, ("w", "wx", "wx2", "w2"), strict=True)]
-            found[key] = (n + int(row["n"]), added[0], added[1], added[2], added[3])
-    histograms: dict[tuple[str, str], dict[int, float]] = {}
-    for metric, scorer, bucket, weight in buckets.itertuples(index=False):
-        histograms.setdefault((metric, scorer), {})[int(bucket)] = float(weight)
-    return WindowSums(seconds / 3600, tuple(counts), errors, found, histograms)

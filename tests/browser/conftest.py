@@ -23,11 +23,14 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 CHROMIUM = Path("/usr/bin/chromium")
 PAGES = {
     "": "Overview",
+    "alerts": "Alerts",
     "endpoints": "Endpoints",
     "models": "Models",
     "promotion": "Promotion",
+    "pipeline": "Pipeline",
     "quality": "Quality",
     "safety": "Safety",
+    "drift": "Drift",
     "traffic": "Traffic",
     "cost": "Cost",
     "requests": "Requests",

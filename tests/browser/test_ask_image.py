@@ -57,7 +57,7 @@ def ask(page: Page, question: str) -> None:
     box = page.get_by_placeholder("Ask about this image")
     box.fill(question)
     box.press("Enter")
-    expect(page.get_by_text(question, exact=True)).to_be_visible()
+    expect(page.get_by_text(question, exact=True).first).to_be_visible()
     expect(page.get_by_text("The embedded reader ·").last).to_be_visible()
     page.wait_for_selector(SETTLED)
 

@@ -1,5 +1,6 @@
 """The monitoring pages with the keyboard alone: from a list to one request."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -33,4 +34,18 @@ def test_a_request_is_opened_with_the_keyboard(month: str, visit: Opener) -> Non
     address = page.evaluate("() => document.activeElement.href")
     page.goto(address)
     expect(page.get_by_text("Conversation").first).to_be_visible(timeout=30_000)
+    assert_whole(page)
+
+
+def test_a_time_range_is_chosen_with_the_keyboard(month: str, visit: Opener) -> None:
+    page = visit(month).open("traffic", "Traffic")
+    tab_to(page, "element.getAttribute('role') === 'radio' && element.closest('[data-testid=stButtonGroup]')")
+    for _ in range(8):
+        if page.evaluate("() => document.activeElement.textContent.includes('7 days')"):
+            break
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    expect(page).to_have_url(re.compile(r"range=7(\+|%20)days"))
+    page.wait_for_selector(SETTLED)
+    expect(page.get_by_role("radio", name="7 days")).to_be_checked()
     assert_whole(page)

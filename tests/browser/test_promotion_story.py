@@ -160,7 +160,7 @@ def all_of_it_is_in_the_ledger(page: Page, story: Story) -> None:
 
 def all_of_it_is_marked_on_the_charts(window: Visit) -> None:
     """Every time chart has both changes under one of its markers."""
-    for path, title, charts in (("", "Overview", 4), ("quality", "Quality", 1), ("jobs", "Jobs", 1)):
+    for path, title, charts in (("", "Overview", 4), ("quality?part=Every+minute", "Quality", 1), ("jobs", "Jobs", 1)):
         page = window.open(path, title)
         marked = """() => [...document.querySelectorAll('.js-plotly-plot')]
             .map(plot => (plot.data || []).filter(trace => trace.name === 'changes').flatMap(trace => trace.text))

@@ -15,7 +15,7 @@ from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_N
 from lakehouse import ledger
 from lakehouse.runs import pending_requests
 from settings import Settings
-from tests.browser.conftest import Visit, running_app
+from tests.browser.conftest import SETTLED, Visit, running_app
 from tests.browser.screenshots import take
 from tests.dashboard import workspace
 from tests.dashboard.raw_visit import shown_after, shown_to
@@ -85,6 +85,8 @@ def test_a_viewer_signs_in_sees_why_a_button_is_off_and_signs_out(app: SignInApp
     page.goto(f"{app.home}/jobs")
     run_now = page.get_by_role("button", name="Run now")
     expect(run_now).to_be_disabled(timeout=30_000)
+    # A page that is drawn anew under the mouse forgets it.
+    page.wait_for_selector(SETTLED)
     run_now.hover(force=True)
     expect(page.get_by_text(re.compile("takes the role operator; vera.*is viewer"))).to_be_visible()
     sidebar.get_by_role("button", name="Sign out").click()

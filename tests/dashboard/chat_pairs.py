@@ -25,6 +25,7 @@ VERSIONS = {"1": "gpt-3.5-turbo-0301", "2": "gpt-3.5-turbo-0613"}
 ROLLUPS = {
     "metrics_minute": (60, False),
     "metrics_15min": (900, False),
+    "metrics_hour": (3600, False),
     "metrics_daily_requester": (86_400, True),
 }
 

@@ -1,11 +1,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from dashboard import chart_frame
@@ -35,6 +37,9 @@ def use(monkeypatch: pytest.MonkeyPatch, home: Path, **environment: str) -> Sett
     for name, value in {"GATEWAY_PORT": "9", **environment}.items():
         monkeypatch.setenv(f"LAKEHELM_{name}", value)
     get_settings.cache_clear()
+    if get_settings().home != home:
+        # A thread of the app that was reading the earlier settings has just put them back.
+        get_settings.cache_clear()
     st.cache_data.clear()
     st.cache_resource.clear()
     return get_settings()
@@ -44,6 +49,14 @@ def use(monkeypatch: pytest.MonkeyPatch, home: Path, **environment: str) -> Sett
 def _looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
     """A property of a chart that plotly does not know fails a test."""
     monkeypatch.setattr(chart_frame, "LOOKED_THROUGH", True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _packages_looked_through_once() -> Iterator[None]:
+    """Every AppTest looks through all installed packages for components, which takes longer than most pages."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,8 @@ from dashboard.panels import marked as marked_panels
 from dashboard.periods import Period
 from dashboard.queries import changes
 from dashboard.queries.change_effects import effects, endpoint_of, has_effects
-from dashboard.queries.window_figures import FIGURES, FigureMoved, compared, window_sums
+from dashboard.queries.figure_windows import window_sums
+from dashboard.queries.window_figures import FIGURES, FigureMoved, compared
 from lakehouse.ledger import Change
 from lakehouse.ledger import changes as all_changes
 from metrics.before_after import Moved

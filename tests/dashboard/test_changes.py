@@ -7,13 +7,13 @@ import pytest
 
 from dashboard import charts
 from dashboard.chart_markers import MOST_PLACES, time_layers
-from dashboard.periods import period
+from dashboard.periods import between, period
 from dashboard.queries import changes
 from dashboard.queries.changes import LedgerFilter, Marker
 from dashboard.queries.lake import newest
 from lakehouse.ledger import record_intent, recorded
 from settings import Settings
-from tests.dashboard import workspace
+from tests.dashboard import monitored, workspace
 from tests.dashboard.conftest import Month
 
 HOUR = 3_600_000
@@ -83,6 +83,32 @@ def test_changes_of_other_endpoints_are_not_marked(month: Month) -> None:
     marked = changes.markers(period("30d"), "another")
     assert {marker.text.split(",")[1].split(":")[0].strip() for marker in marked} == {"prod.chatbot"}
     assert len(changes.markers(period("30d"), "chatbot")) > len(marked)
+
+
+@pytest.mark.parametrize("most", [5_000, 2])
+def test_any_piece_of_the_last_months_has_its_markers_whether_all_are_read_at_once_or_not(
+    ledger: Settings, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monitored.write_alerts(ledger, datetime.now(UTC), "a finding", "a change")
+    monkeypatch.setattr(changes, "_MOST_READ", most)
+    everything = changes.markers(period("30d"), "chatbot")
+    assert {marker.is_change for marker in everything} == {True, False}
+    for first in everything:
+        span = between(datetime.fromtimestamp(first.time // 60_000 * 60, UTC), BEGUN + timedelta(days=3))
+        edges = [round(edge.timestamp() * 1000) for edge in (span.start, span.end)]
+        expected = [marker for marker in everything if edges[0] <= marker.time < edges[1]]
+        assert list(changes.markers(span, "chatbot")) == expected
+
+
+def test_a_chart_is_given_the_newest_changes_and_every_alert(ledger: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monitored.write_alerts(ledger, datetime.now(UTC), "a finding", "a change")
+    everything = changes.markers(period("30d"), "chatbot")
+    monkeypatch.setattr(changes, "MOST_MARKERS", 2)
+    changed = [marker for marker in everything if marker.is_change]
+    alerts = [marker for marker in everything if not marker.is_change]
+    cut = changes.markers(period("30d"), "chatbot")
+    assert [marker for marker in cut if marker.is_change] == changed[-2:]
+    assert [marker for marker in cut if not marker.is_change] == alerts
 
 
 def at(time: int, action: str = "promote", text: str = "Promotion, chatbot", failed: bool = False) -> Marker:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_ind
 
+from dashboard.chart_times import time_of
 from dashboard.errors import DashboardError
 from dashboard.periods import between, period
 from dashboard.queries import cost, cost_conversations, cost_days, cost_monitoring, cost_prices
@@ -40,14 +41,17 @@ def test_versions_sum_up_to_their_rows(month: Month, name: str) -> None:
         assert row["requests"] == len(own)
         assert row["priced"] == own["cost_usd"].notna().sum()
         assert row["failed"] == row["unpriced_failed"] == (own["status_code"] >= 400).sum()
-        assert row["usd"] == pytest.approx(own["cost_usd"].sum())
-        assert row["usd2"] == pytest.approx((own["cost_usd"] ** 2).sum())
+        assert row["usd"] == pytest.approx(own["cost_usd"].sum(min_count=1), nan_ok=True)
+        assert row["usd2"] == pytest.approx((own["cost_usd"] ** 2).sum(min_count=1), nan_ok=True)
         assert (row["tokens_in"], row["tokens_out"]) == (own["prompt_tokens"].sum(), own["completion_tokens"].sum())
         assert row["mean_in"] == pytest.approx(answered["prompt_tokens"].mean())
         assert row["mean_out"] == pytest.approx(answered["completion_tokens"].mean())
     earlier = inside(month.rows, span.previous.start, span.start)
-    assert cost.total(found.before)["requests"] == len(earlier)
-    assert cost.total(found.before)["usd"] == pytest.approx(
+    # In the last hour of a quiet night nobody may have asked.
+    assert found.now["usd"] == pytest.approx(rows["cost_usd"].sum(min_count=1), nan_ok=True)
+    assert (found.now["requests"], found.now["priced"]) == (len(rows), rows["cost_usd"].notna().sum())
+    assert found.before["requests"] == len(earlier)
+    assert found.before["usd"] == pytest.approx(
         earlier["cost_usd"].sum() if earlier["cost_usd"].notna().any() else np.nan, nan_ok=True
     )
 
@@ -220,9 +224,12 @@ def test_prices_come_from_the_file_first_and_then_from_the_table(
 
 def test_conversations_of_single_questions_cost_what_their_requests_cost(month: Month) -> None:
     span = period("30d", month.now)
-    found = cost_conversations.conversation_costs("chatbot", span)
     rows = inside(month.rows, span.start, span.end)
+    found = cost_conversations.conversation_costs("chatbot", span, len(rows))
     assert found.complete
+    average = cost_conversations.average_conversation("chatbot", span, len(rows))
+    assert average.usd == pytest.approx(rows["cost_usd"].mean())
+    assert (average.count, average.read, average.complete) == (len(found.usd), len(rows), True)
     assert found.read == len(rows)
     assert sorted(found.usd) == pytest.approx(sorted(rows["cost_usd"].dropna()))
     assert found.failed == rows["cost_usd"].isna().sum()
@@ -257,12 +264,13 @@ def test_a_conversation_costs_what_all_its_requests_cost(empty: Settings) -> Non
     write_conversation(empty, now - timedelta(hours=4), 1)
     write_conversation(empty, now - timedelta(hours=3), 2, cost_usd=None)
     write_conversation(empty, now - timedelta(hours=2), 2, request=None)
-    found = cost_conversations.conversation_costs("chatbot", period("24h", now))
+    found = cost_conversations.conversation_costs("chatbot", period("24h", now), 8)
     assert sorted(zip(found.usd, found.requests, strict=True)) == [(1.0, 1), (3.0, 3)]
     assert found.last[0].endswith("-2")
-    assert found.ended[0] == now - timedelta(hours=5) + timedelta(minutes=2)
+    assert time_of(found.ended[0]) == now - timedelta(hours=5) + timedelta(minutes=2)
+    assert cost_conversations.conversation_frame(found)["ended_utc"].iloc[0] == time_of(found.ended[0])
     assert (found.unpriced, found.unreadable, found.begun_before, found.read) == (1, 2, 0, 8)
-    cut = cost_conversations.conversation_costs("chatbot", between(now - timedelta(minutes=285), now))
+    cut = cost_conversations.conversation_costs("chatbot", between(now - timedelta(minutes=285), now), 5)
     assert cut.complete
     assert len(cut.usd) == 1
 
@@ -274,16 +282,35 @@ def test_a_conversation_that_the_sample_cuts_is_left_out_and_counted(
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     start = datetime.fromtimestamp((now - timedelta(hours=3)).timestamp() // 900 * 900 + 840, UTC)
     write_conversation(empty, start, 3)
-    found = cost_conversations.conversation_costs("chatbot", period("24h", now))
+    found = cost_conversations.conversation_costs("chatbot", period("24h", now), 3)
     assert not found.complete
+    assert not cost_conversations.average_conversation("chatbot", period("24h", now), 3).complete
     assert (len(found.usd), found.begun_before, found.read) == (0, 1, 2)
+
+
+def test_ranges_that_end_after_the_newest_request_share_a_sample(
+    empty: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    write_conversation(empty, now - timedelta(hours=5), 2)
+    read, asked = [], cost_conversations._asked
+
+    def counted(*given: Any) -> Any:
+        read.append(given)
+        return asked(*given)
+
+    monkeypatch.setattr(cost_conversations, "_asked", counted)
+    for name in ("24h", "7d", "30d"):
+        assert cost_conversations.average_conversation("chatbot", period(name, now), 2).usd == 2.0
+        assert cost_conversations.conversation_costs("chatbot", period(name, now), 2).usd.tolist() == [2.0]
+    assert len(read) == 1
 
 
 def test_long_bodies_are_not_read(empty: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cost_conversations, "LONGEST_BODY", 120)
     now = datetime.now(UTC)
     write_conversation(empty, now - timedelta(hours=2), 2)
-    found = cost_conversations.conversation_costs("chatbot", period("24h", now))
+    found = cost_conversations.conversation_costs("chatbot", period("24h", now), 2)
     assert (found.unreadable, found.read, found.usd.tolist()) == (1, 2, [1.0])
 
 

@@ -42,10 +42,24 @@ def test_the_tiles_equal_the_rows(month: Month, page: Opener) -> None:
     assert shown["Without a price"] == str(rows["cost_usd"].isna().sum())
     days = (span.end - max(span.start, rows["request_time"].min().floor("15min"))) / timedelta(days=1)
     assert shown["Per day"] == money(rows["cost_usd"].sum() / days)
-    assert "80 % interval" in texts(app)
-    # The first of the details.
-    assert "A conversation cost" in texts(app)
-    assert "1,000 requests" in texts(app)
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("Over time", "Click a bar for its requests"),
+        ("Forecast", "80 % interval"),
+        ("Versions", "US dollars for 1,000 requests"),
+        ("Conversations and prices", "A conversation cost"),
+    ],
+)
+def test_only_the_open_part_is_drawn(month: Month, page: Opener, part: str, said: str) -> None:
+    app = page("cost", part=part)
+    assert not app.exception
+    assert not app.error
+    assert said in texts(app)
+    others = ("Spend over time", "This month", "Between two versions", "Conversations")
+    assert sum(str(heading.value) in others for heading in app.subheader) == 1
 
 
 @pytest.mark.parametrize(
@@ -57,7 +71,7 @@ def test_the_tiles_equal_the_rows(month: Month, page: Opener) -> None:
     ],
 )
 def test_each_detail_is_drawn_when_it_is_chosen(month: Month, page: Opener, more: str, said: str) -> None:
-    app = page("cost", more=more)
+    app = page("cost", part="Conversations and prices", more=more)
     assert not app.exception
     assert said in texts(app)
     assert more in [str(heading.value) for heading in app.subheader]
@@ -79,13 +93,14 @@ def test_a_workspace_without_prices_counts_everything_as_unpriced(empty: Setting
         workspace.write_rows(empty, table, workspace.partials(rows, minutes))
     workspace.write_rows(empty, "metrics_daily_requester", workspace.partials(rows, 1440, by_requester=True))
     workspace.write_requests(empty, rows)
-    app = page("cost", more="Prices in force")
+    app = page("cost", part="Conversations and prices", more="Prices in force")
     assert not app.exception
     shown = figures(app)
     assert shown["Spend"] == "–"
     assert shown["Without a price"] == str(len(rows))
     said = texts(app)
     assert "No request of this time has a price" in said
+    assert "says how to set one" in texts(page("cost"))
     assert "could not be shown" not in said
     assert "$0" not in said
     listed = next(table.value for table in app.table if "Source" in table.value.columns)
@@ -99,7 +114,7 @@ def test_a_wrong_price_file_is_a_sentence_and_the_rest_stands(
     file = tmp_path / "prices.csv"
     file.write_text("model;version\n")
     use(monkeypatch, month.settings.home, PRICES_FILE=str(file))
-    app = page("cost", more="Prices in force")
+    app = page("cost", part="Conversations and prices", more="Prices in force")
     assert all("lacks the columns" in error.value for error in app.error)
     assert app.error
     assert figures(app)["Spend"] != "–"
@@ -112,11 +127,12 @@ def test_damaged_texts_and_runs_take_only_their_panels(month: Month, page: Opene
         log = Path(empty.lake, table, "_delta_log")
         log.mkdir(parents=True)
         (log / "00000000000000000000.json").write_text("this is no Delta log\n")
-    app = page("cost", range="7 days")
-    assert not app.exception
-    assert app.error
-    assert "could not be shown" not in texts(app)
-    assert figures(app)["Spend"] != "–"
+    for part in ("Over time", "Versions", "Conversations and prices"):
+        app = page("cost", range="7 days", part=part)
+        assert not app.exception
+        assert app.error
+        assert "could not be shown" not in texts(app)
+        assert figures(app)["Spend"] != "–"
 
 
 def test_an_export_of_names_is_recorded(month: Month) -> None:

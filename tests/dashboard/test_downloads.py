@@ -1,9 +1,11 @@
 """What people take along: safe for a spreadsheet, and no number changed."""
 
 import io
+from collections.abc import Callable
 
 import pandas as pd
 import pytest
+import streamlit as st
 
 from dashboard import downloads
 from dashboard.downloads import as_csv, as_parquet
@@ -36,3 +38,18 @@ def test_an_empty_frame_has_its_header() -> None:
 def test_parquet_keeps_every_value() -> None:
     found = pd.read_parquet(io.BytesIO(as_parquet(FRAME)))
     pd.testing.assert_frame_equal(found, FRAME)
+
+
+def test_numbers_are_made_into_a_frame_only_for_who_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    offered: dict[str, Callable[[], bytes]] = {}
+    monkeypatch.setattr(st, "download_button", lambda label, content, *_, **__: offered.update({label: content}))
+    made: list[int] = []
+
+    def frame() -> pd.DataFrame:
+        made.append(1)
+        return FRAME
+
+    downloads.download(frame, "numbers")
+    assert (list(offered), made) == (["CSV", "Parquet"], [])
+    assert (offered["CSV"](), offered["Parquet"]()) == (as_csv(FRAME), as_parquet(FRAME))
+    assert made == [1, 1]

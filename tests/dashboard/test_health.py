@@ -3,13 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pytest
 
-from dashboard.health import Health, assess, data_time
+from dashboard.health import Health, assess
 from dashboard.queries.endpoint import EndpointState
-from dashboard.queries.operations import Demo, Process
-from dashboard.queries.traffic import Indicator, Traffic
+from dashboard.queries.operations import Demo, Process, data_time
+from dashboard.queries.traffic import Failures
 from serving.endpoints import endpoint_of
 from tests.dashboard.endpoint_server import described
 from tests.dashboard.workspace import job_run
@@ -18,26 +17,13 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 GOOD_ENDPOINT = EndpointState("known", endpoint_of(described({"1": 0, "2": 100})), NOW)
 
 
-def traffic(requests: float, error_share: float) -> Traffic:
-    nothing = Indicator(np.nan, np.nan, np.array([]))
-    return Traffic(
-        times=np.array([], dtype=np.int64),
-        requests=Indicator(requests, 0, np.array([])),
-        error_share=Indicator(error_share, 0, np.array([])),
-        latency_p95=nothing,
-        flagged_answers=nothing,
-        flagged_prompts=nothing,
-        toxicity_scorer="",
-    )
-
-
 def verdict(**facts: Any) -> Health:
     usual: dict[str, Any] = {
         "endpoint": GOOD_ENDPOINT,
         "processes": [Process("gateway", "running", 0, NOW, "")],
         "demo": None,
         "runs": [job_run(NOW - timedelta(minutes=2))],
-        "last_hour": traffic(100, 0.0),
+        "last_hour": Failures(100, 0),
         "delivery_problem": "",
         "interval_seconds": 300,
         "now": NOW,
@@ -78,7 +64,10 @@ def test_all_is_well() -> None:
             "no table",
         ),
         ({"runs": [job_run(NOW, state="timed_out", error=""), job_run(NOW)]}, "warning", "took too long"),
-        ({"last_hour": traffic(100, 0.2)}, "bad", "20.0 % of the requests"),
+        ({"last_hour": Failures(100, 20)}, "bad", "20.0 % of the requests"),
+        ({"open_alerts": 1}, "bad", "An alert is open, see below."),
+        ({"open_alerts": 3, "urgent_alerts": 1}, "bad", "3 alerts are open, see below."),
+        ({"open_alerts": 2, "urgent_alerts": 0}, "warning", "2 alerts are open, see below."),
     ],
 )
 def test_a_problem_is_named(facts: dict[str, Any], level: str, said: str) -> None:
@@ -88,7 +77,7 @@ def test_a_problem_is_named(facts: dict[str, Any], level: str, said: str) -> Non
 
 
 def test_a_few_failures_among_few_requests_are_no_alarm() -> None:
-    assert verdict(last_hour=traffic(5, 0.4)).level == "good"
+    assert verdict(last_hour=Failures(5, 2)).level == "good"
 
 
 def test_a_long_run_under_way_is_not_late() -> None:

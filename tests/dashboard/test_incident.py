@@ -1,6 +1,7 @@
 """The incident report: exactly what was in its range, every figure right, nothing of others let loose in it."""
 
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -12,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.actions import incident_report as actions
 from dashboard.incident_report import ReportAbout, report_html
 from dashboard.periods import Period, between
+from dashboard.queries import incident as queries
 from dashboard.queries.incident import Incident, TableRead, incident
 from dashboard.report_svg import Mark, line_chart
 from lakehouse.ledger import changes as all_changes
@@ -114,6 +116,10 @@ def test_time_that_is_not_scored_yet_does_not_look_like_a_collapse(month: Month)
     assert "Scored</dt><dd>up to" in report_html(found, ABOUT)
 
 
+def span_of(found: Incident) -> Period:
+    return Period(found.start, found.asked_end, 60)
+
+
 class Tags(HTMLParser):
     """Every tag and attribute of a page."""
 
@@ -184,7 +190,7 @@ def test_who_takes_a_report_is_recorded_and_a_viewer_cannot(
     month: Month, empty: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = hostile_incident(empty)
-    taken = actions.export_report(found, "UTC")()
+    taken = actions.export_report("chatbot", span_of(found), "UTC")()
     assert taken.startswith(b"<!doctype html>")
     newest = all_changes(empty, 1)[0]
     assert (newest.action, newest.target, newest.outcome) == ("export", "chatbot", "succeeded")
@@ -193,7 +199,7 @@ def test_who_takes_a_report_is_recorded_and_a_viewer_cannot(
     assert newest.evidence["table_versions"]["ledger"] == 0
     monkeypatch.setattr(actions, "current_actor", lambda: Actor("vera", "viewer"))
     with pytest.raises(NotAllowed):
-        actions.export_report(found, "UTC")
+        actions.export_report("chatbot", span_of(found), "UTC")
 
 
 def test_lines_have_gaps_where_nothing_was_and_marks_where_something_changed() -> None:
@@ -217,10 +223,46 @@ def test_the_page_shows_the_report_and_offers_it(month: Month, page: Opener) -> 
     app = page("incident", range="7 days")
     assert not app.exception
     assert not app.error
-    tables = [table.value.to_string() for table in app.table]
-    assert any("Latency, p95" in table for table in tables)
-    assert any("ledger" in table for table in tables)
+    assert any("Latency, p95" in table.value.to_string() for table in app.table)
     assert [button.proto.disabled for button in app.get("download_button")] == [False]
+    app.session_state["tables read"] = True
+    app.run()
+    assert any("ledger" in table.value.to_string() for table in app.table)
+
+
+def test_each_part_reads_only_what_it_shows(month: Month, page: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("The first part lists no request and no decision.")
+
+    with monkeypatch.context() as patched:
+        for name in ("worst", "flags", "tables_read"):
+            patched.setattr(queries, name, never)
+        assert not page("incident", range="7 days").error
+    app = page("incident", range="7 days", part="Which requests")
+    (failed,) = [table.value for table in app.table if "Status" in table.value.columns]
+    assert set(failed["Status"]) <= set(map(str, month.rows["status_code"].unique())) - {"200"}
+    app.session_state["worst"] = "Latency"
+    app.run()
+    (slowest,) = [table.value for table in app.table if "Status" in table.value.columns]
+    times = month.rows["request_time"]
+    rows = month.rows[times >= month.now.replace(minute=0, second=0, microsecond=0) - timedelta(days=7, hours=-1)]
+    most = f"{rows['execution_duration_ms'].max():,.0f}"
+    assert slowest["Latency, ms"].iloc[0] == most
+
+
+def test_a_report_of_the_past_is_of_that_moment(empty: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    span = Period(now - timedelta(hours=3), now - timedelta(hours=2), 60)
+    workspace.write_rows(empty, "ledger", workspace.change(span.start, "deploy", "chatbot", reason="the first"))
+    moment = datetime.now(UTC)
+    time.sleep(0.01)
+    workspace.write_rows(empty, "ledger", workspace.change(span.start, "deploy", "chatbot", reason="known later"))
+    monkeypatch.setattr(actions, "chosen_moment", lambda: moment)
+    then = actions.export_report("chatbot", span, "UTC")().decode()
+    assert "the first" in then
+    assert "known later" not in then
+    monkeypatch.setattr(actions, "chosen_moment", lambda: None)
+    assert "known later" in actions.export_report("chatbot", span, "UTC")().decode()
 
 
 def test_a_viewer_sees_why_the_report_cannot_be_taken(

@@ -1,5 +1,6 @@
 """Reading tables for pages: newest version, nothing written, failures in one sentence."""
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from deltalake import write_deltalake
 
 from dashboard.errors import QueryFailed
 from dashboard.periods import period
-from dashboard.queries.lake import newest, select, select_records
+from dashboard.queries.lake import newest, rollup, select, select_records
 from dashboard.queries.small_files import SMALL_BYTES, SmallFiles
 from dashboard.queries.traffic import traffic
 from lakehouse.appends import append
@@ -45,6 +46,35 @@ def test_new_rows_are_seen_and_old_results_are_not_kept(
     shown = month.rows.head(120)
     expected = int((shown["request_time"] >= span.start).sum())
     assert traffic("chatbot", span).requests.value == expected
+
+
+def test_a_table_that_is_made_anew_is_seen(month: Month, empty: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.queries.lake._RECHECK_SECONDS", 0.0)
+    sql = "SELECT sum(n)::BIGINT AS n FROM this"
+    for rows in (month.rows.head(50), month.rows.head(7)):
+        workspace.write_rows(empty, "metrics_15min", workspace.partials(rows, 15))
+        wanted = sum(workspace.partials(rows, 15)["n"].to_pylist())
+        # Asked twice: the second time nothing has happened since the first.
+        assert [select(newest("metrics_15min"), sql)["n"].item() for _ in range(2)] == [wanted, wanted]
+        shutil.rmtree(Path(empty.lake, "metrics_15min"))
+        assert [newest("metrics_15min").version for _ in range(2)] == [-1, -1]
+
+
+def test_days_and_weeks_are_read_from_hours_once_they_are_there(
+    month: Month, empty: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.queries.lake._RECHECK_SECONDS", 0.0)
+    week = period("7d", month.now)
+    assert rollup(week).name == "metrics_hour"
+    workspace.write_rows(empty, "metrics_15min", workspace.partials(month.rows, 15))
+    assert rollup(week).name == "metrics_15min"
+    begun = month.rows.head(500)
+    append(empty, "metrics_hour", workspace.partials(begun, 60))
+    assert rollup(week).name == "metrics_15min"
+    append(empty, "metrics_hour", workspace.partials(month.rows.iloc[500:], 60))
+    assert [rollup(week).name, rollup(period("6h", month.now)).name] == ["metrics_hour", "metrics_15min"]
+    assert rollup(week, zone="Asia/Kathmandu").name == "metrics_15min"
+    assert rollup(week, zone="Europe/Berlin", live=True).name == "metrics_hour"
 
 
 def test_a_workspace_may_stand_in_a_folder_with_spaces_and_umlauts(
@@ -89,7 +119,7 @@ def test_a_folder_may_have_percent_and_equals_signs_in_its_name(
 def test_pruned_files_never_lose_a_row(
     month: Month, empty: Settings, monkeypatch: pytest.MonkeyPatch, small: int
 ) -> None:
-    monkeypatch.setattr("dashboard.queries.lake.SMALL_BYTES", small)
+    monkeypatch.setattr("dashboard.queries.duckdb_views.SMALL_BYTES", small)
     rows = month.rows.head(400).assign(request_time=month.rows["request_time"].head(400).dt.floor("s"))
     # The last microsecond of a millisecond is cut off in the log's statistics.
     rows.loc[rows.index[99], "request_time"] += timedelta(microseconds=999_999)

@@ -17,10 +17,13 @@ from tests.dashboard.conftest import PAGES, Month
 
 TITLES = {
     "overview": "Overview",
+    "alerts": "Alerts",
     "endpoints": "Endpoints",
     "promotion": "Promotion",
+    "pipeline": "Pipeline",
     "quality": "Quality",
     "safety": "Safety",
+    "drift": "Drift",
     "traffic": "Traffic",
     "cost": "Cost",
     "requests": "Requests",
@@ -59,7 +62,7 @@ def test_a_page_opens_in_a_new_workspace_and_writes_nothing(empty: Settings, pag
 
 @pytest.mark.parametrize("name", TITLES)
 def test_damaged_tables_are_sentences_and_the_page_still_stands(empty: Settings, page: Opener, name: str) -> None:
-    for table in ("metrics_minute", "metrics_15min", "job_runs", "ledger"):
+    for table in ("metrics_minute", "metrics_15min", "job_runs", "ledger", "alert_events"):
         log = Path(empty.lake, table, "_delta_log")
         log.mkdir(parents=True)
         (log / "00000000000000000000.json").write_text("this is no Delta log\n")

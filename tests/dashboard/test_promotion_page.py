@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard.actions import ledger as ledger_actions
@@ -182,7 +183,7 @@ def test_an_evaluation_is_followed_from_the_wish_to_its_failure(workspace_of: Se
     assert (wish["job"], wish["arguments"]) == ("evaluate", {"version": "3"})
 
     def run() -> promotion.EvaluationRun:
-        promotion._evaluate_runs.clear()
+        st.cache_data.clear()
         found = promotion.evaluation_run("3")
         assert found is not None
         return found

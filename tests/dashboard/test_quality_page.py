@@ -46,7 +46,26 @@ def test_the_default_is_the_old_version_against_the_latest(month: Month, page: O
     assert "Requests are scored up to" in said
     assert f"**v2 reads {easier:.1f} grades easier**; very likely real." in said
     assert "corrected for 7 scores (Holm)" in said
-    assert "prompts answered by both.**" in said
+    assert "prompts answered by both.**" not in said
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("What differs", "differences are real**"),
+        ("Same prompts", "prompts answered by both.**"),
+        ("Spread", "From the buckets of the rollups; upright lines are medians"),
+        ("Every minute", "Averages of each minute, last 30 days."),
+        ("Nonsense", "differences are real**"),
+    ],
+)
+def test_a_link_opens_a_part_and_only_that_is_drawn(month: Month, page: Opener, part: str, said: str) -> None:
+    app = page("quality", part=part)
+    assert not app.exception
+    assert not app.error
+    parts = ("differences are real**", "prompts answered by both.**", "upright lines are", "Averages of each minute")
+    assert [one for one in parts if one in texts(app)] == [one for one in parts if one in said]
+    assert len(pies(app)) == 3
 
 
 def test_pies_can_show_medians(month: Month, page: Opener) -> None:
@@ -101,7 +120,7 @@ def test_sides_that_are_equal_are_not_compared(month: Month, page: Opener) -> No
 
 
 def test_the_chosen_month_shows_every_minute_of_a_score(month: Month, page: Opener) -> None:
-    app = page("quality", range="Month", measure="Perplexity")
+    app = page("quality", range="Month", measure="Perplexity", part="Every minute")
     assert not app.error
     alts = [str(element.proto.alt) for element in app.get("plotly_chart")]
     rows = month.rows.dropna(subset=["response_perplexity"])

@@ -86,7 +86,7 @@ def test_the_page_says_which_differences_between_the_two_are_real(
     p_values = holm([peer_of(expected[metric], ways[metric])[1] for metric in PAIRED])
     real = {metric for metric, p_value in zip(PAIRED, p_values, strict=True) if p_value < 0.05}
     assert real == set(PAIRED)
-    app = page("quality")
+    app = page("quality", part="Same prompts")
     said = texts(app)
     assert "**100 prompts answered by both.** Real over the same prompts: " in said
     assert "None of the differences is clear" not in said

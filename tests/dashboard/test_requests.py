@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import streamlit as st
 
 from dashboard.measures import MEASURES
 from dashboard.panels.requests_filters import COLUMN_TITLES
-from dashboard.periods import period
+from dashboard.periods import Period, period
 from dashboard.queries import lake
+from dashboard.queries import requests as queries
 from dashboard.queries.request_counts import count_requests, counts_over_time, rollup_that_counts
 from dashboard.queries.request_details import neighbours, request_details
 from dashboard.queries.request_filters import LATER, RequestFilter
+from dashboard.queries.request_windows import Places, places
 from dashboard.queries.requests import COLUMNS, requesters, requests
 from lakehouse.appends import append
 from settings import Settings
@@ -78,7 +81,7 @@ def test_requests_of_a_filter_are_those_that_pandas_finds(month: Month, asked: d
 def test_pages_in_any_order_have_every_request_once_and_the_unscored_last(month: Month) -> None:
     wanted = replace(all_of(month), start=month.now - timedelta(days=3))
     expected = by_pandas(month.rows, wanted)
-    for column, descending in (("response_toxicity", True), ("response_fk_grade", False), ("requester", True)):
+    for column, descending in (("response_toxicity", True), ("response_fk_grade", False), ("request_time", True)):
         pages = [
             requests(wanted, order=column, descending=descending, limit=70, offset=offset).rows
             for offset in range(0, len(expected), 70)
@@ -86,8 +89,51 @@ def test_pages_in_any_order_have_every_request_once_and_the_unscored_last(month:
         found = pd.concat(pages)
         assert sorted(ids(found)) == sorted(ids(expected))
         inorder = expected.sort_values(column, ascending=not descending)[column]
-        assert found[column].tolist() == pytest.approx(inorder.tolist(), nan_ok=True) or column == "requester"
-        assert found[column].fillna("").tolist() == inorder.fillna("").tolist()
+        assert found[column].fillna(-1).tolist() == inorder.fillna(-1).tolist()
+
+
+@pytest.mark.parametrize("offset", [0, 40])
+@pytest.mark.parametrize(
+    ("order", "descending"),
+    [
+        ("request_time", True),
+        ("request_time", False),
+        ("execution_duration_ms", True),
+        ("prompt_tokens", False),
+        ("response_fk_grade", False),
+        ("response_toxicity", True),
+    ],
+)
+@pytest.mark.parametrize("asked", [{}, {"versions": ("prod.chatbot/2",), "statuses": ("2xx",)}, {"score": "cost_usd"}])
+def test_of_a_long_time_only_the_windows_with_the_first_requests_are_read(
+    month: Month, asked: dict[str, object], order: str, descending: bool, offset: int
+) -> None:
+    # Neither end is that of a window.
+    start = month.now.replace(minute=7, second=31) - timedelta(days=20)
+    wanted = replace(RequestFilter(start, start + timedelta(days=17), "chatbot"), **asked)  # type: ignore[arg-type]
+    near = places(lake.shown("metrics_15min"), wanted, order, descending, offset + 20)
+    assert near is not None
+    assert sum((end - start for start, end in near.spans), timedelta()) < timedelta(days=2)
+    rows = requests(wanted, order=order, descending=descending, limit=20, offset=offset).rows
+    by = {order: not descending} | {"request_time": not descending if order == "request_time" else False}
+    expected = by_pandas(month.rows, wanted).sort_values(list(by), ascending=list(by.values()))
+    assert ids(rows) == ids(expected)[offset : offset + 20]
+    last = rows.iloc[-1]
+    value = last["request_time"].timestamp() if order == "request_time" else last[order]
+    # Without a cost a request is none of these, however few tokens it has: then all of the time is read.
+    assert near.reaches(value, last["request_time"]) or "score" in asked
+
+
+def test_where_the_windows_do_not_have_enough_requests_all_of_the_time_is_read(
+    month: Month, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = RequestFilter(month.now - timedelta(days=20), month.now, "chatbot")
+    slowest = {"order": "execution_duration_ms", "limit": 20}
+    right = ids(requests(wanted, **slowest).rows)  # type: ignore[arg-type]
+    st.cache_data.clear()
+    wrong = Places(((wanted.start, wanted.start + timedelta(days=3)),), (0.0, month.now), True)
+    monkeypatch.setattr(queries, "places", lambda *_: replace(wrong, best=(1e9, month.now)))
+    assert ids(requests(wanted, **slowest).rows) == right  # type: ignore[arg-type]
 
 
 def test_a_column_that_is_none_of_ours_never_becomes_sql(month: Month) -> None:
@@ -116,18 +162,21 @@ def test_counts_over_time_equal_those_of_the_single_rows(month: Month) -> None:
 @pytest.mark.parametrize(
     ("asked", "table"),
     [
-        ({}, "metrics_15min"),
-        ({"versions": ("prod.chatbot/2",), "statuses": ("2xx", "5xx")}, "metrics_15min"),
+        ({}, "metrics_hour"),
+        ({"versions": ("prod.chatbot/2",), "statuses": ("2xx", "5xx")}, "metrics_hour"),
         ({"statuses": ("429",)}, ""),
         ({"requesters": ("webshop",)}, ""),
-        ({"score": "cost_usd"}, ""),
+        ({"score": "cost_usd"}, "metrics_hour"),
+        ({"score": "completion_tokens", "versions": ("prod.chatbot/2",), "statuses": ("2xx",)}, "metrics_hour"),
+        ({"score": "cost_usd", "at_least": 0.0}, ""),
+        ({"score": "response_toxicity"}, "metrics_hour"),
         ({"endpoint": ""}, ""),
     ],
 )
 def test_rollups_count_what_they_can_tell_and_give_the_same(month: Month, asked: dict[str, object], table: str) -> None:
     span = period("7d", month.now)
     wanted = replace(RequestFilter(span.start, span.end, "chatbot"), **asked)  # type: ignore[arg-type]
-    assert rollup_that_counts(wanted, span) == table
+    assert counting(wanted, span) == table
     expected = by_pandas(month.rows, wanted)
     assert count_requests(wanted) == len(expected) > 0
     found = counts_over_time(wanted, span)
@@ -138,12 +187,18 @@ def test_rollups_count_what_they_can_tell_and_give_the_same(month: Month, asked:
     assert got == Counter(zip(bins, classes, strict=True))
 
 
+def counting(wanted: RequestFilter, span: Period | None = None) -> str:
+    """The rollup table that counts the requests of a filter; empty where they are counted one by one."""
+    found = rollup_that_counts(wanted, lake.shown("request_scores"), span)
+    return found.name if found else ""
+
+
 def test_times_that_cut_a_window_are_counted_one_by_one(month: Month) -> None:
     end = month.now.replace(second=0, microsecond=0) - timedelta(days=3)
     to_the_minute = RequestFilter(end - timedelta(minutes=61), end, "chatbot")
     to_the_second = replace(to_the_minute, end=end + timedelta(seconds=30))
-    assert rollup_that_counts(to_the_minute) in ("metrics_minute", "metrics_15min")
-    assert rollup_that_counts(to_the_second) == ""
+    assert counting(to_the_minute) in ("metrics_minute", "metrics_15min")
+    assert counting(to_the_second) == ""
     for wanted in (to_the_minute, to_the_second):
         assert count_requests(wanted) == len(by_pandas(month.rows, wanted))
 
@@ -151,6 +206,14 @@ def test_times_that_cut_a_window_are_counted_one_by_one(month: Month) -> None:
 def test_requesters_come_from_the_daily_rollup_whoever_asked_most_first(month: Month) -> None:
     assert requesters("chatbot", period("30d", month.now)) == list(month.rows["requester"].value_counts().index)
     assert requesters("another", period("30d", month.now)) == []
+
+
+def test_who_asked_is_the_same_where_their_days_are_too_many_to_be_kept(
+    month: Month, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = requesters("chatbot", period("30d", month.now))
+    monkeypatch.setattr("dashboard.queries.requests._MOST_BYTES", 0)
+    assert requesters("chatbot", period("30d", month.now)) == kept
 
 
 def rows_of(count: int) -> pd.DataFrame:

@@ -13,8 +13,9 @@ from dashboard.queries.lake import look_again
 from dashboard.queries.safety import flags, flags_by_requester, is_exact
 from dashboard.queries.safety_answers import answers_to_toxic_prompts
 from dashboard.queries.safety_flags import precision, triage
-from dashboard.queries.safety_rows import COLUMNS, ScoredRequests, scored_requests, toxicity_labels
-from dashboard.queries.safety_texts import toxic_prompts, words
+from dashboard.queries.safety_rows import ScoredRequests, scored_requests, toxicity_labels
+from dashboard.queries.safety_texts import most_toxic_prompts, words
+from dashboard.queries.safety_toxicities import COLUMNS, whole_rows
 from lakehouse.flags import FlaggedRequest, record_decisions
 from settings import Settings
 from tests.dashboard import workspace
@@ -33,6 +34,14 @@ def toxic(rows: pd.DataFrame, threshold: float = 0.5) -> pd.DataFrame:
 
 def scored(span: Period, threshold: float = 0.5) -> ScoredRequests:
     return scored_requests("chatbot", span, threshold, flags("chatbot", span, threshold))
+
+
+def rows_of_flagged(found: ScoredRequests) -> pd.DataFrame:
+    return whole_rows(found.source, found.flagged)
+
+
+def ids(found: ScoredRequests) -> set[str]:
+    return set(rows_of_flagged(found)["databricks_request_id"])
 
 
 def fill(settings: Settings, rows: pd.DataFrame) -> None:
@@ -114,9 +123,12 @@ def test_every_flag_is_there_the_most_toxic_first_and_all_the_others(month: Mont
     span = period("30d", month.now)
     rows = within(month.rows, span)
     found = scored(span)
-    assert tuple(found.flagged.columns) == tuple(found.others.columns) == COLUMNS
-    assert set(found.flagged["databricks_request_id"]) == set(toxic(rows)["databricks_request_id"])
-    assert found.flagged["toxicity"].is_monotonic_decreasing
+    assert ids(found) == set(toxic(rows)["databricks_request_id"])
+    assert (np.diff(found.flagged.larger) <= 0).all()
+    assert tuple(whole_rows(found.source, found.others).columns) == COLUMNS
+    assert set(whole_rows(found.source, found.others)["databricks_request_id"]) == set(
+        rows["databricks_request_id"]
+    ) - ids(found)
     assert found.one_in == 1
     assert len(found.flagged) + len(found.others) == len(rows) == found.flagged_total + found.others_total
 
@@ -132,10 +144,10 @@ def test_a_sample_of_the_others_is_stated_and_the_flags_stay_whole(
     assert found.one_in == -(-len(rows) // 200)
     assert len(found.others) == pytest.approx(len(rows) / found.one_in, rel=0.35)
     assert found.others_total == len(rows) - len(toxic(rows))
-    assert set(found.flagged["databricks_request_id"]) == set(toxic(rows)["databricks_request_id"])
-    # The same requests whenever it is asked: by their ids, not by chance.
+    assert ids(found) == set(toxic(rows)["databricks_request_id"])
+    # The same requests whenever it is asked: by their times, not by chance.
     st.cache_resource.clear()
-    assert scored(span).others["databricks_request_id"].tolist() == found.others["databricks_request_id"].tolist()
+    assert scored(span).others.keys() == found.others.keys()
 
 
 def test_of_a_long_time_the_newest_part_is_read_one_by_one(month: Month, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +170,7 @@ def test_of_more_flags_than_are_read_the_most_toxic_are_and_all_are_counted(
     span = period("30d", month.now)
     found = scored(span)
     expected = toxic(within(month.rows, span)).nlargest(10, "prompt_toxicity")
-    assert found.flagged["prompt_toxicity"].tolist() == expected["prompt_toxicity"].tolist()
+    assert found.flagged.prompt.tolist() == expected["prompt_toxicity"].tolist()
     assert found.flagged_total == len(toxic(within(month.rows, span)))
     assert len(found.others) == found.others_total == len(within(month.rows, span)) - found.flagged_total
 
@@ -173,7 +185,7 @@ def test_a_toxicity_that_was_given_later_counts(month: Month, empty: Settings) -
     request = {"databricks_request_id": row["databricks_request_id"], "request_date": row["request_time"].date()}
     given = [{**request, **score, "scorer": SCORER}, {**request, **score, "scorer": "another/1", "value": 0.1}]
     workspace.write_rows(empty, "request_scores", given)
-    found = scored(period("30d", month.now)).flagged
+    found = rows_of_flagged(scored(period("30d", month.now)))
     assert found.set_index("databricks_request_id").loc[row["databricks_request_id"], "prompt_toxicity"] == 0.87
 
 
@@ -201,7 +213,7 @@ def test_a_sampled_score_is_weighted(month: Month, empty: Settings) -> None:
     assert found.total.prompts.flagged == 4 * (sample["prompt_toxicity"] >= 0.5).sum()
     assert found.prompt_sample is not None
     assert found.prompt_sample.scored == len(sample)
-    assert set(scored(span).flagged["weight"]) == {4.0}
+    assert set(scored(span).flagged.weight) == {4.0}
     # As `rescore` leaves it: the others are given, and of those in the sample three quarters of the weight taken back.
     row = sample[sample["prompt_toxicity"] >= 0.5].iloc[0]
     correction = {
@@ -215,7 +227,7 @@ def test_a_sampled_score_is_weighted(month: Month, empty: Settings) -> None:
     }
     workspace.write_rows(empty, "request_scores", [correction])
     look_again("request_scores")
-    weights = scored(span).flagged.set_index("databricks_request_id")["weight"]
+    weights = rows_of_flagged(scored(span)).set_index("databricks_request_id")["weight"]
     assert weights.pop(row["databricks_request_id"]) == 1.0
     assert set(weights) == {4.0}
 
@@ -223,17 +235,35 @@ def test_a_sampled_score_is_weighted(month: Month, empty: Settings) -> None:
 def test_the_last_decision_of_a_flag_holds_and_open_ones_come_first(month: Month, empty: Settings) -> None:
     rows = month.rows.tail(200)
     fill(empty, rows)
-    ids = toxic(rows).sort_values("prompt_toxicity", ascending=False)["databricks_request_id"].tolist()
-    record_decisions(empty, [decided(ids[0], 0.9), decided(ids[1], 0.9)], "confirmed", actor="ana", role="operator")
-    record_decisions(empty, [decided(ids[0], 0.9)], "dismissed", label="false alarm", actor="ben", role="operator")
-    record_decisions(empty, [decided(ids[2], 0.9)], "confirmed", actor="ana", role="operator")
-    record_decisions(empty, [decided(ids[2], 0.9)], "open", actor="ana", role="operator")
+    named = toxic(rows).sort_values("prompt_toxicity", ascending=False)["databricks_request_id"].tolist()
+    record_decisions(empty, [decided(named[0], 0.9), decided(named[1], 0.9)], "confirmed", actor="ana", role="operator")
+    record_decisions(empty, [decided(named[0], 0.9)], "dismissed", label="false alarm", actor="ben", role="operator")
+    record_decisions(empty, [decided(named[2], 0.9)], "confirmed", actor="ana", role="operator")
+    record_decisions(empty, [decided(named[2], 0.9)], "open", actor="ana", role="operator")
     span = period("30d", month.now)
     found = triage("chatbot", span, 0.5, flags("chatbot", span, 0.5))
-    assert found.counts == {"open": len(ids) - 2, "confirmed": 1, "dismissed": 1}
-    assert found.rows["databricks_request_id"].tolist() == [*ids[2:], *ids[:2]]
-    last = found.rows.set_index("databricks_request_id").loc[ids[0]]
+    assert found.counts == {"open": len(named) - 2, "confirmed": 1, "dismissed": 1}
+    rows = found.rows(found.places())
+    assert rows["databricks_request_id"].tolist() == [*named[2:], *named[:2]]
+    assert found.rows(found.places("dismissed"))["databricks_request_id"].tolist() == named[:1]
+    last = rows.set_index("databricks_request_id").loc[named[0]]
     assert (last["state"], last["label"], last["actor"]) == ("dismissed", "false alarm", "ben")
+
+
+def test_requests_of_one_time_and_toxicity_are_told_apart_by_what_was_decided(month: Month, empty: Settings) -> None:
+    rows = toxic(month.rows).tail(3).copy()
+    for column in ("request_time", "prompt_toxicity", "response_toxicity"):
+        rows[column] = rows[column].iloc[0]
+    rows["entity_version"] = "2"
+    fill(empty, rows)
+    named = sorted(rows["databricks_request_id"])
+    record_decisions(empty, [decided(named[1], 0.9)], "confirmed", actor="ana", role="operator")
+    span = period("30d", month.now)
+    found = triage("chatbot", span, 0.5, flags("chatbot", span, 0.5))
+    assert found.counts == {"open": 2, "confirmed": 1, "dismissed": 0}
+    assert sorted(found.rows(found.places("open"))["databricks_request_id"]) == [named[0], named[2]]
+    assert found.rows(found.places("confirmed"))["databricks_request_id"].tolist() == [named[1]]
+    assert len(found.rows(found.places())) == 3
 
 
 def test_precision_is_of_the_decided_flags_of_one_scorer_at_the_threshold(month: Month, empty: Settings) -> None:
@@ -252,8 +282,8 @@ def test_precision_is_of_the_decided_flags_of_one_scorer_at_the_threshold(month:
 
 def test_the_same_toxic_text_is_one_row_with_its_requests(month: Month) -> None:
     span = period("30d", month.now)
-    flagged = scored(span).flagged
-    found = toxic_prompts(flagged, 0.5)
+    flagged = rows_of_flagged(scored(span))
+    found = most_toxic_prompts(triage("chatbot", span, 0.5, flags("chatbot", span, 0.5)), 0.5)
     top = flagged.sort_values("prompt_toxicity", ascending=False).head(30)
     said = pd.Series({request_id: one.prompt for request_id, one in words(top).items()})
     assert {one.prompt: one.times for one in found} == said.value_counts().to_dict()

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.periods import period
+from dashboard.periods import between, period
 from dashboard.queries import spikes as queries
 from dashboard.queries.spikes import askers, traffic_spikes
 from settings import Settings
@@ -98,3 +98,13 @@ def test_nothing_is_no_spike(empty: Settings, month: Month) -> None:
     found = traffic_spikes("somewhere else", period("7d", month.now))
     assert found.found == ()
     assert found.history_days == 0
+
+
+def test_up_to_two_days_are_counted_by_quarters_of_an_hour(month: Month) -> None:
+    end = month.now.replace(minute=0, second=0, microsecond=0)
+    found = traffic_spikes("chatbot", between(end - timedelta(hours=36), end))
+    assert (found.seconds, len(found.times)) == (900, 144)
+    start = pd.Timestamp(end - timedelta(hours=36))
+    times = month.rows["request_time"]
+    quarter = ((times - start) // pd.Timedelta(minutes=15))[(times >= start) & (times < pd.Timestamp(end))]
+    assert found.series["requests"].tolist() == np.bincount(quarter.to_numpy(int), minlength=144).tolist()

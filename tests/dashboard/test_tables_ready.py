@@ -1,4 +1,4 @@
-from dashboard.queries import lake, tables_ready
+from dashboard.queries import duckdb_views, lake, tables_ready
 from lakehouse.appends import append
 from settings import Settings
 from tests.dashboard import workspace
@@ -8,7 +8,7 @@ from tests.dashboard.conftest import Month
 def test_the_rows_of_small_files_are_kept_before_anybody_asks(month: Month, empty: Settings) -> None:
     for first in range(0, 120, 20):
         append(empty, "metrics_15min", workspace.partials(month.rows.iloc[first : first + 20], 15))
-    small_files = lake._database(empty.duckdb_memory).small_files
+    small_files = duckdb_views.database(empty.duckdb_memory).small_files
     assert small_files.kept_bytes() == 0
     tables_ready.open_tables()
     assert small_files.kept_bytes() == sum(file.size for file in lake.newest("metrics_15min").files)

@@ -1,11 +1,17 @@
 """The figures of the Overview equal what the single rows say."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from dashboard.periods import Period, period
-from dashboard.queries.traffic import endpoints, traffic, versions
+from dashboard.queries import traffic as queries
+from dashboard.queries import traffic_windows
+from dashboard.queries.lake import Snapshot
+from dashboard.queries.traffic import endpoints, failures, read_ahead, traffic, versions
+from dashboard.queries.traffic_over_time import summary
 from settings import get_settings
 from tests.dashboard import workspace
 from tests.dashboard.conftest import Month
@@ -25,6 +31,15 @@ def test_counts_and_errors_equal_those_of_the_single_rows(month: Month, name: st
         expected = (rows["status_code"] >= 400).mean() if len(rows) else np.nan
         assert getattr(found.error_share, indicator) == pytest.approx(expected, nan_ok=True)
     assert found.requests.values.sum() == found.requests.value
+
+
+def test_failures_of_the_last_hour_are_those_of_now(month: Month) -> None:
+    span = period("6h", month.now)
+    rows = rows_of(month, span)
+    found = failures("chatbot", span)
+    assert (found.requests, found.failed) == (len(rows), (rows["status_code"] >= 400).sum())
+    assert found.share == pytest.approx((rows["status_code"] >= 400).mean(), nan_ok=True)
+    assert np.isnan(failures("somewhere else", span).share)
 
 
 def test_each_point_of_a_line_covers_its_own_stretch_of_time(month: Month) -> None:
@@ -73,3 +88,16 @@ def test_an_endpoint_that_was_used_comes_before_one_of_the_settings_that_was_not
     monkeypatch.setenv("LAKEHELM_ENDPOINT", "unused")
     get_settings.cache_clear()
     assert endpoints() == ["chatbot", "unused"]
+
+
+def test_what_was_read_ahead_is_not_read_again(month: Month, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unexpected(snapshot: Snapshot, *more: Any, **named: Any) -> pd.DataFrame:
+        raise AssertionError(f"{snapshot.name} is read again.")
+
+    read_ahead("chatbot")
+    for module in (queries, traffic_windows):
+        monkeypatch.setattr(module, "select", unexpected)
+    for name in ("7d", "30d"):
+        span = period(name, month.now)
+        rows = rows_of(month, span)
+        assert traffic("chatbot", span).requests.value == summary("chatbot", span).requests.value == len(rows)

@@ -8,22 +8,12 @@ import pytest
 
 from dashboard.periods import Period, between, period
 from dashboard.queries import endpoint_errors, traffic_latency
+from dashboard.queries.latency_over_time import QUANTILES, distribution, latency_lines
 from dashboard.queries.sample import REQUESTS
 from dashboard.queries.traffic_latency import LEAST_IN_BIN, latency_by_tokens
-from dashboard.queries.traffic_over_time import (
-    LATENCY,
-    MOST_BINS,
-    OTHERS,
-    QUANTILES,
-    TOKENS_IN,
-    TOKENS_OUT,
-    distribution,
-    finer,
-    latency_lines,
-    stack,
-    summary,
-)
+from dashboard.queries.traffic_over_time import OTHERS, stack, summary
 from dashboard.queries.traffic_rhythm import rhythm
+from dashboard.queries.traffic_windows import LATENCY, MOST_BINS, TOKENS_IN, TOKENS_OUT, finer
 from dashboard.traffic_charts import coarser
 from settings import Settings
 from tests.dashboard import workspace
@@ -193,25 +183,16 @@ def test_a_slope_is_found_where_there_is_one(month: Month, empty: Settings) -> N
 def test_errors_by_version_and_status_codes_equal_the_single_rows(month: Month) -> None:
     span = period("30d", month.now)
     rows = rows_of(month, span)
-    found = endpoint_errors.by_version("chatbot", span).set_index("version")
-    assert found["requests"].to_dict() == rows.groupby("version").size().to_dict()
+    found = endpoint_errors.by_version("chatbot", span)
+    assert {one.version: one.requests for one in found} == rows.groupby("version").size().to_dict()
     for column, status in (("errors_4xx", "4xx"), ("errors_5xx", "5xx")):
-        assert found[column].to_dict() == (rows["status"] == status).groupby(rows["version"]).sum().to_dict()
+        failed = (rows["status"] == status).groupby(rows["version"]).sum().to_dict()
+        assert {one.version: getattr(one, column) for one in found} == failed
+    assert [one.requests for one in found] == sorted((one.requests for one in found), reverse=True)
     codes = endpoint_errors.status_codes("chatbot", span)
     expected = rows[rows["status_code"] >= 400].groupby(["status_code", "version"]).size()
-    assert codes.complete
-    assert {(r.status_code, r.version): r.n for r in codes.rows.itertuples()} == expected.to_dict()
-    assert codes.rows["n"].is_monotonic_decreasing
-
-
-def test_more_failures_than_can_be_read_are_the_last_ones(month: Month, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoint_errors, "MOST_ROWS", 9)
-    span = period("30d", month.now)
-    codes = endpoint_errors.status_codes("chatbot", span)
-    rows = rows_of(month, span)
-    later = rows[(rows["status_code"] >= 400) & (rows["request_time"] >= codes.since)]
-    assert not codes.complete
-    assert codes.rows["n"].sum() == len(later) <= 9
+    assert {(r.status_code, r.version): r.n for r in codes.itertuples()} == expected.to_dict()
+    assert codes["n"].is_monotonic_decreasing
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kolkata"])
@@ -252,5 +233,5 @@ def test_an_endpoint_that_was_never_used_has_nothing(month: Month) -> None:
     assert np.isnan(found.latency["p99"].value)
     assert stack("somewhere else", span, "requester", REQUESTS).parts == {}
     assert latency_by_tokens("somewhere else", span).versions == ()
-    assert endpoint_errors.by_version("somewhere else", span).empty
-    assert endpoint_errors.status_codes("somewhere else", span).rows.empty
+    assert endpoint_errors.by_version("somewhere else", span) == []
+    assert endpoint_errors.status_codes("somewhere else", span).empty

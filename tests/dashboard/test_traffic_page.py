@@ -49,18 +49,6 @@ def test_a_month_is_shown_by_version_with_its_changes(month: Month, page: Opener
     app = page("traffic", range="30 days")
     assert not app.exception
     assert not app.error
-    for title in (
-        "Requests over time",
-        "Tokens in over time",
-        "Tokens out over time",
-        "Latency over time",
-        "Latency by length of the answer",
-        "Distribution",
-        "Errors",
-        "Spikes",
-        "Rhythm of the week",
-    ):
-        assert title in titles(app)
     requests = charts(app)[0]
     assert [trace["name"] for trace in requests["data"]][:2] == ["v1", "v2"]
     assert any(trace["name"] == "changes" for trace in requests["data"])
@@ -75,19 +63,45 @@ def test_a_month_is_shown_by_version_with_its_changes(month: Month, page: Opener
         "Latency, p95",
         "Latency, p99",
     ]
-    assert "rank correlation" in texts(app)
+
+
+@pytest.mark.parametrize(
+    ("part", "panels"),
+    [
+        ("Requests and tokens", ["Requests over time", "Tokens in over time", "Tokens out over time"]),
+        ("Latency", ["Latency over time", "Latency by length of the answer", "Distribution"]),
+        ("Errors", ["Errors", "In the inference table", "Counted by the endpoint"]),
+        ("Spikes and rhythm", ["Spikes", "Rhythm of the week"]),
+        ("of an older link", ["Requests over time", "Tokens in over time", "Tokens out over time"]),
+    ],
+)
+def test_a_link_opens_a_part_and_only_that_is_drawn(month: Month, page: Opener, part: str, panels: list[str]) -> None:
+    app = page("traffic", range="30 days", part=part)
+    assert not app.exception
+    assert not app.error
+    assert titles(app) == panels
+    assert len(app.metric) == 8
+    assert ("rank correlation" in texts(app)) == (part == "Latency")
 
 
 def test_a_link_chooses_the_split_and_the_lines(month: Month, page: Opener) -> None:
-    app = page("traffic", range="7 days", by="Requester", latency="p95 by version", rises="Tokens", spread="Tokens out")
-    assert not app.exception
-    names = [trace.get("name") for chart in charts(app) for trace in chart["data"]]
+    chosen = {"by": "Requester", "latency": "p95 by version", "rises": "Tokens", "spread": "Tokens out"}
+
+    def opened(part: str) -> tuple[AppTest, list[str]]:
+        app = page("traffic", range="7 days", part=part, **chosen)
+        assert not app.exception
+        return app, [trace.get("name") for chart in charts(app) for trace in chart["data"]]
+
+    requests, names = opened("Requests and tokens")
     assert "ana@example.com" in names
+    assert "whole UTC days" in texts(requests)
+    assert "Names are not exported" in texts(requests)
+    latency, names = opened("Latency")
+    assert "v2" in names
     assert "p50" not in names
-    assert "whole UTC days" in texts(app)
+    assert "tokens out" in [chart["layout"]["xaxis"].get("title", {}).get("text") for chart in charts(latency)]
+    _, names = opened("Spikes and rhythm")
     assert "tokens per hour" in names
-    assert "tokens out" in [chart["layout"]["xaxis"].get("title", {}).get("text") for chart in charts(app)]
-    assert "Names are not exported" in texts(app)
 
 
 def test_a_time_without_a_request_says_what_to_do(month: Month, page: Opener) -> None:
@@ -111,10 +125,15 @@ def test_damaged_single_rows_leave_what_the_rollups_say(month: Month, empty: Set
     (log / "00000000000000000000.json").write_text("this is no Delta log\n")
     app = page("traffic", range="30 days")
     assert not app.exception
-    assert app.error
-    assert "could not be shown" not in texts(app)
+    assert not app.error
     assert len(app.metric) == 8
     assert charts(app)[0]["data"][0]["name"] == "v1"
+    latency = page("traffic", range="30 days", part="Latency")
+    assert not latency.exception
+    assert latency.error
+    assert "could not be shown" not in texts(latency)
+    assert "Latency over time" in titles(latency)
+    assert charts(latency)
 
 
 def test_a_spike_is_listed_with_who_asked_and_a_link(month: Month, empty: Settings, page: Opener) -> None:
@@ -123,7 +142,7 @@ def test_a_spike_is_listed_with_who_asked_and_a_link(month: Month, empty: Settin
     for name, minutes in (("metrics_minute", 1), ("metrics_15min", 15)):
         workspace.write_rows(empty, name, workspace.partials(rows, minutes))
     workspace.write_requests(empty, rows)
-    app = page("traffic", range="7 days")
+    app = page("traffic", range="7 days", part="Spikes and rhythm")
     assert not app.exception
     (listed,) = [element.value for element in app.table if "Most by" in element.value.columns]
     row = next(row for _, row in listed.iterrows() if "requests" in row["Was"])
@@ -141,7 +160,7 @@ def test_both_sources_of_errors_say_what_they_can_see(
 ) -> None:
     seen = LastMinute("known", tuple(parse(METRICS)), datetime.now(UTC))
     monkeypatch.setattr(endpoint_errors, "last_minute", lambda name: seen)
-    app = page("traffic", range="30 days")
+    app = page("traffic", range="30 days", part="Errors")
     (counted,) = [element.value for element in app.table if "Served entity" in element.value.columns]
     assert counted.iloc[0].to_dict() == {
         "Served entity": "**chatbot\\-2**",
@@ -211,7 +230,8 @@ def test_points_open_the_requests_behind_them(month: Month, page: Opener, monkey
 
         monkeypatch.setattr(module, "clickable_chart", chart)
         monkeypatch.setattr(module, "rows_behind", behind)
-    assert not page("traffic", range="7 days", by="Status").exception
+    for part in ("Requests and tokens", "Latency", "Errors", "Spikes and rhythm"):
+        assert not page("traffic", range="7 days", by="Status", part=part).exception
     assert set(opened) == set(points)
     assert count_requests(opened["databricks_request_id status"]) == bars.parts["2xx"][busiest]
     assert count_requests(opened["errors"]) == errors[failed] > 0
@@ -276,3 +296,13 @@ def test_the_spike_chart_marks_what_was_found(month: Month) -> None:
 )
 def test_a_bin_is_said_in_words(seconds: int, words: str) -> None:
     assert traffic_charts.bin_words(seconds) == words
+
+
+def test_the_numbers_of_a_chart_stand_beside_its_times_on_the_pages_clock(month: Month) -> None:
+    bars = stack("chatbot", period("7d", month.now), "version", REQUESTS)
+    made = traffic_numbers.by_bin(bars.times, dict(bars.parts), "Asia/Kolkata")
+    found = made()
+    assert list(found.columns) == ["time (Asia/Kolkata)", *bars.parts]
+    assert found.iloc[:, 1:].to_numpy().sum() == sum(values.sum() for values in bars.parts.values())
+    first = pd.Timestamp(bars.times[0], unit="ms", tz="UTC").tz_convert("Asia/Kolkata")
+    assert found.iloc[0, 0] == first.strftime("%Y-%m-%dT%H:%M:%S")

@@ -55,10 +55,10 @@ def write_rows(settings: Settings, name: str, rows: pa.Table | list[dict[str, An
 
 
 def requests(now: datetime, days: float, per_day: int, seed: int = 7) -> pd.DataFrame:
-    """One row a request, as in `request_metrics`: a daily and weekly rhythm, two versions, a few failures."""
+    """One row a request, as in `request_metrics`, in whole hours: a rhythm of days, two versions, a few failures."""
     random = np.random.default_rng(seed)
     count = int(days * per_day)
-    candidates = now - pd.to_timedelta(random.uniform(0, days * 86400, count * 4), unit="s")
+    candidates = now - pd.to_timedelta(random.uniform(0, days * 86400 - 3600, count * 4), unit="s")
     hours = candidates.hour + candidates.minute / 60
     chance = (0.25 + 0.75 * np.exp(-(((hours - 14) / 4.5) ** 2))) * np.where(candidates.day_of_week < 5, 1, 0.45)
     kept = candidates[random.uniform(size=len(candidates)) < chance]
@@ -295,6 +295,7 @@ def build(home: Path, *, days: float = 30, per_day: int = 400, now: datetime | N
     frame = with_requesters(requests(now, days, per_day))
     write_rows(settings, "metrics_minute", partials(frame, 1))
     write_rows(settings, "metrics_15min", partials(frame, 15))
+    write_rows(settings, "metrics_hour", partials(frame, 60))
     write_rows(settings, "metrics_daily_requester", partials(frame, 24 * 60, by_requester=True))
     write_requests(settings, frame)
     price = {**PRICE, "entity_name": "prod.chatbot", "entity_version": "", "effective_from": now - timedelta(days=400)}
