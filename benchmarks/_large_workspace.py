@@ -20,9 +20,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from jobs.chunking import LARGEST_PIECE_ROWS
+from jobs.notable_requests import notable
 from jobs.partial_sums import COLUMNS_READ, partial_sums
-from jobs.rollups import ROLLUPS
+from jobs.rollups import DERIVED, ROLLUPS
 from lakehouse.appends import append
+from lakehouse.notable_requests import NOTABLE_REQUESTS
 from lakehouse.tables import INFERENCE_TABLE, REQUEST_METRICS
 from lakehouse.upkeep import compact
 from settings import Settings
@@ -60,8 +62,9 @@ def large_workspace(home: Path, rows: int, now: datetime) -> Settings:
         for rollup in ROLLUPS:
             sums = _sums(some, rollup.window_seconds, rollup.by_requester)
             append(settings, rollup.table, sums)
+        append(settings, NOTABLE_REQUESTS.name, notable(some))
     _operations(settings, end - timedelta(days=DAYS), lately, end)
-    for name in ("request_metrics", "inference_table", *(rollup.table for rollup in ROLLUPS)):
+    for name in ("request_metrics", "inference_table", *(derived.table for derived in DERIVED)):
         compact(settings, name)
     for number in range(RUNS_SINCE_COMPACTION):
         first = lately + number * RUN
@@ -79,6 +82,7 @@ def _run_of_the_job(settings: Settings, some: pa.Table, started: datetime, end: 
         append(settings, "request_metrics", some.slice(first, LARGEST_PIECE_ROWS))
     for rollup in ROLLUPS:
         append(settings, rollup.table, _sums(some, rollup.window_seconds, rollup.by_requester))
+    append(settings, NOTABLE_REQUESTS.name, notable(some))
     append(settings, "job_runs", [run])
 
 
