@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vision.picture.arrow_heads import Head, head_at
 from vision.picture.found import Arrow, Badge, Icon, Line, Picture, Shape
 from vision.picture.line_barriers import find_gaps, is_words
-from vision.picture.line_ink import Mask, boxes_mask, filled, stroke_mask, widest_stroke
+from vision.picture.line_ink import Mask, boxes_mask, filled, widest_stroke
 from vision.picture.line_joining import DASH_GAP, Gaps, joined, loose_end
 from vision.picture.line_network import Port, goes_straight_on, ports_at, tidy
 from vision.picture.line_routes import Network, Route, pairs
@@ -49,7 +49,7 @@ def find_arrows(
 ) -> list[Arrow]:
     """The lines between things, with or without heads; outlines, icons and text are left out."""
     lines = [line for line in lines if is_words(line)]
-    ink = stroke_mask(picture.pixels) & ~boxes_mask(picture.pixels.shape[:2], [line.box for line in lines], 1)
+    ink = picture.strokes & ~boxes_mask(picture.pixels.shape[:2], [line.box for line in lines], 1)
     ink = filled(ink, widest_stroke(picture.pixels))
     gaps = find_gaps(ink, lines, shapes, icons, badges)
     traced = _trace(picture.pixels, ink, gaps)

@@ -4,6 +4,7 @@ All boxes and points are in pixels of the picture, which may be smaller or large
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -22,6 +23,13 @@ class Picture:
     """[height, width, 3], red, green, blue."""
     scale: float
     """Pixels of the picture for each pixel of the image as uploaded."""
+
+    @cached_property
+    def strokes(self) -> NDArray[np.bool_]:
+        """The mask of `line_ink.stroke_mask`, which several stages start from; not to be written into."""
+        from vision.picture.line_ink import stroke_mask
+
+        return stroke_mask(self.pixels)
 
     def original(self, box: Box) -> Box:
         """A box of the picture in pixels of the image as uploaded."""

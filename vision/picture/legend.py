@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vision.picture.boxes import area, around, gap_across, gap_down, height, middle, share_within, width
 from vision.picture.found import Icon, Label, Picture, Shape
-from vision.picture.line_ink import Mask, stroke_mask
+from vision.picture.line_ink import Mask
 from vision.reading import Box, LegendEntry, Style
 
 _TITLE = re.compile(r"(legend|legende|key)\s*:?", re.IGNORECASE)
@@ -42,7 +42,7 @@ def read_legend(
     A legend is two or more texts in a column or a row with a sample before each, or what stands at the word "Legend".
     """
     titles = [label for label in labels if _TITLE.fullmatch(label.text.strip())]
-    pieces = _Pieces.of(stroke_mask(picture.pixels))
+    pieces = _Pieces.of(picture.strokes)
     samples = [s for s in (_sample(label, picture, pieces, shapes) for label in labels) if s is not None]
     found = [s for s in samples if any(_together(s, other) for other in samples) or _near(s.label, titles)]
     if found:

@@ -38,18 +38,19 @@ def find_shapes(picture: Picture, lines: Sequence[Line], badges: Sequence[Badge]
     """The closed outlines and filled areas that hold text, largest first, each place once."""
     pixels = picture.pixels
     lines = without_lookalikes(lines)
-    edges = edge_strength(pixels) >= VISIBLE
-    candidates = _candidates(pixels, lines) + _framed(pixels, edges, lines, badges)
+    strength = edge_strength(pixels)
+    edges = strength >= VISIBLE
+    candidates = _candidates(pixels, strength, lines) + _framed(pixels, edges, lines, badges)
     kept = _without_loops(_distinct(candidates, lines, edges), edges, pixels, lines)
     kept = [each for each in kept if not any(overlap(each.box, badge.box) > 0.4 for badge in badges)]
-    shapes = [_shape(candidate) for candidate in _with_lids(kept, pixels)]
+    shapes = [_shape(candidate) for candidate in _with_lids(kept, pixels, strength)]
     return sorted(shapes, key=lambda shape: -area(shape.box))
 
 
-def _candidates(pixels: NDArray[np.uint8], lines: Sequence[Line]) -> list[_Candidate]:
+def _candidates(pixels: NDArray[np.uint8], strength: NDArray[np.uint8], lines: Sequence[Line]) -> list[_Candidate]:
     found = []
     boxes = np.array([line.box for line in lines], np.int32).reshape(-1, 4)
-    for surface in find_surfaces(pixels, lines, lambda box: _holds_text(box, boxes)):
+    for surface in find_surfaces(pixels, strength, lines, lambda box: _holds_text(box, boxes)):
         kind, quality = _kind(surface, lines)
         if kind:
             outline = read_outline(pixels, surface.box, surface.fill)
@@ -316,15 +317,19 @@ def _in_a_row(one: Box, other: Box) -> bool:
     return (level and touching) or (stacked and piled)
 
 
-def _with_lids(candidates: Sequence[_Candidate], pixels: NDArray[np.uint8]) -> list[_Candidate]:
+def _with_lids(
+    candidates: Sequence[_Candidate], pixels: NDArray[np.uint8], strength: NDArray[np.uint8]
+) -> list[_Candidate]:
     """Bodies of cylinders as whole cylinders, where an ellipse as wide as the body lies on top of it."""
     bodies = [each for each in candidates if each.kind in ("other", "rectangle")]
+    if not bodies:
+        return list(candidates)
     lids: list[Box] = []
 
     def wanted(box: Box) -> bool:
         return any(_is_lid(box, body.box) for body in bodies)
 
-    for surface in find_surfaces(pixels, [], wanted, {VISIBLE: (0,), 2 * VISIBLE: (0,)}):
+    for surface in find_surfaces(pixels, strength, [], wanted, {VISIBLE: (0,), 2 * VISIBLE: (0,)}):
         if _roundness(surface) > _LID_ROUNDNESS:
             lids.append(read_outline(pixels, surface.box, surface.fill).box)
     whole = []

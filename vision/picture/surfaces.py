@@ -55,12 +55,15 @@ def edge_strength(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def find_surfaces(
     pixels: NDArray[np.uint8],
+    strength: NDArray[np.uint8],
     lines: Sequence[Line],
     wanted: Callable[[Box], bool],
     gaps: Mapping[int, Sequence[int]] = GAPS_AT_CONTRASTS,
 ) -> Iterator[Surface]:
-    """The even surfaces of a picture [height, width, 3] whose box is wanted, without the background, each box once."""
-    strength = edge_strength(pixels)
+    """The even surfaces of a picture [height, width, 3] whose box is wanted, without the background, each box once.
+
+    strength: of the picture's edges, as `edge_strength` gives it.
+    """
     asked: set[Box] = set()
 
     def is_new(box: Box) -> bool:
@@ -71,11 +74,14 @@ def find_surfaces(
     for contrast, reaches in gaps.items():
         edges = (strength >= contrast).astype(np.uint8)
         letterless = without_text(edges, lines) if any(reaches) else edges
+        whole = _Pieces.between(edges)
         for reach in reaches:
-            joined = closed(letterless, 2 * reach + 1, 2 * reach + 1) if reach else edges
-            yield from _connected(pixels, joined, reach, is_new)
+            pieces = whole
+            if reach:
+                pieces = _Pieces.between(closed(letterless, 2 * reach + 1, 2 * reach + 1))
+            yield from _connected(pixels, pieces, reach, is_new)
         if contrast <= _CUT_AT:
-            yield from _cut_by_lines(pixels, edges, is_new)
+            yield from _cut_by_lines(pixels, whole, is_new)
 
 
 def without_text(edges: NDArray[np.uint8], lines: Sequence[Line]) -> NDArray[np.uint8]:
@@ -92,10 +98,26 @@ def without_text(edges: NDArray[np.uint8], lines: Sequence[Line]) -> NDArray[np.
     return rest
 
 
+@dataclass(frozen=True)
+class _Pieces:
+    """Connected areas without an edge in them, as OpenCV numbers them: 0 is the edges."""
+
+    labels: NDArray[np.int32]
+    """[height, width]: the number of the area that a pixel is in."""
+    statistics: NDArray[np.int32]
+    """By number: left, top, width, height and pixels."""
+
+    @classmethod
+    def between(cls, edges: NDArray[np.uint8]) -> "_Pieces":
+        """The areas between edges (0 or 1)."""
+        _, labels, statistics, _ = cv2.connectedComponentsWithStats(1 - edges, connectivity=4)
+        return cls(np.asarray(labels, np.int32), np.asarray(statistics, np.int32))
+
+
 def _connected(
-    pixels: NDArray[np.uint8], edges: NDArray[np.uint8], reach: int, wanted: Callable[[Box], bool]
+    pixels: NDArray[np.uint8], pieces: _Pieces, reach: int, wanted: Callable[[Box], bool]
 ) -> Iterator[Surface]:
-    _, labels, statistics, _ = cv2.connectedComponentsWithStats(1 - edges, connectivity=4)
+    labels, statistics = pieces.labels, pieces.statistics
     across, down, covered = statistics[:, 2], statistics[:, 3], statistics[:, 4]
     large = (across >= SMALLEST[0]) & (down >= SMALLEST[1]) & (covered >= 0.08 * across * down)
     for number in np.flatnonzero(large):
@@ -103,7 +125,7 @@ def _connected(
             continue
         left, top, width, height = (int(value) for value in statistics[number, :4])
         box = (left, top, left + width, top + height)
-        if _possible(box, edges.shape, reach) and wanted(box):
+        if _possible(box, labels.shape, reach) and wanted(box):
             own = labels[top : top + height, left : left + width] == number
             yield _surface(box, own, _median_color(pixels, box, own), reach, whole=True)
 
@@ -117,11 +139,10 @@ def _possible(box: Box, shape: tuple[int, ...], reach: int) -> bool:
     return right - left >= SMALLEST[0] and bottom - top >= SMALLEST[1] and at_border < 3
 
 
-def _cut_by_lines(
-    pixels: NDArray[np.uint8], edges: NDArray[np.uint8], wanted: Callable[[Box], bool]
-) -> Iterator[Surface]:
+def _cut_by_lines(pixels: NDArray[np.uint8], uncut: _Pieces, wanted: Callable[[Box], bool]) -> Iterator[Surface]:
     """Surfaces of one colour that arrows cut in pieces, put together again."""
-    count, labels, statistics, _ = cv2.connectedComponentsWithStats(1 - edges, connectivity=4)
+    labels, statistics = uncut.labels, uncut.statistics
+    count = len(statistics)
     order = [int(number) for number in np.argsort(-statistics[1:, cv2.CC_STAT_AREA])[:60] + 1] if count > 1 else []
     pieces = [number for number in order if statistics[number, cv2.CC_STAT_AREA] > 300]
     fills: dict[int, Color] = {}
@@ -139,7 +160,7 @@ def _cut_by_lines(
         for number in range(1, parts):
             left, top, across, down = (int(value) for value in joined_statistics[number, :4])
             box = (left, top, left + across, top + down)
-            if _possible(box, edges.shape, 0) and wanted(box):
+            if _possible(box, labels.shape, 0) and wanted(box):
                 own = joined[top : top + down, left : left + across] == number
                 yield _surface(box, own, fills[group[0]], 0, whole=False)
 
