@@ -20,7 +20,7 @@ run: $(VENV)/installed ## start gateway, scheduler and dashboard; builds a demo 
 demo: $(VENV)/installed ## build the demo workspace without starting anything
 	@$(BIN)/python -m jobs demo
 
-test: $(VENV)/installed-dev ## run the tests (under 10 minutes)
+test: $(VENV)/installed-dev ## run the tests (a quarter of an hour on two cores)
 	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile --no-loadscope-reorder
 
 soak: $(VENV)/installed-dev ## run the long tests: kill matrices and load

@@ -261,6 +261,30 @@ class Settings(BaseSettings):
         "up.",
     )
 
+    drift_tables: str = Field(
+        default="",
+        description="Profile and drift tables of a Databricks monitor that the pages read instead of ours: the address "
+        "before `_profile_metrics` and `_drift_metrics`, as `uc://catalog.schema.table`.",
+    )
+    alert_rules_file: str = Field(
+        default="", description="Your own rules of the alerts (TOML). Empty: `registry/alert_rules.toml`."
+    )
+    alert_webhook_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Where alerts are posted to: one of Slack's incoming webhooks, or any that takes JSON. A secret.",
+    )
+    alert_mail_password: SecretStr = Field(
+        default=SecretStr(""), description="Password for the mail server in the rules of the alerts. A secret."
+    )
+    retraining_rules_file: str = Field(
+        default="", description="Your own rules of retraining (TOML). Empty: `registry/retraining_rules.toml`."
+    )
+    telemetry_url: str = Field(
+        default="",
+        description="OpenTelemetry collector (OTLP over HTTP) that gateway and jobs send their figures to, as "
+        "`http://127.0.0.1:4318`. Empty: nothing is sent.",
+    )
+
     demo_days: int = Field(default=30, ge=1, le=366, description="How many days of traffic the demo workspace has.")
     demo_trickle_seconds: float = Field(
         default=8.0,

@@ -20,7 +20,7 @@ from serving.errors import ServingError
 from settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
-DERIVED = ("request_metrics", "metrics_minute", "metrics_15min", "metrics_daily_requester")
+DERIVED = ("request_metrics", "metrics_minute", "metrics_15min", "metrics_hour", "metrics_daily_requester")
 MEASURES = (
     "execution_duration_ms", "prompt_tokens", "completion_tokens", "response_perplexity", "prompt_perplexity",
     "response_fk_grade", "prompt_fk_grade", "response_reading_ease", "response_ari", "response_toxicity",
@@ -102,7 +102,7 @@ def test_what_is_unscored_carries_its_reason(lake: duckdb.DuckDBPyConnection, me
     assert lake.execute(f"SELECT count({measure}) FROM request_metrics").fetchone()[0] > 500
 
 
-@pytest.mark.parametrize("rollup", ["metrics_minute", "metrics_15min"])
+@pytest.mark.parametrize("rollup", ["metrics_minute", "metrics_15min", "metrics_hour"])
 def test_rollups_sum_to_the_rows(lake: duckdb.DuckDBPyConnection, rollup: str) -> None:
     counted = f"SELECT sum(n)::BIGINT FROM {rollup} WHERE metric = 'databricks_request_id'"
     assert lake.execute(counted).fetchone() == lake.execute("SELECT count(*) FROM request_metrics").fetchone()
