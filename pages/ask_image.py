@@ -1,8 +1,10 @@
 """Ask an image: questions about an architecture diagram, answered from what was read on it."""
 
 from dashboard import widgets
+from dashboard.actions import model_clients
 from dashboard.panels import ask_image, ask_image_conversation
 
+model_clients.start()
 widgets.header(
     "Ask an image", "Give an architecture diagram and ask about it: each name in an answer shows where it was read."
 )

@@ -17,6 +17,14 @@ def answerers(settings: Settings) -> list[str]:
     return [EMBEDDED, *settings.vision_model_names]
 
 
+def load_clients(settings: Settings) -> None:
+    """Load the clients of the models that may be asked, which takes seconds; sends nothing."""
+    if settings.vision_model_names:
+        from vision.models.models import load
+
+        load(settings)
+
+
 def ask(
     settings: Settings,
     answerer: str,

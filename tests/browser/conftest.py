@@ -41,8 +41,8 @@ PAGES = {
 }
 SETTLED = '[data-testid="stApp"][data-test-connection-state="CONNECTED"][data-test-script-state="notRunning"]'
 STARTED_SECONDS = 60.0
-# Playwright's own five seconds are short where two test processes share two cores.
-expect.set_options(timeout=20_000)
+# Playwright's own five seconds are short where test processes share two slow cores; a test that passes waits for none.
+expect.set_options(timeout=60_000)
 
 
 @dataclass
@@ -56,8 +56,8 @@ class Visit:
     def open(self, path: str, title: str) -> Page:
         """Go to a page of the app and wait until it has drawn itself."""
         self.page.goto(f"{self.address}/{path}")
-        expect(self.page.locator("h1")).to_have_text(re.compile(f"^{title}"), timeout=30_000)
-        self.page.wait_for_selector(SETTLED, timeout=60_000)
+        expect(self.page.locator("h1")).to_have_text(re.compile(f"^{title}"))
+        self.page.wait_for_selector(SETTLED)
         return self.page
 
 
@@ -128,6 +128,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
             color_scheme=theme,  # type: ignore[arg-type]
             timezone_id="Europe/Berlin",
         )
+        context.set_default_timeout(60_000)
         contexts.append(context)
         found = Visit(context.new_page(), address)
         found.page.on("request", lambda request: _note(found, request.url))

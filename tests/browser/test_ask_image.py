@@ -113,7 +113,7 @@ def test_an_uploaded_diagram_is_read_explained_and_kept(workspace: Settings, add
     again = visit(address).open("ask_image", "Ask an image")
     expect(again.get_by_role("link", name="our stack.png")).to_be_visible()
     again.get_by_role("button", name="Try the sample diagram").click()
-    again.wait_for_selector(".view svg", timeout=20_000)
+    again.wait_for_selector(".view svg", timeout=60_000)
     assert window.foreign == []
 
 

@@ -51,26 +51,26 @@ def test_a_version_is_chosen_by_a_click_by_typing_and_by_a_link(address: str, vi
     page = visit(address).open("models", "Models")
     version = page.get_by_role("heading", level=3)
     expect(version.filter(has_text=f"{PROD} v2")).to_be_visible(timeout=60_000)
-    expect(page.get_by_text("with 90 % of the traffic")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("with 90 % of the traffic")).to_be_visible()
     page.wait_for_selector(SETTLED)
 
     click_row(page, 0, 2)
-    expect(version.filter(has_text=f"{TEST} v2")).to_be_visible(timeout=15_000)
+    expect(version.filter(has_text=f"{TEST} v2")).to_be_visible()
     expect(page).to_have_url(re.compile(r"model=test\.chatbot&version=2"))
     click_row(page, 1, 1)
-    expect(version.filter(has_text=f"{PROD} v1")).to_be_visible(timeout=15_000)
+    expect(version.filter(has_text=f"{PROD} v1")).to_be_visible()
 
     page.get_by_label("Compare with").click()
     page.keyboard.type(f"{PROD}/2")
     page.keyboard.press("Enter")
     beside = f"{PROD} v1 beside {PROD} v2"
-    expect(version.filter(has_text=beside)).to_be_visible(timeout=15_000)
+    expect(version.filter(has_text=beside)).to_be_visible()
 
     again = visit(address, width=390)
     again.page.goto(page.url)
-    expect(again.page.get_by_role("heading", level=3).filter(has_text=beside)).to_be_visible(timeout=30_000)
+    expect(again.page.get_by_role("heading", level=3).filter(has_text=beside)).to_be_visible()
     again.page.get_by_role("tab", name="Files").click()
-    expect(again.page.get_by_text("model_uuid")).to_be_visible(timeout=15_000)
+    expect(again.page.get_by_text("model_uuid")).to_be_visible()
     assert again.page.evaluate(
         "() => { const main = document.querySelector('[data-testid=stMain]');"
         " return main.scrollWidth <= main.clientWidth + 1; }"

@@ -33,7 +33,7 @@ def test_a_request_is_opened_with_the_keyboard(month: str, visit: Opener) -> Non
     tab_to(page, "element.tagName === 'A' && (element.getAttribute('href') || '').includes('request=')")
     address = page.evaluate("() => document.activeElement.href")
     page.goto(address)
-    expect(page.get_by_text("Conversation").first).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Conversation").first).to_be_visible()
     assert_whole(page)
 
 

@@ -60,8 +60,8 @@ def test_every_page_opens_whole(month: str, visit: Opener, theme: str, width: in
 
 def test_the_overview_says_what_is_live(month: str, visit: Opener) -> None:
     page = visit(month).open("", "Overview")
-    expect(page.get_by_text("Healthy.")).to_be_visible(timeout=20_000)
-    expect(page.get_by_role("cell", name="v2 of prod.chatbot")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Healthy.")).to_be_visible()
+    expect(page.get_by_role("cell", name="v2 of prod.chatbot")).to_be_visible()
     for figure in ("Requests", "Errors", "Latency, p95", "Toxicity flags"):
         expect(page.get_by_test_id("stMetric").filter(has_text=figure)).to_be_visible()
 
@@ -81,7 +81,7 @@ def test_a_link_opens_the_same_comparison(month: str, visit: Opener) -> None:
     expect(page.get_by_text("v1 reads more fluent").first).to_be_visible()
     again = visit(month)
     again.page.goto(page.url)
-    expect(again.page.get_by_text("v1 reads more fluent").first).to_be_visible(timeout=30_000)
+    expect(again.page.get_by_text("v1 reads more fluent").first).to_be_visible()
     assert_whole(again.page)
 
 
@@ -104,7 +104,7 @@ def test_the_pages_can_be_used_with_the_keyboard_alone(month: str, visit: Opener
         if page.evaluate("() => document.activeElement.textContent.includes('Jobs')"):
             break
     page.keyboard.press("Enter")
-    expect(page.locator("h1")).to_have_text(re.compile("^Jobs"), timeout=20_000)
+    expect(page.locator("h1")).to_have_text(re.compile("^Jobs"))
     assert_whole(page)
 
 
@@ -118,6 +118,6 @@ def test_the_demos_building_shows_its_steps_and_then_gives_way(tmp_path: Path, v
         assert_whole(page)
         take(page, "building-light-1280")
         workspace.write_operations(settings, workspace.utc_now())
-        expect(page.get_by_text("Last changes")).to_be_visible(timeout=20_000)
-        expect(page.get_by_text("The gateway does not answer.")).to_be_visible(timeout=30_000)
+        expect(page.get_by_text("Last changes")).to_be_visible()
+        expect(page.get_by_text("The gateway does not answer.")).to_be_visible()
         expect(page.get_by_test_id("stException")).to_have_count(0)

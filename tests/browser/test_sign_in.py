@@ -65,17 +65,17 @@ def opened(visit: Opener, address: str, width: int = 1280) -> Page:
 
 def sign_in(page: Page, address: str, name: str, said: str) -> None:
     """Sign in from the page that is open, and wait until the dashboard says `said`."""
-    page.get_by_role("button", name="Sign in").click(timeout=30_000)
+    page.get_by_role("button", name="Sign in").click()
     page.get_by_placeholder("sub").fill(name)
     page.get_by_role("button", name="Authorize").click()
     page.wait_for_url(f"{address}/**")
-    expect(page.get_by_text(re.compile(said))).to_be_attached(timeout=30_000)
+    expect(page.get_by_text(re.compile(said))).to_be_attached()
 
 
 def test_a_viewer_signs_in_sees_why_a_button_is_off_and_signs_out(app: SignInApp, visit: Opener) -> None:
     page = opened(visit, app.home)
     page.goto(f"{app.home}/jobs")
-    expect(page.get_by_role("button", name="Sign in")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     expect(page.locator("h1")).to_have_text("Lakehelm")
     expect(page.get_by_test_id("stSidebarNavLink")).to_have_count(0)
     take(page, "sign-in-light-1280")
@@ -84,14 +84,14 @@ def test_a_viewer_signs_in_sees_why_a_button_is_off_and_signs_out(app: SignInApp
     expect(sidebar.get_by_role("link", name=re.compile("vera"))).to_have_count(0)
     page.goto(f"{app.home}/jobs")
     run_now = page.get_by_role("button", name="Run now")
-    expect(run_now).to_be_disabled(timeout=30_000)
+    expect(run_now).to_be_disabled()
     # A page that is drawn anew under the mouse forgets it.
     page.wait_for_selector(SETTLED)
     run_now.hover(force=True)
     expect(page.get_by_text(re.compile("takes the role operator; vera.*is viewer"))).to_be_visible()
     sidebar.get_by_role("button", name="Sign out").click()
     page.get_by_role("button", name="End session").click()
-    expect(page.get_by_role("button", name="Sign in")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
 @pytest.mark.soak
@@ -100,8 +100,8 @@ def test_an_operator_on_a_phone_may_run_a_job_and_is_named_once_in_the_ledger(ap
     page.goto(app.home)
     sign_in(page, app.home, "otto@example.com", "otto.*example.com · operator")
     page.goto(f"{app.home}/jobs")
-    page.get_by_role("button", name="Run now").click(timeout=30_000)
-    expect(page.get_by_text(re.compile("asked for by otto.*example.com"))).to_be_visible(timeout=20_000)
+    page.get_by_role("button", name="Run now").click()
+    expect(page.get_by_text(re.compile("asked for by otto.*example.com"))).to_be_visible()
     page.get_by_test_id("stExpandSidebarButton").click()
     sidebar = page.get_by_test_id("stSidebar")
     expect(sidebar.get_by_text(re.compile("otto.*example.com · operator"))).to_be_in_viewport()
@@ -119,7 +119,7 @@ def test_somebody_without_a_role_is_turned_away_and_the_ledger_says_so(app: Sign
     page.goto(app.home)
     sign_in(page, app.home, "eve@example.com", "eve.*example.com has no role in Lakehelm")
     page.goto(f"{app.home}/jobs")
-    expect(page.get_by_text("has no role in Lakehelm")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("has no role in Lakehelm")).to_be_visible()
     expect(page.locator("h1")).to_have_text("Lakehelm")
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
     mine = [change for change in ledger.changes(app.settings) if change.actor == "eve@example.com"]
@@ -130,7 +130,7 @@ def test_at_another_address_people_are_sent_to_the_one_that_sign_ins_are_for(app
     page = opened(visit, app.elsewhere)
     page.goto(app.elsewhere)
     there = page.get_by_role("link", name="Open Lakehelm there")
-    expect(there).to_have_attribute("href", app.home, timeout=30_000)
+    expect(there).to_have_attribute("href", app.home)
     expect(page.get_by_role("button", name="Sign in")).to_have_count(0)
 
 

@@ -44,3 +44,23 @@ def test_the_embedded_reader_loads_no_client_of_a_provider() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_clients_are_loaded_ahead_for_the_models_that_can_be_reached(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from settings import Settings; from vision.ask import load_clients;"
+        f"load_clients(Settings(home=Path({str(tmp_path)!r}), vision_models='openai:a,server:b',"
+        " vision_server_url='http://127.0.0.1:9/v1'));"
+        "print([name for name in ('pydantic_ai.models.openai', 'vision.models.models') if name not in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_without_models_no_client_is_loaded(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from settings import Settings; from vision.ask import load_clients;"
+        f"load_clients(Settings(home=Path({str(tmp_path)!r}))); print('pydantic_ai' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

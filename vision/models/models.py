@@ -68,6 +68,19 @@ _FAILURES = (failures.AgentRunError, failures.UserError, httpx2.HTTPError, httpx
 """TimeoutError is an OSError; a stream that is no JSON, or a key that cannot stand in a header, is a ValueError."""
 
 
+def load(settings: Settings) -> None:
+    """Load the client of each model of the settings, so that the first question does not wait; sends nothing.
+
+    A model without an address or a key is left out: who asks it is told.
+    """
+    for model in settings.vision_model_names:
+        with suppress(ModelUnavailable):
+            place = place_of(settings, model)
+            client = http_client(place, settings.vision_timeout_seconds)
+            connected(place, client)
+            asyncio.run(client.aclose())
+
+
 def ask_model(
     settings: Settings,
     model: str,
