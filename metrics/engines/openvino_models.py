@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.engines.errors import ModelUnusable
-from metrics.engines.precisions import EIGHT_BITS, remember_precision
+from metrics.engines.precisions import EIGHT_BITS, remember_precision, require_eight_bits
 from metrics.engines.prepared_folder import description
 
 _log = logging.getLogger(__name__)
@@ -28,6 +28,8 @@ def load_graph(folder: Path, threads: int) -> tuple[Run, str]:
 
     core = ov.Core()
     eight_bits = description(folder).get("precision") == EIGHT_BITS
+    if eight_bits:
+        require_eight_bits()
     precision = EIGHT_BITS if eight_bits else _precision(core)
     options = {
         # What is not in eight bits stays in f32: the scorer's name says `int8` of one set of numbers only.

@@ -9,7 +9,7 @@ from metrics.engines.errors import ModelUnusable
 from metrics.engines.gguf_file import GgufFile
 from metrics.engines.model_source import OutOfReach, hub_folder, is_hub_name
 from metrics.engines.perplexity import MAX_TOKENS, PerplexityEngine
-from metrics.engines.precisions import EIGHT_BITS
+from metrics.engines.precisions import EIGHT_BITS, require_eight_bits
 from metrics.engines.prepared_folder import description, is_prepared, weights_hash, written_at_once
 from metrics.engines.toxicity import KEYWORD, load_toxicity
 
@@ -42,6 +42,8 @@ def prepare_perplexity(
         if _wants_torch():
             about |= _write_torch(source, gguf, work, say)
         elif gguf is not None and gguf.is_plain_llama:
+            if precision == EIGHT_BITS:
+                require_eight_bits()
             about |= _write_llama(gguf, precision == EIGHT_BITS, work, say)
         else:
             about |= _write_traced(source, work, say)

@@ -9,10 +9,12 @@ from scipy.stats import spearmanr
 
 from metrics.engines.perplexity import PerplexityEngine
 from metrics.engines.preparation import PACKAGED_MODEL, prepare_perplexity
+from tests.metrics.engines.processors import multiplies_eight_bits
 
 pytestmark = pytest.mark.soak
 
 
+@pytest.mark.skipif(not multiplies_eight_bits(), reason="needs a processor with VNNI")
 def test_eight_bits_are_near_the_floats_on_real_answers_and_keep_their_order(
     chat_corpus: Path, prepared_models: Path, tmp_path: Path
 ) -> None:

@@ -1,14 +1,19 @@
 """A small random model with channels that stand out: mixing changes nothing, eight bits little."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from metrics.engines import precisions
 from metrics.engines.eight_bits import eight_bit_graph
+from metrics.engines.errors import ModelUnusable
 from metrics.engines.llama_graph import LlamaShape, Weights, in_floats, surprise_graph
+from metrics.engines.preparation import PACKAGED_MODEL, prepare_perplexity
 from metrics.engines.rotation import rotated
+from tests.metrics.engines.processors import multiplies_eight_bits
 
 SHAPE = LlamaShape(hidden=64, heads=4, key_value_heads=2, head_size=16, layers=3, rope_base=10_000.0, norm_epsilon=1e-5)
 FIRST = 1
@@ -74,6 +79,7 @@ def test_mixed_channels_give_the_same_numbers(
     np.testing.assert_allclose(run(surprise_graph(SHAPE, mixed, in_floats))(ids), exact, atol=2e-3)
 
 
+@pytest.mark.skipif(not multiplies_eight_bits(), reason="needs a processor with VNNI")
 def test_eight_bits_are_near_the_floats_token_by_token_and_in_the_mean(
     in_eight_bits: Surprise, ids: NDArray[np.int32], exact: NDArray[np.float32]
 ) -> None:
@@ -99,3 +105,26 @@ def test_a_text_of_one_token_has_its_surprise(
     in_eight_bits: Surprise, ids: NDArray[np.int32], exact: NDArray[np.float32]
 ) -> None:
     np.testing.assert_allclose(in_eight_bits(ids[:, :2]), exact[:, :1], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("machine", "processor", "fits"),
+    [
+        ("x86_64", "x86_64\nflags : fma avx2", False),
+        ("x86_64", "x86_64\nflags : avx2 avx_vnni", True),
+        ("x86_64", "x86_64\nflags : avx512f avx512_vnni", True),
+        ("AMD64", "AMD64 a processor that tells nothing", True),
+        ("aarch64", "aarch64\nFeatures : asimd", True),
+    ],
+)
+def test_eight_bits_are_refused_where_their_sums_overflow(
+    machine: str, processor: str, fits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precisions.platform, "machine", lambda: machine)
+    monkeypatch.setattr(precisions, "_processor", lambda: processor)
+    if fits:
+        precisions.require_eight_bits()
+        return
+    with pytest.raises(ModelUnusable, match=r"no VNNI.*LAKEHELM_PERPLEXITY_PRECISION=float"):
+        prepare_perplexity(PACKAGED_MODEL, tmp_path / "perplexity", precision="int8")
+    assert not (tmp_path / "perplexity").exists()
