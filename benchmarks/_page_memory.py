@@ -30,7 +30,7 @@ def main() -> None:
 
     import registry.versions  # noqa: F401
     import serving.client  # noqa: F401
-    from dashboard.queries import tables_ready
+    from dashboard.queries import read_ahead, tables_ready
 
     random = np.random.default_rng(7)
     with timed_scripts() as taken:
@@ -38,6 +38,7 @@ def main() -> None:
             visit = Visit(page, taken)
             visit.run()
             tables_ready.open_tables()
+            read_ahead.read()
             for _ in range(CHANGES):
                 what = visit.change(random)
                 visit.run(visit.states if what else None)

@@ -9,11 +9,12 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from dashboard.navigation import current_page  # noqa: E402
-from dashboard.queries import registry_ready, tables_ready  # noqa: E402
+from dashboard.queries import read_ahead, registry_ready, tables_ready  # noqa: E402
 
 page = current_page()
 if page is not None:
     page.run()
-# After the first page has been drawn: both take seconds of a processor that the page needs.
+# After the first page has been drawn: all of these take seconds of a processor that the page needs.
 tables_ready.start()
 registry_ready.start()
+read_ahead.look()

@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from dashboard.periods import Period, midnight
-from dashboard.queries.cost_sums import SUMS, CostSums, edges_of, milliseconds, requester_sums, version_sums
+from dashboard.queries.cost_sums import SUMS, CostSums, edges_of, requester_sums, version_sums
 from dashboard.queries.kept import kept
 from dashboard.queries.lake import Snapshot, rollup, shown
+from dashboard.queries.rollup_windows import milliseconds
 
 if TYPE_CHECKING:
     import pandas as pd

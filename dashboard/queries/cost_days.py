@@ -9,10 +9,11 @@ import numpy as np
 
 from dashboard.moment import time_now
 from dashboard.periods import Period, midnight
-from dashboard.queries.cost_sums import COST, milliseconds, version_sums
+from dashboard.queries.cost_sums import COST, version_sums
 from dashboard.queries.kept import kept
 from dashboard.queries.lake import Snapshot, coarsest_rollup, select, shown
 from dashboard.queries.request_filters import RequestFilter
+from dashboard.queries.rollup_windows import milliseconds
 from metrics.forecast import HISTORY_DAYS, MonthForecast, forecast_month
 from metrics.spikes import Spike, spikes
 

@@ -1,10 +1,5 @@
-"""What the windows of a rollup say of cost, as arrays in the order of time: any range is a piece of them, and no query.
+"""What the windows of a rollup say of cost, by version or by requester, as arrays in the order of time."""
 
-Whoever looks at a month looks at a week next. From the rollups by hours and by days so much is read at once that both
-are in it; of finer windows, which are many, what is asked for.
-"""
-
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,9 +9,9 @@ from numpy.typing import NDArray
 
 from dashboard.periods import Period
 from dashboard.queries.lake import Snapshot, Span, select
+from dashboard.queries.rollup_windows import milliseconds, rollup_windows
 from dashboard.queries.sample import REQUESTS
 from dashboard.queries.shared_arrays import read_at_once, shared
-from lakehouse.rollup_tables import METRICS_HOUR
 
 COST, TOKENS_IN, TOKENS_OUT = "cost_usd", "prompt_tokens", "completion_tokens"
 SUMS = ("requests", "failed", "unpriced_failed", "priced", "usd", "usd2", "tokens_in", "tokens_out")
@@ -28,8 +23,8 @@ the costs in US dollars and of their squares, NaN where none is known. tokens_in
 ANSWERED = ("answers_in", "answered_in", "answers_out", "answered_out")
 """Of the requests that did not fail: how many have tokens in (out) that are known, and the sum of these."""
 
-_METRICS = (REQUESTS, COST, TOKENS_IN, TOKENS_OUT)
-_FAILED = "coalesce(status_class, '') IN ('4xx', '5xx')"
+METRICS = (REQUESTS, COST, TOKENS_IN, TOKENS_OUT)
+_FAILURES = ("4xx", "5xx")
 _TWO_MONTHS = timedelta(days=62)
 """A month and the month before it."""
 _MOST_BYTES = 256 * 2**20
@@ -65,7 +60,7 @@ class CostSums:
 
     def spent(self) -> "CostSums":
         """Those of the costs only."""
-        rows = np.flatnonzero(self.metric == _METRICS.index(COST))
+        rows = np.flatnonzero(self.metric == METRICS.index(COST))
         names = ("starts", "key", "failed", "metric", "n", "total", "squares")
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
@@ -78,7 +73,7 @@ class CostSums:
         def whole(rows: Whole) -> Whole:
             return np.rint(added(rows, self.n)).astype(np.int64)
 
-        of = {name: np.flatnonzero(self.metric == place) for place, name in enumerate(_METRICS)}
+        of = {name: np.flatnonzero(self.metric == place) for place, name in enumerate(METRICS)}
         failed = {name: rows[self.failed[rows]] for name, rows in of.items()}
         known = of[COST][~np.isnan(self.total[of[COST]])]
         unknown = np.bincount(group[known], minlength=count) == 0
@@ -104,12 +99,32 @@ class CostSums:
 
 
 def version_sums(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -> CostSums:
-    """The sums by version from `start` to `end` (UTC); of hours, of two months at once. snapshot: of a rollup.
-
-    Raises: QueryFailed.
-    """
-    span = read_at_once(snapshot, (start, end), _TWO_MONTHS) if snapshot.name == METRICS_HOUR.name else (start, end)
-    return _version_sums(snapshot, endpoint, span).between(start, end)
+    """The sums by version from `start` to `end` (UTC). snapshot: of a rollup. Raises: QueryFailed."""
+    found = rollup_windows(snapshot, endpoint, (start, end), sums=METRICS)
+    parts = [found[metric].between(start, end) for metric in METRICS]
+    keys = tuple(sorted({group.version for part in parts for group in part.groups}))
+    columns = [
+        (
+            part.starts,
+            part.of_groups([keys.index(group.version) for group in part.groups]),
+            part.of_groups([group.status in _FAILURES for group in part.groups]),
+            np.full(len(part), place),
+            part.n,
+            part.sum_wx,
+            part.sum_wx2,
+        )
+        for place, part in enumerate(parts)
+    ]
+    starts, key, failed, metric, n, total, squares = (np.concatenate(each) for each in zip(*columns, strict=True))
+    order = np.argsort(starts, kind="stable")
+    return CostSums(
+        starts[order],
+        key[order].astype(np.int32),
+        keys,
+        failed[order].astype(bool),
+        metric[order].astype(np.int8),
+        *(column[order] for column in (n, total, squares)),
+    )
 
 
 def requester_sums(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -> CostSums:
@@ -129,64 +144,33 @@ def edges_of(period: Period) -> Whole:
     return milliseconds(period.start) + np.arange(period.bins + 1, dtype=np.int64) * period.bin_seconds * 1000
 
 
-def milliseconds(time: datetime) -> int:
-    """A time in milliseconds since 1970."""
-    return int(time.timestamp() * 1000)
-
-
-@shared
-def _version_sums(snapshot: Snapshot, endpoint: str, span: Span) -> CostSums:
-    # As they are: adding them up in groups takes DuckDB longer than all else here.
-    return _read(
-        snapshot,
-        "coalesce(entity_name, '') || '/' || coalesce(entity_version, '')",
-        "n::DOUBLE AS n, sum_wx::DOUBLE AS total, sum_wx2::DOUBLE AS squares",
-        endpoint,
-        span,
-    )
-
-
 @shared
 def _requester_sums(snapshot: Snapshot, endpoint: str, span: Span) -> CostSums:
-    # The versions of a requester are added up: a day has many rows.
-    return _read(
-        snapshot,
-        "coalesce(requester, '')",
-        "sum(n)::DOUBLE AS n, sum(sum_wx)::DOUBLE AS total, sum(sum_wx2)::DOUBLE AS squares",
-        endpoint,
-        span,
-        "GROUP BY ALL",
-    )
-
-
-def _read(snapshot: Snapshot, key: str, sums: str, endpoint: str, span: Span, grouped: str = "") -> CostSums:
     rows = select(
         snapshot,
-        # Only our own texts are put together: what people chose comes in as parameters.
-        f"""SELECT epoch_ms(window_start) AS start, {key} AS key, {_FAILED} AS failed,
-                   (list_position($metrics, metric) - 1)::TINYINT AS metric, {sums}
+        # Only our own texts are put together: what people chose comes in as parameters. The versions of a requester are
+        # added up: a day has many rows.
+        f"""SELECT epoch_ms(window_start) AS start, coalesce(requester, '') AS requester,
+                   coalesce(status_class, '') IN {_FAILURES} AS failed,
+                   (list_position($metrics, metric) - 1)::TINYINT AS metric, sum(n)::DOUBLE AS n,
+                   sum(sum_wx)::DOUBLE AS total, sum(sum_wx2)::DOUBLE AS squares
             FROM this
-            WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end AND metric IN {_METRICS}
-            {grouped} ORDER BY start""",  # noqa: S608
+            WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end AND metric IN {METRICS}
+            GROUP BY ALL ORDER BY start""",  # noqa: S608
         span=span,
         endpoint=endpoint,
         start=span[0],
         end=span[1],
-        metrics=list(_METRICS),
+        metrics=list(METRICS),
     )
-    keys, places = _coded(rows["key"].tolist())
+    requesters = rows["requester"].tolist()
+    keys = tuple(sorted(set(requesters)))
+    place = {name: number for number, name in enumerate(keys)}
     return CostSums(
         rows["start"].to_numpy(np.int64),
-        places,
+        np.fromiter((place[name] for name in requesters), np.int32, len(requesters)),
         keys,
         rows["failed"].to_numpy(bool),
         rows["metric"].to_numpy(np.int8),
         *(rows[name].to_numpy(float) for name in ("n", "total", "squares")),
     )
-
-
-def _coded(names: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
-    """Each name once, in the order of the alphabet, and the place of each in them."""
-    keys = tuple(sorted(set(names)))
-    place = {name: number for number, name in enumerate(keys)}
-    return keys, np.fromiter((place[name] for name in names), np.int32, len(names))

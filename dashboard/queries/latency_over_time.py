@@ -8,12 +8,10 @@ import numpy as np
 
 from dashboard.periods import Period
 from dashboard.queries.kept import kept
-from dashboard.queries.lake import Snapshot, rollup, select
+from dashboard.queries.lake import Snapshot, rollup
+from dashboard.queries.rollup_windows import Places, Weights, rollup_windows
 from dashboard.queries.traffic_windows import (
-    LATENCY,
-    Latencies,
     Numbers,
-    Places,
     Times,
     finer,
     latencies,
@@ -49,14 +47,11 @@ def distribution(endpoint: str, period: Period, metric: str) -> "pd.DataFrame":
     Raises: QueryFailed, LakehouseError.
     """
     period = finer(period)
-    snapshot = rollup(period)
-    if metric == LATENCY:
-        return _latency_distribution(latencies(snapshot, endpoint, period), period)
-    found: pd.DataFrame = _distribution(snapshot, endpoint, period, metric)
+    found: pd.DataFrame = _distribution(rollup(period), endpoint, period, metric)
     return found
 
 
-def quantiles(bins: Places, place: Places, weight: Numbers, values: Numbers, count: int) -> dict[str, Numbers]:
+def quantiles(bins: Places, place: Places, weight: Weights, values: Numbers, count: int) -> dict[str, Numbers]:
     """p50, p95 and p99 of latency in each of `count` bins, as `metrics.buckets.quantile` tells them; NaN for none.
 
     bins, place, weight: of each entry of a histogram, as `Latencies.of` gives them. values: what stands for each place.
@@ -82,37 +77,23 @@ def _latency_lines(snapshot: Snapshot, endpoint: str, period: Period) -> Latency
     lines = {"": quantiles(*found.of(period), found.values, period.bins)}
     for version in found.seen(period):
         part = found.of(period, version=version)
-        lines[found.versions[version]] = quantiles(*part, found.values, period.bins)
+        lines[version] = quantiles(*part, found.values, period.bins)
     return LatencyLines(times(period), period.bin_seconds, lines)
-
-
-def _latency_distribution(found: Latencies, period: Period) -> "pd.DataFrame":
-    import pandas as pd
-
-    parts = []
-    for version in found.seen(period):
-        _, place, weight = found.of(period, version=version)
-        sums = np.bincount(place, weight, len(found.buckets))
-        filled = np.flatnonzero(sums)
-        parts.append({"version": found.versions[version], "bucket": found.buckets[filled], "weight": sums[filled]})
-    columns = ["version", "bucket", "weight"]
-    return pd.concat([pd.DataFrame(part) for part in parts]) if parts else pd.DataFrame(columns=columns)
 
 
 @kept(max_entries=16)
 def _distribution(snapshot: Snapshot, endpoint: str, period: Period, metric: str) -> "pd.DataFrame":
-    return select(
-        snapshot,
-        """SELECT version, entry.key AS bucket, sum(entry.value) AS weight
-            FROM (SELECT coalesce(entity_name, '') || '/' || coalesce(entity_version, '') AS version,
-                         unnest(map_entries(buckets)) AS entry
-                  FROM this
-                  WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
-                    AND metric = $metric)
-            GROUP BY ALL ORDER BY version, bucket""",
-        span=(period.start, period.end),
-        endpoint=endpoint,
-        start=period.start,
-        end=period.end,
-        metric=metric,
-    )
+    import pandas as pd
+
+    # Of the time before, too: so it is the same that the lines over time are made of.
+    span = period.previous.start, period.end
+    windows = rollup_windows(snapshot, endpoint, span, histograms=[metric])[metric].between(period.start, period.end)
+    versions = sorted({group.version for group in windows.groups}, key=lambda name: (len(name), name))
+    key = windows.of_groups([versions.index(group.version) for group in windows.groups])
+    parts = [
+        {"version": version, "bucket": list(histogram), "weight": list(histogram.values())}
+        for version, histogram in zip(versions, windows.histograms(key, len(versions)), strict=True)
+        if histogram
+    ]
+    columns = ["version", "bucket", "weight"]
+    return pd.concat([pd.DataFrame(part) for part in parts]) if parts else pd.DataFrame(columns=columns)

@@ -25,6 +25,8 @@ SCORES = tuple(
 """What two sides are compared by; the three of the pies first."""
 SCORES_BY_REQUESTER = tuple(score_of(metric) for metric in ("response_toxicity", "completion_tokens", "cost_usd"))
 """What is summed by requester, and so all that a requester's traffic can be compared by."""
+METRICS = tuple(dict.fromkeys(score.metric for score in (*SCORES, *SCORES_BY_REQUESTER)))
+"""What is summed of a version's answers."""
 STATUS_CLASSES = ("2xx", "4xx", "5xx")
 _ANSWERED = "completion_tokens"
 
@@ -96,8 +98,7 @@ def since_when(endpoint: str, side: Side, most: int) -> datetime:
 
 
 def _windows(endpoint: str, side: Side) -> ScoreWindows:
-    scores = SCORES_BY_REQUESTER if side.requester else (*SCORES, score_of("cost_usd"))
-    metrics = tuple(score.metric for score in scores)
+    metrics = tuple(score.metric for score in SCORES_BY_REQUESTER) if side.requester else METRICS
     return score_windows(side.rollup, endpoint, side.span, metrics, side.requester)
 
 

@@ -6,10 +6,15 @@ from dashboard.periods import Period
 from dashboard.queries.kept import kept
 from dashboard.queries.lake import Snapshot, rollup, select, shown
 from dashboard.queries.request_filters import LATER, RequestFilter, matching_source
-from dashboard.queries.request_windows import WITHIN, known_to_rollups, window_parameters
+from dashboard.queries.request_windows import known_to_rollups
+from dashboard.queries.rollup_windows import MetricWindows, milliseconds, rollup_windows
+from dashboard.queries.sample import REQUESTS
+from dashboard.queries.traffic_windows import NO_STATUS
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 _WINDOWS = (("metrics_hour", 3600), ("metrics_15min", 900), ("metrics_minute", 60))
 """The rollup tables and the seconds of their windows, the coarsest first."""
@@ -56,24 +61,38 @@ def rollup_that_counts(wanted: RequestFilter, later: Snapshot, period: Period | 
 
 @kept(max_entries=64)
 def _rolled_up_total(snapshot: Snapshot, wanted: RequestFilter) -> int:
-    sql = f"SELECT coalesce(sum(n), 0)::BIGINT AS total FROM this WHERE {WITHIN}"  # noqa: S608
-    found = select(snapshot, sql, span=(wanted.start, wanted.end), **window_parameters(wanted))
-    return int(found["total"].iloc[0])
+    found, fits = _windows(snapshot, wanted)
+    return round(float(found.n[fits].sum()))
 
 
 @kept(max_entries=32)
 def _rolled_up_counts(snapshot: Snapshot, wanted: RequestFilter, period: Period) -> "pd.DataFrame":
-    return select(
-        snapshot,
-        f"""SELECT $first + (epoch_ms(window_start) - $first) // $width * $width AS time,
-                   CASE WHEN status_class = 'none' THEN '' ELSE coalesce(status_class, '') END AS status_class,
-                   sum(n)::BIGINT AS n
-            FROM this WHERE {WITHIN} GROUP BY ALL ORDER BY ALL""",  # noqa: S608
-        span=(wanted.start, wanted.end),
-        first=int(period.start.timestamp() * 1000),
-        width=period.bin_seconds * 1000,
-        **window_parameters(wanted),
+    import pandas as pd
+
+    found, fits = _windows(snapshot, wanted)
+    first, width = milliseconds(period.start), period.bin_seconds * 1000
+    classes = ["" if group.status == NO_STATUS else group.status for group in found.groups]
+    rows = pd.DataFrame(
+        {
+            "time": first + (found.starts - first) // width * width,
+            "status_class": found.of_groups(classes).astype(object),
+            "n": found.n.astype("int64"),
+        }
     )
+    counted: pd.DataFrame = rows[fits].groupby(["time", "status_class"], as_index=False).agg(n=("n", "sum"))
+    return counted
+
+
+def _windows(snapshot: Snapshot, wanted: RequestFilter) -> "tuple[MetricWindows, NDArray[np.bool_]]":
+    """The windows of the time that is wanted, and which of them are about requests that are."""
+    metric, span = wanted.score or REQUESTS, (wanted.start, wanted.end)
+    found = rollup_windows(snapshot, wanted.endpoint, span, sums=[metric])[metric].between(*span)
+    fits = [
+        (not wanted.versions or group.version in wanted.versions)
+        and (not wanted.statuses or group.status in wanted.statuses)
+        for group in found.groups
+    ]
+    return found, found.of_groups(fits).astype(bool)
 
 
 @kept(max_entries=64)

@@ -1,9 +1,10 @@
 """Rows of a few spans of time out of the large files of a table, read by the parts of files that have them.
 
-DuckDB reads as little, but takes longer to plan dozens of spans than to read them.
+DuckDB reads as little, but takes longer to plan dozens of spans than to read them. Small files it keeps in memory.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from dashboard.errors import QueryFailed
 from dashboard.queries.kept import kept
-from dashboard.queries.lake import DataFile, Snapshot, Span
+from dashboard.queries.lake import DataFile, Snapshot, Span, select_table
+from dashboard.queries.small_files import SMALL_BYTES
 from lakehouse.store import first_line
 from lakehouse.tables import TABLES
 
@@ -37,11 +39,29 @@ def rows_between(snapshot: Snapshot, spans: Sequence[Span], columns: Sequence[st
     found = [schema.empty_table()]
     edges = np.array([[time.timestamp() for time in span] for span in spans])
     try:
-        for file in {file.uri: file for span in spans for file in snapshot.files_between(span)}.values():
-            found += _rows_of_file(file, edges, schema)
+        files = {file.uri: file for span in spans for file in snapshot.files_between(span)}.values()
+        small = tuple(file for file in files if file.size <= SMALL_BYTES)
+        if small:
+            found.append(_rows_of_small(replace(snapshot, files=small), spans, schema))
+        for file in files:
+            if file.size > SMALL_BYTES:
+                found += _rows_of_file(file, edges, schema)
         return pa.concat_tables(found)
     except (OSError, pa.ArrowException) as error:
         raise QueryFailed(f"The table {snapshot.name} could not be read: {first_line(error)}") from error
+
+
+def _rows_of_small(snapshot: Snapshot, spans: Sequence[Span], schema: "pa.Schema") -> "pa.Table":
+    """The rows of the small files, which are many and which DuckDB keeps in memory, from the first span to the last."""
+    start, end = min(start for start, _ in spans), max(end for _, end in spans)
+    rows = select_table(
+        snapshot,
+        f"""SELECT {", ".join(schema.names)} FROM this
+            WHERE request_time >= $start AND request_time < $end""",  # noqa: S608
+        start=start,
+        end=end,
+    )
+    return rows.cast(schema)
 
 
 def _rows_of_file(file: DataFile, edges: NDArray[np.float64], schema: "pa.Schema") -> "list[pa.Table]":

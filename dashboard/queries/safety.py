@@ -4,6 +4,7 @@ A text is flagged if its toxicity is at least the threshold. Counts come from bu
 moved; they are exact where it is an edge of the buckets (0.5 is), else values up to 2 % above it may be left out.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 from dashboard.periods import Period
 from dashboard.queries.kept import kept
 from dashboard.queries.lake import Snapshot, rollup, select, shown
+from dashboard.queries.rollup_windows import Floats, MetricWindows, Whole, rollup_windows
 from dashboard.queries.sample import ANSWERS, REQUESTS, Sample, sample_of
-from dashboard.queries.score_windows import Floats, Whole, score_windows
 from metrics.buckets import bucket_edges, bucket_lower
 from metrics.comparison import effective_size
 from metrics.proportions import wilson_interval
@@ -134,6 +135,7 @@ class _Texts:
     starts: Whole
     name: NDArray[np.str_]
     metric: NDArray[np.str_]
+    scorer: NDArray[np.str_]
     n: Floats
     weight: Floats
     squared_weight: Floats
@@ -146,20 +148,17 @@ class _Texts:
 @kept(max_entries=32)
 def _flags(snapshot: Snapshot, endpoint: str, period: Period, threshold: float) -> Flags:
     span = period.start, period.end
-    windows = score_windows(snapshot, endpoint, span, (PROMPT, ANSWER)).between(span)
-    # The names of the groups, one for each window.
-    entity, version, _, metric, scorer = (
-        np.array([group[place] for group in windows.groups], str)[windows.group] for place in range(5)
-    )
-    n, weight, _, _, squared_weight = windows.sums
-    flagged = windows.above(bucket_lower(PROMPT, threshold))
-    names = np.char.add(np.char.add(entity, "/"), version)
-    every = _Texts(windows.starts, names, metric, n, weight, squared_weight, flagged)
-    of_texts = np.isin(metric, (PROMPT, ANSWER))
-    by_scorer = {str(one): float(n[of_texts & (scorer == one)].sum()) for one in np.unique(scorer[of_texts])}
+    windows = {
+        metric: found.between(*span)
+        for metric, found in rollup_windows(
+            snapshot, endpoint, span, sums=(REQUESTS, ANSWERS), histograms=(PROMPT, ANSWER)
+        ).items()
+    }
+    every = _texts(windows, threshold)
+    by_scorer = {str(one): float(every.n[every.scorer == one].sum()) for one in np.unique(every.scorer)}
     scorers = sorted(by_scorer, key=lambda one: (-by_scorer[one], one))
-    scored = every.where(of_texts & (scorer == (scorers[0] if scorers else "")))
-    counts = {one: int(n[metric == one].sum()) for one in (REQUESTS, ANSWERS)}
+    scored = every.where(every.scorer == (scorers[0] if scorers else ""))
+    counts = {one: int(windows[one].n.sum()) for one in (REQUESTS, ANSWERS)}
     # The version that answered last first, as in every list of versions.
     last = {str(one): int(scored.starts[scored.name == one].max()) for one in np.unique(scored.name)}
     return Flags(
@@ -173,6 +172,27 @@ def _flags(snapshot: Snapshot, endpoint: str, period: Period, threshold: float) 
         prompt_sample=_sample(scored.where(scored.metric == PROMPT), counts[REQUESTS]),
         answer_sample=_sample(scored.where(scored.metric == ANSWER), counts[ANSWERS]),
     )
+
+
+def _texts(windows: Mapping[str, MetricWindows], threshold: float) -> _Texts:
+    """What is summed of prompts and answers, of all scorers."""
+    sides = []
+    for metric in (PROMPT, ANSWER):
+        own = windows[metric]
+        sides.append(
+            _Texts(
+                own.starts,
+                own.of_groups([group.version for group in own.groups]).astype(str),
+                np.full(len(own), metric),
+                own.of_groups([group.scorer for group in own.groups]).astype(str),
+                own.n,
+                own.sum_w,
+                own.sum_w2,
+                own.above(bucket_lower(metric, threshold)),
+            )
+        )
+    columns = ([getattr(side, one.name) for side in sides] for one in fields(_Texts))
+    return _Texts(*(np.concatenate(column) for column in columns))
 
 
 def _over_time(scored: _Texts, period: Period) -> FlagsOverTime:
@@ -236,7 +256,7 @@ def _by_requester(snapshot: Snapshot, endpoint: str, period: Period, threshold: 
     )
     sums = (found[column].to_numpy(float) for column in ("n", "weight", "squared_weight", "flagged"))
     named, metric = (found[column].to_numpy(object).astype(str) for column in ("requester", "metric"))
-    texts = _Texts(np.zeros(len(found), np.int64), named, metric, *sums)
+    texts = _Texts(np.zeros(len(found), np.int64), named, metric, np.full(len(found), scorer), *sums)
     return RequesterFlags(
         tuple(_figures(name, texts.where(texts.name == name)) for name in dict.fromkeys(named.tolist())),
         int(found["requesters"].iloc[0]) if len(found) else 0,

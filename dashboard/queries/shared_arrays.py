@@ -2,11 +2,11 @@
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from functools import wraps
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 import streamlit as st
@@ -43,29 +43,36 @@ class SharedArrays:
 
     def get(self, words: str, read: Callable[[], R]) -> R:
         """The result that `words` stand for; `read` is asked where there is none, by one thread at a time."""
-        with self._lock:
-            held = self._results.get(words)
-            if held is None:
-                being_read = self._being_read.setdefault(words, threading.Lock())
-        if held is None:
-            with being_read:
-                held = self._read(words, read)
-        found: R = held.value
-        return found
+        return self.get_each(words, {"": words}, lambda _: {"": read()})[""]
 
-    def _read(self, words: str, read: Callable[[], Any]) -> _Result:
+    def get_each(
+        self, about: str, words: Mapping[str, str], read: Callable[[tuple[str, ...]], Mapping[str, R]]
+    ) -> dict[str, R]:
+        """The results that each of `words` stands for, by name. `read` is asked for all that lack, by their names; by
+        one thread at a time for the same `about`."""
         with self._lock:
-            held = self._results.get(words)
-        # Whoever waited finds what the first has read.
-        if held is None:
-            try:
-                value = read()
-                held = _Result(value, bytes_of(value))
-                self._keep(words, held)
-            finally:
-                with self._lock:
-                    self._being_read.pop(words, None)
+            held = self._held(words)
+            if len(held) == len(words):
+                return held
+            being_read = self._being_read.setdefault(about, threading.Lock())
+        with being_read:
+            with self._lock:
+                # Whoever waited finds what the first has read.
+                held = self._held(words)
+            lacking = tuple(name for name in words if name not in held)
+            if lacking:
+                try:
+                    for name, value in read(lacking).items():
+                        self._keep(words[name], _Result(value, bytes_of(value)))
+                        held[name] = value
+                finally:
+                    with self._lock:
+                        self._being_read.pop(about, None)
         return held
+
+    def _held(self, words: Mapping[str, str]) -> dict[str, Any]:
+        found = {name: self._results.get(one) for name, one in words.items()}
+        return {name: result.value for name, result in found.items() if result is not None}
 
     @property
     def held_bytes(self) -> int:
@@ -103,6 +110,28 @@ def shared(function: Callable[P, R]) -> Callable[P, R]:
             return function(*positional, **named)
 
         return store.get(words, read)
+
+    return asked
+
+
+def shared_each(
+    function: Callable[Concatenate[Sequence[str], P], Mapping[str, R]],
+) -> Callable[Concatenate[Sequence[str], P], dict[str, R]]:
+    """The same as `shared` for a function that gives a result for each of several names, which come first: all callers
+    share the result of each name, and those that lack are asked for together.
+    """
+
+    @wraps(function)
+    def asked(names: Sequence[str], /, *positional: P.args, **named: P.kwargs) -> dict[str, R]:
+        about = f"{function.__module__}.{function.__qualname__}{positional!r}{named!r}"
+        store: SharedArrays = _store()
+
+        def read(lacking: tuple[str, ...]) -> Mapping[str, R]:
+            for argument in (*positional, *named.values()):
+                require_told_apart(argument)
+            return function(lacking, *positional, **named)
+
+        return store.get_each(about, {name: f"{about}{name}" for name in names}, read)
 
     return asked
 

@@ -21,9 +21,6 @@ TABLES = (
 )
 """In the order in which pages ask for them."""
 
-_ENDPOINTS = 3
-"""Endpoints whose figures are read before anybody asks."""
-
 _starting = threading.Lock()
 _thread: threading.Thread | None = None
 
@@ -52,23 +49,8 @@ def _open_in_background() -> None:
         open_tables()
         # The first comparison of two versions would wait for it.
         import scipy.special  # noqa: F401
-
-        _read_ahead()
     # Whatever it is: this thread has no page to fail on, and pages do without it.
     except Exception:  # noqa: BLE001
         _log.exception("The tables were not opened ahead.")
     finally:
         leave_what_is_imported_alone()
-
-
-def _read_ahead() -> None:
-    """What the first page shows of the endpoints, for all ranges of days and weeks at once."""
-    from dashboard.periods import period
-    from dashboard.queries import changes, traffic
-
-    try:
-        for endpoint in traffic.endpoints()[:_ENDPOINTS]:
-            traffic.read_ahead(endpoint)
-            changes.markers(period("30d"), endpoint)
-    except (LakehouseError, QueryFailed) as error:
-        _log.warning("The endpoints' figures were not read ahead: %s", error)

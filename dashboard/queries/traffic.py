@@ -9,27 +9,26 @@ from typing import Any
 
 import numpy as np
 
-from dashboard.periods import Period, period
-from dashboard.queries import traffic_over_time
+from dashboard.periods import Period
 from dashboard.queries.kept import kept
-from dashboard.queries.lake import Snapshot, Span, newest, rollup, select, shown
+from dashboard.queries.lake import Snapshot, newest, rollup, select, shown
 from dashboard.queries.latency_over_time import quantiles
+from dashboard.queries.rollup_windows import rollup_windows
 from dashboard.queries.sample import ANSWERS, REQUESTS, Sample, sample_of
-from dashboard.queries.shared_arrays import shared
 from dashboard.queries.traffic_windows import (
     Latencies,
     Numbers,
     Times,
     bins_of,
     latencies,
-    read_span,
     times,
     windows,
 )
-from metrics.buckets import bucket_edges, bucket_lower
+from metrics.buckets import bucket_lower
 from settings import get_settings
 
 ANSWER_TOXICITY, PROMPT_TOXICITY = "response_toxicity", "prompt_toxicity"
+TOXICITIES = (ANSWER_TOXICITY, PROMPT_TOXICITY)
 
 
 @dataclass(frozen=True)
@@ -106,16 +105,6 @@ def traffic(endpoint: str, period: Period) -> Traffic:
     """
     found: Traffic = _traffic(rollup(period), endpoint, period, get_settings().toxicity_threshold)
     return found
-
-
-def read_ahead(endpoint: str) -> None:
-    """Read what a week's and a month's indicators of an endpoint come from as they are now, before somebody asks.
-
-    Raises: QueryFailed, LakehouseError.
-    """
-    week = period("7d")
-    _toxicity(rollup(week, live=True), endpoint, week, get_settings().toxicity_threshold)
-    traffic_over_time.read_ahead(endpoint)
 
 
 def failures(endpoint: str, period: Period) -> Failures:
@@ -221,38 +210,18 @@ def _traffic(snapshot: Snapshot, endpoint: str, period: Period, threshold: float
 _NOTHING = _Scored(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0), np.zeros(0))
 
 
-def _toxicity(snapshot: Snapshot, endpoint: str, period: Period, threshold: float) -> Mapping[tuple[str, str], _Scored]:
-    """The toxicity of answers and prompts in each window: metric and scorer → values. Not to be written to."""
-    return _read_toxicity(snapshot, endpoint, read_span(snapshot, period), threshold)
-
-
-@shared
-def _read_toxicity(
-    snapshot: Snapshot, endpoint: str, span: Span, threshold: float
-) -> Mapping[tuple[str, str], _Scored]:
-    first = bucket_lower(ANSWER_TOXICITY, threshold)
-    rows = select(
-        snapshot,
-        """SELECT epoch_ms(window_start) AS start, metric, coalesce(scorer, '') AS scorer, n::DOUBLE AS n,
-                  coalesce(sum_w, 0)::DOUBLE AS weight,
-                  CASE WHEN max >= $least THEN coalesce(list_sum(list_transform(
-                       list_filter(map_entries(buckets), lambda entry: entry.key >= $flagged),
-                       lambda entry: entry.value)), 0) ELSE 0 END::DOUBLE AS flagged
-           FROM this
-           WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
-             AND metric IN ('response_toxicity', 'prompt_toxicity')""",
-        span=span,
-        endpoint=endpoint,
-        start=span[0],
-        end=span[1],
-        flagged=first,
-        # Most windows have nothing that is flagged; where not even their largest value is, no histogram is looked at.
-        least=bucket_edges(ANSWER_TOXICITY, first)[0] * (1 - 1e-9),
-    )
-    starts = rows["start"].to_numpy(np.int64)
-    numbers = [rows[name].to_numpy(float) for name in ("n", "weight", "flagged")]
-    found: dict[Any, Any] = rows.groupby(["metric", "scorer"]).indices
-    return {key: _Scored(starts[places], *(one[places] for one in numbers)) for key, places in found.items()}
+def _toxicity(snapshot: Snapshot, endpoint: str, period: Period, threshold: float) -> dict[tuple[str, str], _Scored]:
+    """The toxicity of answers and prompts in each window of two periods: metric and scorer → values."""
+    span = period.previous.start, period.end
+    found = {}
+    for metric, every in rollup_windows(snapshot, endpoint, span, histograms=TOXICITIES).items():
+        windows = every.between(*span)
+        flagged = windows.above(bucket_lower(metric, threshold))
+        for scorer in {group.scorer for group in windows.groups}:
+            own = np.flatnonzero(windows.of_groups([group.scorer == scorer for group in windows.groups]))
+            weight = np.nan_to_num(windows.sum_w[own])
+            found[metric, scorer] = _Scored(windows.starts[own], windows.n[own], weight, flagged[own])
+    return found
 
 
 def _by_bin(starts: Times, amounts: Numbers, period: Period) -> Numbers:

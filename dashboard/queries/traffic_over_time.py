@@ -13,13 +13,14 @@ from dashboard.periods import Period, period
 from dashboard.queries.kept import kept
 from dashboard.queries.lake import Snapshot, Span, newest, rollup, select, shown
 from dashboard.queries.latency_over_time import QUANTILES, quantiles
+from dashboard.queries.rollup_windows import Places
 from dashboard.queries.sample import REQUESTS
 from dashboard.queries.traffic_windows import (
     TOKENS_IN,
     TOKENS_OUT,
+    Amounts,
     Latencies,
     Numbers,
-    Places,
     Times,
     Windows,
     bins_of,
@@ -92,15 +93,9 @@ def summary(endpoint: str, period: Period) -> Summary:
 
 
 def read_ahead(endpoint: str) -> None:
-    """Read what weeks and months of an endpoint are shown from as it is now, before somebody asks for them.
-
-    Raises: QueryFailed, LakehouseError.
-    """
-    week = finer(period("7d"))
-    snapshot, minutes = rollup(week, live=True), newest(METRICS_MINUTE.name)
-    windows(snapshot, endpoint, week)
-    latencies(snapshot, endpoint, week)
-    requests_each(minutes, endpoint, two_months(minutes, week), 60)
+    """Read what tells the busiest minutes of weeks and months, as it is now. Raises: QueryFailed, LakehouseError."""
+    minutes = newest(METRICS_MINUTE.name)
+    requests_each(minutes, endpoint, two_months(minutes, finer(period("7d"))), 60)
 
 
 def stack(endpoint: str, period: Period, by: str, metric: str) -> Stack:
@@ -203,7 +198,7 @@ def _short_or_two_months(snapshot: Snapshot, period: Period) -> Span:
     return two_months(snapshot, period) if period.length >= _LONG else (period.previous.start, period.end)
 
 
-def _by_bin(rows: Windows, codes: Places, count: int, amount: Numbers, period: Period) -> NDArray[np.float64]:
+def _by_bin(rows: Amounts, codes: Places, count: int, amount: Numbers, period: Period) -> NDArray[np.float64]:
     """The amounts of the rows of each code in each bin of a period. [count, bins]"""
     cells = codes * period.bins + bins_of(rows.starts, period)
     return np.bincount(cells, amount, count * period.bins).reshape(count, period.bins).astype(np.float64)

@@ -5,12 +5,23 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
-from dashboard.queries.lake import DataFile, Snapshot
+from dashboard.queries import row_groups
+from dashboard.queries.lake import DataFile, Snapshot, newest
 from dashboard.queries.row_groups import rows_between
+from settings import Settings
+from tests.dashboard import workspace
+from tests.dashboard.conftest import Month
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 COLUMNS = ("request_time", "execution_duration_ms", "endpoint_name", "cost_usd")
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file is a large one."""
+    monkeypatch.setattr(row_groups, "SMALL_BYTES", 0)
 
 
 def snapshot(path: Path) -> Snapshot:
@@ -26,6 +37,7 @@ def snapshot(path: Path) -> Snapshot:
     return Snapshot("request_metrics", str(path.parent), "a table", 1, (file,))
 
 
+@pytest.mark.usefixtures("large")
 def test_only_the_parts_with_rows_of_the_spans_are_read(tmp_path: Path) -> None:
     spans = [
         (START + timedelta(minutes=first), START + timedelta(minutes=last)) for first, last in ((250, 260), (699, 701))
@@ -36,6 +48,7 @@ def test_only_the_parts_with_rows_of_the_spans_are_read(tmp_path: Path) -> None:
     assert set(rows["endpoint_name"].to_pylist()) == {"chatbot"}
 
 
+@pytest.mark.usefixtures("large")
 def test_a_column_that_came_later_is_null_and_a_time_without_rows_has_none(tmp_path: Path) -> None:
     table = snapshot(tmp_path / "a.parquet")
     rows = rows_between(table, [(START, START + timedelta(minutes=1))], COLUMNS)
@@ -43,3 +56,17 @@ def test_a_column_that_came_later_is_null_and_a_time_without_rows_has_none(tmp_p
     assert rows["cost_usd"].null_count == len(rows) == 100
     late = START + timedelta(days=2)
     assert len(rows_between(table, [(late, late + timedelta(hours=1))], COLUMNS)) == 0
+
+
+def test_rows_of_small_files_are_those_of_the_spans(month: Month, empty: Settings) -> None:
+    rows = month.rows.iloc[-60:]
+    for first in range(0, 60, 10):
+        workspace.write_requests(empty, rows.iloc[first : first + 10])
+    times = sorted(time.to_pydatetime() for time in rows["request_time"])
+    spans = [(times[2], times[5]), (times[30], times[41])]
+    found = rows_between(newest("request_metrics"), spans, COLUMNS)
+    assert found.schema.names == list(COLUMNS)
+    inside = {time for start, end in spans for time in times if start <= time < end}
+    assert inside <= set(found["request_time"].to_pylist())
+    assert min(found["request_time"].to_pylist()) == times[2]
+    assert max(found["request_time"].to_pylist()) == times[40]

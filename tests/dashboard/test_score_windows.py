@@ -8,7 +8,8 @@ import pytest
 
 from dashboard.periods import Period, period
 from dashboard.queries.lake import rollup, select_table
-from dashboard.queries.score_windows import READ_AT_ONCE, Rows, score_windows
+from dashboard.queries.rollup_windows import READ_AT_ONCE
+from dashboard.queries.score_windows import Rows, score_windows
 from metrics.buckets import bucket_of
 from tests.dashboard.conftest import Month
 from tests.dashboard.test_safety import within
@@ -25,7 +26,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         made.append(sql)
         return select_table(snapshot, sql, **parameters)
 
-    monkeypatch.setattr("dashboard.queries.score_windows.select_table", counted)
+    monkeypatch.setattr("dashboard.queries.rollup_windows.select_table", counted)
     return made
 
 
@@ -52,27 +53,31 @@ def test_each_version_and_range_of_a_month_is_a_part_of_what_was_read(month: Mon
                     assert sums[1:4] == pytest.approx((len(values), values.sum(), (values**2).sum()))
                     expected = pd.Series(bucket_of(METRIC, values)).value_counts().to_dict()
                     assert found.histograms[METRIC, ""] == expected
-    assert len(asked) == 1
+    # One of sums, one of histograms.
+    assert len(asked) == 2
 
 
 def test_a_time_that_lies_farther_back_is_read_by_itself(month: Month, asked: list[str]) -> None:
     whole = period("30d", month.now)
-    longer = Period(whole.start - READ_AT_ONCE, whole.end, 3600)
+    longer = Period(whole.start - READ_AT_ONCE["metrics_hour"], whole.end, 3600)
     for one in (whole, longer, whole):
         found = score_windows(rollup(one), "chatbot", span_of(one), [METRIC])
         counted = found.of(Rows("prod.chatbot", "2", "", span_of(one))).sums["databricks_request_id", ""].n
         assert counted == (within(month.rows, one)["entity_version"] == "2").sum()
-    assert len(asked) == 2
+    assert len(asked) == 4
 
 
-def test_finer_windows_are_read_for_the_time_that_is_asked_for(month: Month, asked: list[str]) -> None:
-    day = period("24h", month.now)
-    shorter = Period(day.start + timedelta(hours=12), day.end, 900)
-    for one in (day, shorter):
+@pytest.mark.parametrize(("name", "seconds", "reads"), [("24h", 900, 2), ("1h", 60, 2)], ids=["sums apart", "twice"])
+def test_days_are_pieces_of_the_same_quarters_and_minutes_are_read_for_the_time_that_is_asked_for(
+    name: str, seconds: int, reads: int, month: Month, asked: list[str]
+) -> None:
+    whole = period(name, month.now)
+    shorter = Period(whole.start + whole.length / 2, whole.end, seconds)
+    for one in (whole, shorter):
         found = score_windows(rollup(one), "chatbot", span_of(one), [METRIC])
-        counted = found.of(Rows("prod.chatbot", "2", "", span_of(one))).sums["databricks_request_id", ""].n
-        assert counted == (within(month.rows, one)["entity_version"] == "2").sum()
-    assert len(asked) == 2
+        counted = found.of(Rows("prod.chatbot", "2", "", span_of(one))).sums.get(("databricks_request_id", ""))
+        assert (counted.n if counted else 0) == (within(month.rows, one)["entity_version"] == "2").sum()
+    assert len(asked) == reads
 
 
 def test_a_table_that_is_not_there_has_no_windows(empty: object) -> None:

@@ -1,17 +1,11 @@
 """The figures of the Overview equal what the single rows say."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from dashboard.periods import Period, period
-from dashboard.queries import traffic as queries
-from dashboard.queries import traffic_windows
-from dashboard.queries.lake import Snapshot
-from dashboard.queries.traffic import endpoints, failures, read_ahead, traffic, versions
-from dashboard.queries.traffic_over_time import summary
+from dashboard.queries.traffic import endpoints, failures, traffic, versions
 from settings import get_settings
 from tests.dashboard import workspace
 from tests.dashboard.conftest import Month
@@ -88,16 +82,3 @@ def test_an_endpoint_that_was_used_comes_before_one_of_the_settings_that_was_not
     monkeypatch.setenv("LAKEHELM_ENDPOINT", "unused")
     get_settings.cache_clear()
     assert endpoints() == ["chatbot", "unused"]
-
-
-def test_what_was_read_ahead_is_not_read_again(month: Month, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unexpected(snapshot: Snapshot, *more: Any, **named: Any) -> pd.DataFrame:
-        raise AssertionError(f"{snapshot.name} is read again.")
-
-    read_ahead("chatbot")
-    for module in (queries, traffic_windows):
-        monkeypatch.setattr(module, "select", unexpected)
-    for name in ("7d", "30d"):
-        span = period(name, month.now)
-        rows = rows_of(month, span)
-        assert traffic("chatbot", span).requests.value == summary("chatbot", span).requests.value == len(rows)

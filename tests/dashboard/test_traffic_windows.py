@@ -4,21 +4,19 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import pytest
 
 from dashboard.periods import between, period
-from dashboard.queries import traffic_windows
-from dashboard.queries.lake import Snapshot, rollup, select
+from dashboard.queries import rollup_windows
+from dashboard.queries.lake import Snapshot, rollup, select_table
 from dashboard.queries.sample import REQUESTS
 from dashboard.queries.traffic_windows import (
     LATENCY,
-    READ_AT_ONCE,
     TOKENS_OUT,
     bins_of,
     finer,
     latencies,
-    read_span,
     requests_each,
     windows,
 )
@@ -28,11 +26,11 @@ from tests.dashboard.conftest import Month
 def test_weeks_and_months_are_pieces_of_the_same_arrays(month: Month, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def counted(snapshot: Snapshot, sql: str, **more: Any) -> pd.DataFrame:
+    def counted(snapshot: Snapshot, sql: str, **more: Any) -> pa.Table:
         asked.append(sql)
-        return select(snapshot, sql, **more)
+        return select_table(snapshot, sql, **more)
 
-    monkeypatch.setattr(traffic_windows, "select", counted)
+    monkeypatch.setattr(rollup_windows, "select_table", counted)
     for name in ("7d", "30d", "7d"):
         span = finer(period(name, month.now))
         rows = month.rows[(month.rows["request_time"] >= span.start) & (month.rows["request_time"] < span.end)]
@@ -44,26 +42,27 @@ def test_weeks_and_months_are_pieces_of_the_same_arrays(month: Month, monkeypatc
 
 def test_a_time_that_two_months_do_not_hold_is_read_by_itself(month: Month) -> None:
     early = between(month.now - timedelta(days=100), month.now - timedelta(days=70))
-    recent = period("30d", month.now)
-    hours = rollup(recent)
-    assert read_span(hours, early) == (early.previous.start, early.end)
-    first, last = read_span(hours, recent)
-    assert last - first == READ_AT_ONCE
-    assert first <= recent.previous.start
-    # As far as there are rows.
-    assert hours.newest < last
-    day = period("24h", month.now)
-    assert read_span(rollup(day), day) == (day.previous.start, day.end)
+    recent, day, hour = (period(name, month.now) for name in ("30d", "24h", "1h"))
+    spans = [(span.previous.start, span.end) for span in (early, recent, day, hour)]
+    assert rollup_windows.read_span(rollup(early), spans[0]) == spans[0]
+    assert rollup_windows.read_span(rollup(hour), spans[3]) == spans[3]
+    for one, span in ((recent, spans[1]), (day, spans[2])):
+        snapshot = rollup(one)
+        first, last = rollup_windows.read_span(snapshot, span)
+        assert last - first == rollup_windows.READ_AT_ONCE[snapshot.name]
+        assert first <= span[0]
+        # As far as there are rows.
+        assert snapshot.newest < last
 
 
 def test_what_everybody_reads_is_in_the_order_of_time(month: Month) -> None:
     span = finer(period("30d", month.now))
     found, latency = windows(rollup(span), "chatbot", span), latencies(rollup(span), "chatbot", span)
-    assert (np.diff(found.starts) >= 0).all()
-    assert (np.diff(latency.starts) >= 0).all()
-    assert (np.diff(latency.buckets) > 0).all()
-    assert found.versions == ("prod.chatbot/1", "prod.chatbot/2")
     tokens = found.of(TOKENS_OUT, span)
+    assert (np.diff(tokens.starts) >= 0).all()
+    assert (np.diff(latency.windows.starts) >= 0).all()
+    assert (np.diff(latency.buckets) > 0).all()
+    assert tokens.versions == ("prod.chatbot/1", "prod.chatbot/2")
     bins = bins_of(tokens.starts, span)
     assert bins.min() >= 0
     assert bins.max() < span.bins
