@@ -308,9 +308,18 @@ def table_line(name: str) -> dict[str, Any]:
 
 
 def memory_line() -> dict[str, Any]:
-    """What a dashboard holds after all pages, and held at most: another process, in which no cache was emptied."""
-    command = [sys.executable, "-m", "benchmarks._page_memory"]
-    said = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    """What a dashboard holds after all pages, and held at most: another process, in which no cache was emptied, with
+    the environment that `make run` gives the dashboard."""
+    from jobs.up import DASHBOARD_ENVIRONMENT
+
+    said = subprocess.run(
+        [sys.executable, "-m", "benchmarks._page_memory"],
+        cwd=ROOT,
+        env={**os.environ, **DASHBOARD_ENVIRONMENT},
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
     held = json.loads(said.stdout)
     return {
         "what": "memory after all pages",

@@ -9,7 +9,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from dashboard.navigation import current_page  # noqa: E402
-from dashboard.queries import read_ahead, registry_ready, tables_ready  # noqa: E402
+from dashboard.queries import registry_ready, tables_ready  # noqa: E402
 
 page = current_page()
 if page is not None:
@@ -17,4 +17,7 @@ if page is not None:
 # After the first page has been drawn: all of these take seconds of a processor that the page needs.
 tables_ready.start()
 registry_ready.start()
+# Likewise its import, which is that of most pages.
+from dashboard.queries import read_ahead  # noqa: E402
+
 read_ahead.look()

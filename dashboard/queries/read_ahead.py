@@ -7,6 +7,7 @@ drawn, so that nothing is read for nobody; figures of a snapshot replace those o
 import logging
 import threading
 
+import pyarrow as pa
 from streamlit import runtime
 
 from dashboard.errors import QueryFailed
@@ -73,6 +74,8 @@ def read() -> None:
             # One by one: a page that needs one of them does not wait for the others.
             for metric in HISTOGRAMS:
                 rollup_windows(snapshot, endpoint, span, histograms=[metric])
+    # What Arrow needed on the way and would keep for the next time.
+    pa.default_memory_pool().release_unused()
 
 
 def _is_a_dashboard() -> bool:

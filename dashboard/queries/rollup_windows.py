@@ -18,7 +18,6 @@ from dashboard.queries.lake import Snapshot, Span, select_table
 from dashboard.queries.shared_arrays import read_at_once, shared_each
 from lakehouse.rollup_rows import flat
 from lakehouse.rollup_tables import METRICS_15MIN, METRICS_HOUR
-from metrics.buckets import bucket_value
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,8 +57,7 @@ class MetricWindows:
 
     starts: milliseconds since 1970, UTC. group: places in `groups`. n: how many values; the sums are of their weights,
     w·x, w·x² and w², NaN where none is known. Window i has the entries [m] from `first[i]` to `first[i + 1]`: a place
-    in `buckets`, which rise, and the weight in that bucket; `values` stand for the buckets, in the metric's unit.
-    Without histograms there are no entries.
+    in `buckets`, which rise, and the weight in that bucket. Without histograms there are no entries.
     """
 
     starts: Whole
@@ -74,7 +72,6 @@ class MetricWindows:
     place: Places
     weight: Weights
     buckets: Whole
-    values: Floats
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -198,20 +195,50 @@ def _read(
         metrics=list(metrics),
         **given,
     )
-    metric = rows["metric"].to_numpy()
-    order = np.lexsort((rows["start"].to_numpy(), metric))
-    edges = np.searchsorted(metric[order], np.arange(len(metrics) + 1))
+    order = np.lexsort((rows["start"].to_numpy(), rows["metric"].to_numpy()))
+    # What is alike for all metrics is done for all at once: each step in Arrow takes its time, however little it has.
+    rows = rows.take(order).combine_chunks()
+    coded = _Coded.of(rows)
+    edges = np.searchsorted(rows["metric"].to_numpy(), np.arange(len(metrics) + 1)).tolist()
     return {
-        name: _windows_of(name, rows.take(order[edges[place] : edges[place + 1]]), bucketed=bucketed)
-        for place, name in enumerate(metrics)
+        name: _windows_of(rows.slice(first, end - first), *coded.groups(first, end), bucketed=bucketed)
+        for name, first, end in zip(metrics, edges, edges[1:], strict=False)
     }
 
 
-def _windows_of(metric: str, rows: "pa.Table", *, bucketed: bool) -> MetricWindows:
+class _Coded(NamedTuple):
+    """The groups of rows as numbers: one for each that the columns of `_GROUP`, of which `names` are the different
+    values, can make together."""
+
+    code: Whole
+    names: list[list[str]]
+
+    @classmethod
+    def of(cls, rows: "pa.Table") -> "_Coded":
+        code, names = np.zeros(rows.num_rows, np.int64), []
+        for column in _GROUP:
+            encoded = flat(rows[column]).dictionary_encode()
+            names.append(encoded.dictionary.to_pylist())
+            code = code * max(len(names[-1]), 1) + encoded.indices.to_numpy()
+        return cls(code, names)
+
+    def groups(self, first: int, end: int) -> tuple[Places, tuple[Group, ...]]:
+        """Which different groups some of the rows have, and which of them each of these has."""
+        present, group = np.unique(self.code[first:end], return_inverse=True)
+        return group.astype(np.int32), tuple(self._group(code) for code in present.tolist())
+
+    def _group(self, code: int) -> Group:
+        parts = []
+        for values in reversed(self.names):
+            code, place = divmod(code, len(values))
+            parts.append(values[place])
+        return Group(*reversed(parts))
+
+
+def _windows_of(rows: "pa.Table", group: Places, groups: tuple[Group, ...], *, bucketed: bool) -> MetricWindows:
     """rows: of one metric, in the order of time."""
     import pyarrow.compute as pc
 
-    group, groups = _groups(rows)
     first = np.zeros(rows.num_rows + 1, np.int32)
     place, buckets = _places(np.zeros(0, np.int32))
     weight: Weights = np.zeros(0, np.float32)
@@ -220,29 +247,8 @@ def _windows_of(metric: str, rows: "pa.Table", *, bucketed: bool) -> MetricWindo
         place, buckets = _places(flat(rows["buckets"]).flatten().to_numpy())
         weight = _smaller(flat(rows["weights"]).flatten().to_numpy())
     sums: dict[str, Floats] = {name: rows[name].to_numpy().astype(np.float64) for name in _SUMS}
-    values = np.array([bucket_value(metric, bucket) for bucket in buckets.tolist()], dtype=np.float64)
     starts = rows["start"].to_numpy().astype(np.int64)
-    return MetricWindows(
-        starts, group, groups, **sums, first=first, place=place, weight=weight, buckets=buckets, values=values
-    )
-
-
-def _groups(rows: "pa.Table") -> tuple[Places, tuple[Group, ...]]:
-    """Which different groups the rows have, and which of them each row has."""
-    code, names = np.zeros(rows.num_rows, np.int64), []
-    for column in _GROUP:
-        encoded = flat(rows[column]).dictionary_encode()
-        names.append(encoded.dictionary.to_pylist())
-        code = code * max(len(names[-1]), 1) + encoded.indices.to_numpy()
-    present, group = np.unique(code, return_inverse=True)
-    groups = []
-    for one in present.tolist():
-        parts: list[str] = []
-        for values in reversed(names):
-            one, place = divmod(one, max(len(values), 1))
-            parts.append(values[place])
-        groups.append(Group(*reversed(parts)))
-    return group.astype(np.int32), tuple(groups)
+    return MetricWindows(starts, group, groups, **sums, first=first, place=place, weight=weight, buckets=buckets)
 
 
 def _places(buckets: NDArray[np.integer[Any]]) -> tuple[Places, Whole]:

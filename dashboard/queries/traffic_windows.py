@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from dashboard.queries.lake import Snapshot, Span, select
 from dashboard.queries.rollup_windows import MetricWindows, Places, Weights, rollup_windows
 from dashboard.queries.sample import ANSWERS, REQUESTS
 from dashboard.queries.shared_arrays import read_at_once, shared
+from metrics.buckets import bucket_value
 
 LATENCY, TOKENS_IN, TOKENS_OUT = "execution_duration_ms", "prompt_tokens", "completion_tokens"
 COUNTED = (REQUESTS, TOKENS_IN, TOKENS_OUT, ANSWERS)
@@ -22,6 +24,7 @@ _TWO_MONTHS = timedelta(days=62)
 MOST_BINS = 256
 """Stretches of time that a chart of the Traffic page is cut into, at most."""
 
+_value = lru_cache(maxsize=65_536)(bucket_value)
 _WIDTHS = (60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86_400)
 
 Times = NDArray[np.int64]
@@ -75,7 +78,7 @@ class Latencies:
     @property
     def values(self) -> Numbers:
         """What stands for each of `buckets`, in milliseconds."""
-        return self.windows.values
+        return np.array([_value(LATENCY, bucket) for bucket in self.buckets.tolist()], dtype=np.float64)
 
     def of(self, period: Period, *, version: str = "") -> tuple[Places, Places, Weights]:
         """Of each entry in a period the bin of the period, the place in `buckets` and `values`, and the weight.
