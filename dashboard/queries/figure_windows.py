@@ -74,7 +74,7 @@ def _window_sums(snapshot: Snapshot, endpoint: str, start: datetime, end: dateti
             if n:
                 w, wx, wx2, w2 = others
                 sums[metric, scorer] = int(n), w, wx, wx2, w2
-            if histograms[place]:
+            if metric in HISTOGRAMS and histograms[place]:
                 buckets[metric, scorer] = histograms[place]
     counts = np.bincount(part, requests.n, parts)
     errors = int(requests.n[failed].sum())

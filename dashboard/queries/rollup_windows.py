@@ -78,7 +78,8 @@ class MetricWindows:
 
     def slice_of(self, start: datetime, end: datetime) -> slice:
         """Which of them begin in a span of time."""
-        return slice(*(int(np.searchsorted(self.starts, milliseconds(time))) for time in (start, end)))
+        first, last = (int(np.searchsorted(self.starts, milliseconds(time))) for time in (start, end))
+        return slice(first, max(first, last))
 
     def between(self, start: datetime, end: datetime) -> "MetricWindows":
         """Those that begin in a span of time."""
@@ -132,19 +133,19 @@ def rollup_windows(
     """
     read = read_span(snapshot, span)
     bucketed = tuple(histograms)
-    if bucketed and snapshot.name not in READ_AT_ONCE:
+    if bucketed and not (snapshot.name in READ_AT_ONCE and snapshot.is_local):
         # Little is read of finer windows, and what takes time is to find it: both at once, then.
         bucketed = tuple(dict.fromkeys((*bucketed, *sums)))
     counted = tuple(metric for metric in sums if metric not in bucketed)
-    found: dict[str, MetricWindows] = {}
+    asked = (snapshot, endpoint, read, requester)
+    if not bucketed:
+        return _sums_of(counted, *asked)
+    if not counted:
+        return _histograms_of(bucketed, *asked)
     # Beside each other: unpacking histograms is most of what this takes.
     with ThreadPoolExecutor(max_workers=1) as beside:
-        reading = beside.submit(_sums_of, counted, snapshot, endpoint, read, requester) if counted else None
-        if bucketed:
-            found |= _histograms_of(bucketed, snapshot, endpoint, read, requester)
-        if reading is not None:
-            found |= reading.result()
-    return found
+        reading = beside.submit(_sums_of, counted, *asked)
+        return _histograms_of(bucketed, *asked) | reading.result()
 
 
 def read_span(snapshot: Snapshot, span: Span) -> Span:

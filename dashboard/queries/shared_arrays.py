@@ -20,6 +20,7 @@ R = TypeVar("R")
 
 _MOST_BYTES = 96 * 2**20
 """Of all arrays together."""
+_NEARLY = 0.8
 _A_VALUE = 64
 """Bytes that a single value counts with."""
 _OF_ITS_TIME = re.compile(r"table_id='([^']*)', version=(-?\d+)")
@@ -39,36 +40,36 @@ class SharedArrays:
         self._results: LRUCache[str, _Result] = LRUCache(most_bytes, getsizeof=lambda result: result.size)
         self._newest: dict[str, str] = {}
         """By what was asked for of whichever snapshot: the words of the result that is kept."""
-        self._being_read: dict[str, threading.Lock] = {}
+        self._being_read: dict[str, threading.Event] = {}
 
     def get(self, words: str, read: Callable[[], R]) -> R:
         """The result that `words` stand for; `read` is asked where there is none, by one thread at a time."""
-        return self.get_each(words, {"": words}, lambda _: {"": read()})[""]
+        return self.get_each({"": words}, lambda _: {"": read()})[""]
 
-    def get_each(
-        self, about: str, words: Mapping[str, str], read: Callable[[tuple[str, ...]], Mapping[str, R]]
-    ) -> dict[str, R]:
-        """The results that each of `words` stands for, by name. `read` is asked for all that lack, by their names; by
-        one thread at a time for the same `about`."""
+    def get_each(self, words: Mapping[str, str], read: Callable[[tuple[str, ...]], Mapping[str, R]]) -> dict[str, R]:
+        """The results that each of `words` stands for, by name. `read` is asked for all that lack and that no other
+        thread is reading, by their names; for those of other threads this one waits."""
         with self._lock:
             held = self._held(words)
-            if len(held) == len(words):
-                return held
-            being_read = self._being_read.setdefault(about, threading.Lock())
-        with being_read:
+            lacking = [name for name in words if name not in held]
+            theirs = {name: self._being_read[words[name]] for name in lacking if words[name] in self._being_read}
+            own, done = tuple(name for name in lacking if name not in theirs), threading.Event()
+            self._being_read |= {words[name]: done for name in own}
+        try:
+            if own:
+                for name, value in read(own).items():
+                    self._keep(words[name], _Result(value, bytes_of(value)))
+                    held[name] = value
+        finally:
             with self._lock:
-                # Whoever waited finds what the first has read.
-                held = self._held(words)
-            lacking = tuple(name for name in words if name not in held)
-            if lacking:
-                try:
-                    for name, value in read(lacking).items():
-                        self._keep(words[name], _Result(value, bytes_of(value)))
-                        held[name] = value
-                finally:
-                    with self._lock:
-                        self._being_read.pop(about, None)
-        return held
+                for name in own:
+                    del self._being_read[words[name]]
+            done.set()
+        # Only once nobody waits for this thread any more, so that no two wait for each other.
+        for reading in theirs.values():
+            reading.wait()
+        # What the others could not read, or not keep, is read now.
+        return held | (self.get_each({name: words[name] for name in theirs}, read) if theirs else {})
 
     def _held(self, words: Mapping[str, str]) -> dict[str, Any]:
         found = {name: self._results.get(one) for name, one in words.items()}
@@ -78,6 +79,11 @@ class SharedArrays:
     def held_bytes(self) -> int:
         """What all results take together."""
         return int(self._results.currsize)
+
+    @property
+    def is_nearly_full(self) -> bool:
+        """Whether a few results more would push others out."""
+        return bool(self._results.currsize > _NEARLY * self._results.maxsize)
 
     def _keep(self, words: str, result: _Result) -> None:
         about = _OF_ITS_TIME.sub("", words)
@@ -131,9 +137,15 @@ def shared_each(
                 require_told_apart(argument)
             return function(lacking, *positional, **named)
 
-        return store.get_each(about, {name: f"{about}{name}" for name in names}, read)
+        return store.get_each({name: f"{about}{name}" for name in names}, read)
 
     return asked
+
+
+def is_nearly_full() -> bool:
+    """Whether what is read ahead now would push out what was read before."""
+    store: SharedArrays = _store()
+    return store.is_nearly_full
 
 
 def is_older(words: str, others: str) -> bool:

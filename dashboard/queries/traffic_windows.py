@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +75,7 @@ class Latencies:
         """Those that any window has."""
         return self.windows.buckets
 
-    @property
+    @cached_property
     def values(self) -> Numbers:
         """What stands for each of `buckets`, in milliseconds."""
         return np.array([_value(LATENCY, bucket) for bucket in self.buckets.tolist()], dtype=np.float64)

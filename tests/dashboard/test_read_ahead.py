@@ -1,5 +1,8 @@
 """What was read ahead is what pages ask for: nothing is read again, and all of it after another run of the job."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -57,26 +60,92 @@ def test_days_are_not_read_again(what: str, read_before: Month) -> None:
     ASKED[what](period("24h", read_before.now))
 
 
-def look() -> bool:
-    """Whether looking has begun to read; it has ended then."""
+def test_nothing_is_read_ahead_of_pages_under_test(month: Month, page: Callable[..., Any]) -> None:
     before = read_ahead._thread
+    page("overview")
+    assert read_ahead._thread is before
+
+
+def test_reading_ends_where_no_more_is_kept(month: Month, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    read = rollup_windows.select_table
+    monkeypatch.setattr(rollup_windows, "select_table", lambda *_, **more: asked.append(more) or read(*_, **more))
+    monkeypatch.setattr(read_ahead, "is_nearly_full", lambda: True)
+    read_ahead.read()
+    assert len(asked) == 1
+
+
+@pytest.fixture
+def running(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dashboard that has read nothing yet and looks each time it is asked to."""
+    monkeypatch.setattr(read_ahead, "_is_a_dashboard", lambda: True)
+    monkeypatch.setattr(read_ahead, "_read", "")
+    monkeypatch.setattr(read_ahead, "_thread", None)
+    monkeypatch.setattr(read_ahead, "_next_look", 0.0)
+    monkeypatch.setattr(read_ahead, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("dashboard.queries.lake._RECHECK_SECONDS", 0.0)
+
+
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every time that something is read ahead."""
+    found: list[str] = []
+    read = read_ahead.read
+    monkeypatch.setattr(read_ahead, "read", lambda: (found.append("read"), read()))
+    return found
+
+
+def look() -> None:
+    """Look, and wait until that has ended."""
     read_ahead.look()
-    if read_ahead._thread is before or read_ahead._thread is None:
-        return False
+    assert read_ahead._thread is not None
     read_ahead._thread.join()
-    return True
 
 
-def test_it_is_read_again_after_each_run_of_the_job_and_only_where_a_dashboard_runs(
+@pytest.mark.usefixtures("running")
+def test_it_is_read_again_after_each_run_of_the_job(
     month: Month, empty: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    append(empty, "metrics_15min", workspace.partials(month.rows.iloc[:20], 15))
-    monkeypatch.setattr(read_ahead, "_read", "")
-    assert not look()
-    monkeypatch.setattr(read_ahead, "_is_a_dashboard", lambda: True)
-    assert look()
-    assert not look()
-    append(empty, "metrics_15min", workspace.partials(month.rows.iloc[20:40], 15))
-    monkeypatch.setattr("dashboard.queries.lake._RECHECK_SECONDS", 0.0)
-    assert look()
+    found = reads(monkeypatch)
+    for first in (0, 20):
+        append(empty, "metrics_15min", workspace.partials(month.rows.iloc[first : first + 20], 15))
+        look()
+        look()
+    assert found == ["read"] * 2
     assert traffic("chatbot", period("30d", month.now)).requests.value == 40
+
+
+@pytest.mark.usefixtures("running")
+def test_a_failure_is_told_once_and_tried_again_later(
+    month: Month, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails() -> None:
+        raise OSError("the disk is gone")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(read_ahead, "read", fails)
+        look()
+        thread = read_ahead._thread
+        read_ahead.look()
+        assert read_ahead._thread is thread
+    assert caplog.text.count("Figures were not read ahead") == 1
+    found = reads(monkeypatch)
+    monkeypatch.setattr(read_ahead, "_next_look", 0.0)
+    look()
+    assert found == ["read"]
+
+
+def test_who_finds_another_looking_goes_on(month: Month, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_ahead, "_is_a_dashboard", lambda: True)
+    monkeypatch.setattr(read_ahead, "_next_look", 0.0)
+    with read_ahead._starting:
+        read_ahead.look()
+
+
+def test_a_process_that_ends_while_it_reads_ends_well(month: Month) -> None:
+    script = (
+        "import time; from dashboard.queries import read_ahead;"
+        "read_ahead._is_a_dashboard = lambda: True; read_ahead.look(); time.sleep(0.3)"
+    )
+    environment = {**os.environ, "LAKEHELM_HOME": str(month.settings.home)}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -67,9 +67,9 @@ def test_a_time_that_lies_farther_back_is_read_by_itself(month: Month, asked: li
     assert len(asked) == 4
 
 
-@pytest.mark.parametrize(("name", "seconds", "reads"), [("24h", 900, 2), ("1h", 60, 2)], ids=["sums apart", "twice"])
+@pytest.mark.parametrize(("name", "seconds"), [("24h", 900), ("1h", 60)])
 def test_days_are_pieces_of_the_same_quarters_and_minutes_are_read_for_the_time_that_is_asked_for(
-    name: str, seconds: int, reads: int, month: Month, asked: list[str]
+    name: str, seconds: int, month: Month, asked: list[str]
 ) -> None:
     whole = period(name, month.now)
     shorter = Period(whole.start + whole.length / 2, whole.end, seconds)
@@ -77,7 +77,8 @@ def test_days_are_pieces_of_the_same_quarters_and_minutes_are_read_for_the_time_
         found = score_windows(rollup(one), "chatbot", span_of(one), [METRIC])
         counted = found.of(Rows("prod.chatbot", "2", "", span_of(one))).sums.get(("databricks_request_id", ""))
         assert (counted.n if counted else 0) == (within(month.rows, one)["entity_version"] == "2").sum()
-    assert len(asked) == reads
+    # Sums and histograms apart, or each time.
+    assert len(asked) == 2
 
 
 def test_a_table_that_is_not_there_has_no_windows(empty: object) -> None:

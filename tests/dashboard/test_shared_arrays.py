@@ -125,3 +125,53 @@ def test_bytes_are_those_of_all_arrays_inside() -> None:
     assert 8000 <= bytes_of(values) < 8200
     assert 16_000 <= bytes_of(Held(values, ("a",))) + bytes_of({"b": [values]}) < 16_800
     assert bytes_of(np.broadcast_to(np.float64(1.0), 1_000_000)) < 200
+
+
+def test_each_of_several_names_is_read_once_whoever_asks_for_it_with_which_others() -> None:
+    store, read, lock = SharedArrays(), [], threading.Lock()
+    begin = threading.Barrier(8)
+    found: list[dict[str, str]] = []
+
+    def slowly(names: tuple[str, ...]) -> dict[str, str]:
+        with lock:
+            read.extend(names)
+        threading.Event().wait(0.01)
+        return {name: name.upper() for name in names}
+
+    def ask(place: int) -> None:
+        begin.wait()
+        asked = [str((place + offset) % 8) + "x" for offset in range(4)]
+        found.append(store.get_each({name: name for name in asked}, slowly))
+
+    threads = [threading.Thread(target=ask, args=(place,)) for place in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(read) == [f"{place}x" for place in range(8)]
+    assert len(found) == 8
+    assert all(len(one) == 4 and all(value == name.upper() for name, value in one.items()) for one in found)
+
+
+def test_who_waited_for_another_that_failed_reads_by_itself() -> None:
+    store, reading, going_on = SharedArrays(), threading.Event(), threading.Event()
+
+    def fails(names: tuple[str, ...]) -> dict[str, str]:
+        reading.set()
+        going_on.wait(10)
+        raise OSError("the disk is gone")
+
+    def ask() -> None:
+        with pytest.raises(OSError, match="the disk is gone"):
+            store.get_each({"a": "a", "b": "b"}, fails)
+
+    other = threading.Thread(target=ask)
+    other.start()
+    reading.wait(10)
+    threading.Timer(0.05, going_on.set).start()
+    assert store.get_each({"b": "b", "c": "c"}, lambda names: dict.fromkeys(names, "read")) == {
+        "b": "read",
+        "c": "read",
+    }
+    other.join(10)
+    assert store.get_each({"a": "a"}, lambda names: dict.fromkeys(names, "later")) == {"a": "later"}

@@ -74,11 +74,13 @@ def load(settings: Settings) -> None:
     A model without an address or a key is left out: who asks it is told.
     """
     for model in settings.vision_model_names:
-        with suppress(ModelUnavailable):
+        with suppress(ModelUnavailable, *_FAILURES):
             place = place_of(settings, model)
             client = http_client(place, settings.vision_timeout_seconds)
-            connected(place, client)
-            asyncio.run(client.aclose())
+            try:
+                connected(place, client)
+            finally:
+                asyncio.run(client.aclose())
 
 
 def ask_model(
