@@ -4,7 +4,6 @@ from dashboard import widgets
 from dashboard.actions import model_clients
 from dashboard.panels import ask_image, ask_image_conversation
 
-model_clients.start()
 widgets.header(
     "Ask an image", "Give an architecture diagram and ask about it: each name in an answer shows where it was read."
 )
@@ -17,3 +16,5 @@ else:
         ask_image.give()
     with widgets.panel("Earlier conversations", "Yours alone, the last one first."):
         ask_image.history()
+# After the page has been drawn, which needs the processor first.
+model_clients.start()
