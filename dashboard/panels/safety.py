@@ -53,7 +53,7 @@ def threshold_control() -> float:
         format="%.2f",
         key="threshold",
         bind="query-params",
-        width=130,
+        width=120,
         help=f"Texts of at least this toxicity are flagged; {usual:g} in the settings. It moves on this page only.",
     )
     return float(usual if chosen is None else chosen)
