@@ -26,6 +26,7 @@ from lakehouse.appends import FINISHED, append_once, position
 from lakehouse.change_data import changed_batches, present_batches
 from lakehouse.errors import HistoryGone
 from lakehouse.notable_requests import NOTABLE_REQUESTS
+from lakehouse.rollup_tables import WINDOW_SECONDS
 from lakehouse.store import batches_of_dates, open_table, table_id
 from lakehouse.table_spec import TableSpec
 from lakehouse.tables import REQUEST_METRICS, REQUEST_SCORES
@@ -77,9 +78,7 @@ class NotableRequests:
 
 
 ROLLUPS = (
-    Rollup("metrics_minute", 60),
-    Rollup("metrics_15min", 900),
-    Rollup("metrics_hour", 3600),
+    *(Rollup(name, seconds) for name, seconds in reversed(WINDOW_SECONDS.items())),
     Rollup("metrics_daily_requester", 86_400, by_requester=True),
 )
 DERIVED: tuple[Derived, ...] = (*ROLLUPS, NotableRequests())

@@ -72,3 +72,6 @@ METRICS_DAILY_REQUESTER = TableSpec(
     adds_up=True,
     properties=KEPT_A_MONTH,
 )
+
+WINDOW_SECONDS = {METRICS_HOUR.name: 3600, METRICS_15MIN.name: 900, METRICS_MINUTE.name: 60}
+"""The rollups by endpoint and how long their windows are, the longest first."""

@@ -11,6 +11,7 @@ from dashboard.periods import Period
 from dashboard.queries import cost, cost_conversations, cost_prices, traffic
 from dashboard.queries.cost_prices import UnpricedReason
 from dashboard.queries.request_filters import RequestFilter
+from dashboard.queries.rollup_windows import FAILED
 from dashboard.time_range import TimeRange
 from dashboard.widgets import empty, local, table, time_zone, version_names
 from dashboard.wording import NOTHING, number, percent, plain, plural
@@ -76,7 +77,7 @@ def _all_of(reason: UnpricedReason, endpoint: str, period: Period) -> str:
     """How many requests; where they failed, with a link to all of them."""
     if not reason.failed:
         return number(reason.requests)
-    failed = RequestFilter(period.start, period.end, endpoint, versions=(reason.version,), statuses=("4xx", "5xx"))
+    failed = RequestFilter(period.start, period.end, endpoint, versions=(reason.version,), statuses=FAILED)
     return f"[{number(reason.requests)}]({page_address('requests', requests_query(failed, time_zone()))})"
 
 

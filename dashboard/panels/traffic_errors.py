@@ -13,6 +13,7 @@ from dashboard.panels.traffic_numbers import by_bin, chosen_bin, numbers, redraw
 from dashboard.queries import changes, endpoint_errors
 from dashboard.queries.endpoint_errors import LastMinute
 from dashboard.queries.request_filters import RequestFilter
+from dashboard.queries.rollup_windows import FAILED
 from dashboard.queries.sample import REQUESTS
 from dashboard.queries.traffic_over_time import stack
 from dashboard.queries.traffic_windows import LATENCY
@@ -23,7 +24,6 @@ from dashboard.wording import NOTHING, age, milliseconds, number, percent, plain
 if TYPE_CHECKING:
     import pandas as pd
 
-CLASSES = ("4xx", "5xx")
 MOST_CODES = 8
 """Rows of the table of status codes."""
 
@@ -34,7 +34,7 @@ _REFRESH_SECONDS = 5.0
 def over_time(endpoint: str, asked: TimeRange) -> None:
     """The failed requests that were logged, over time."""
     requests = stack(endpoint, asked.period, "status", REQUESTS)
-    parts = {name: values for name, values in requests.parts.items() if name in CLASSES}
+    parts = {name: values for name, values in requests.parts.items() if name in FAILED}
     if not parts:
         whole = int(sum(values.sum() for values in requests.parts.values()))
         st.markdown(f":material/check: None of {number(whole)} logged requests failed." if whole else "")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dashboard.periods import Period
 from dashboard.queries.lake import Snapshot, Span, select
-from dashboard.queries.rollup_windows import milliseconds, rollup_windows
+from dashboard.queries.rollup_windows import FAILED, milliseconds, rollup_windows
 from dashboard.queries.sample import REQUESTS
 from dashboard.queries.shared_arrays import read_at_once, shared
 
@@ -24,7 +24,6 @@ ANSWERED = ("answers_in", "answered_in", "answers_out", "answered_out")
 """Of the requests that did not fail: how many have tokens in (out) that are known, and the sum of these."""
 
 METRICS = (REQUESTS, COST, TOKENS_IN, TOKENS_OUT)
-_FAILURES = ("4xx", "5xx")
 _TWO_MONTHS = timedelta(days=62)
 """A month and the month before it."""
 _MOST_BYTES = 256 * 2**20
@@ -107,7 +106,7 @@ def version_sums(snapshot: Snapshot, endpoint: str, start: datetime, end: dateti
         (
             part.starts,
             part.of_groups([keys.index(group.version) for group in part.groups]),
-            part.of_groups([group.status in _FAILURES for group in part.groups]),
+            part.of_groups([group.status in FAILED for group in part.groups]),
             np.full(len(part), place),
             part.n,
             part.sum_wx,
@@ -151,7 +150,7 @@ def _requester_sums(snapshot: Snapshot, endpoint: str, span: Span) -> CostSums:
         # Only our own texts are put together: what people chose comes in as parameters. The versions of a requester are
         # added up: a day has many rows.
         f"""SELECT epoch_ms(window_start) AS start, coalesce(requester, '') AS requester,
-                   coalesce(status_class, '') IN {_FAILURES} AS failed,
+                   coalesce(status_class, '') IN {FAILED} AS failed,
                    (list_position($metrics, metric) - 1)::TINYINT AS metric, sum(n)::DOUBLE AS n,
                    sum(sum_wx)::DOUBLE AS total, sum(sum_wx2)::DOUBLE AS squares
             FROM this

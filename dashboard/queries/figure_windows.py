@@ -8,19 +8,16 @@ import numpy as np
 from dashboard.periods import Period
 from dashboard.queries.kept import kept
 from dashboard.queries.lake import Snapshot, rollup
-from dashboard.queries.rollup_windows import milliseconds, rollup_windows
+from dashboard.queries.rollup_windows import FAILED, milliseconds, rollup_windows
 from dashboard.queries.sample import REQUESTS
-from lakehouse.rollup_tables import METRICS_15MIN, METRICS_HOUR, METRICS_MINUTE
+from lakehouse.rollup_tables import WINDOW_SECONDS
 
 HISTOGRAMS = ("execution_duration_ms", "response_perplexity", "response_toxicity", "prompt_toxicity")
 MEANS = ("response_fk_grade", "completion_tokens", "cost_usd")
-SECONDS = {METRICS_HOUR.name: 3600, METRICS_15MIN.name: 900, METRICS_MINUTE.name: 60}
-"""Rollup → how long its windows are."""
 
 _PARTS = 12
 """Parts that a stretch is cut into, to see by how much requests vary of themselves."""
 _SUMS = ("n", "sum_w", "sum_wx", "sum_wx2", "sum_w2")
-_FAILED = ("4xx", "5xx")
 
 Key = tuple[str, str]
 """Metric and scorer."""
@@ -46,27 +43,26 @@ def window_sums(endpoint: str, start: datetime, end: datetime) -> WindowSums:
     """
     if end <= start:
         return WindowSums(0.0, (), 0)
-    fitting = (width for width in SECONDS.values() if start.timestamp() % width == end.timestamp() % width == 0)
-    seconds = next(fitting, SECONDS[METRICS_MINUTE.name])
+    fitting = (width for width in WINDOW_SECONDS.values() if start.timestamp() % width == end.timestamp() % width == 0)
+    seconds = next(fitting, min(WINDOW_SECONDS.values()))
     return _window_sums(rollup(Period(start, end, seconds)), endpoint, start, end)
 
 
 @kept(max_entries=64)
 def _window_sums(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -> WindowSums:
     seconds = (end - start).total_seconds()
-    window = SECONDS[snapshot.name]
+    window = WINDOW_SECONDS[snapshot.name]
     # Parts of whole rollup windows, so that each holds as many.
     parts = next((count for count in range(_PARTS, 0, -1) if (seconds / count) % window == 0), 1)
     found = rollup_windows(snapshot, endpoint, (start, end), sums=(REQUESTS, *MEANS), histograms=HISTOGRAMS)
     requests = found[REQUESTS].between(start, end)
     part = (requests.starts - milliseconds(start)) * parts // (milliseconds(end) - milliseconds(start))
-    failed = requests.of_groups([group.status in _FAILED for group in requests.groups]).astype(bool)
+    failed = requests.of_groups([group.status in FAILED for group in requests.groups]).astype(bool)
     sums: dict[Key, tuple[int, float, float, float, float]] = {}
     buckets: dict[Key, dict[int, float]] = {}
     for metric in (*HISTOGRAMS, *MEANS):
         windows = found[metric].between(start, end)
-        scorers = sorted({group.scorer for group in windows.groups})
-        key = windows.of_groups([scorers.index(group.scorer) for group in windows.groups])
+        key, scorers = windows.coded([group.scorer for group in windows.groups])
         columns = [np.bincount(key, np.nan_to_num(getattr(windows, name)), len(scorers)).tolist() for name in _SUMS]
         histograms = windows.histograms(key, len(scorers))
         for place, scorer in enumerate(scorers):

@@ -88,8 +88,7 @@ def _distribution(snapshot: Snapshot, endpoint: str, period: Period, metric: str
     # Of the time before, too: so it is the same that the lines over time are made of.
     span = period.previous.start, period.end
     windows = rollup_windows(snapshot, endpoint, span, histograms=[metric])[metric].between(period.start, period.end)
-    versions = sorted({group.version for group in windows.groups}, key=lambda name: (len(name), name))
-    key = windows.of_groups([versions.index(group.version) for group in windows.groups])
+    key, versions = windows.coded([group.version for group in windows.groups])
     parts = [
         {"version": version, "bucket": list(histogram), "weight": list(histogram.values())}
         for version, histogram in zip(versions, windows.histograms(key, len(versions)), strict=True)

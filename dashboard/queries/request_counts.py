@@ -10,14 +10,12 @@ from dashboard.queries.request_windows import known_to_rollups
 from dashboard.queries.rollup_windows import MetricWindows, milliseconds, rollup_windows
 from dashboard.queries.sample import REQUESTS
 from dashboard.queries.traffic_windows import NO_STATUS
+from lakehouse.rollup_tables import WINDOW_SECONDS
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
-
-_WINDOWS = (("metrics_hour", 3600), ("metrics_15min", 900), ("metrics_minute", 60))
-"""The rollup tables and the seconds of their windows, the coarsest first."""
 
 
 def count_requests(wanted: RequestFilter) -> int:
@@ -54,7 +52,7 @@ def rollup_that_counts(wanted: RequestFilter, later: Snapshot, period: Period | 
     seconds = [wanted.start.timestamp(), wanted.end.timestamp()]
     if period is not None:
         seconds += [period.start.timestamp(), period.bin_seconds]
-    width = next((width for _, width in _WINDOWS if not any(at % width for at in seconds)), 0)
+    width = next((width for width in WINDOW_SECONDS.values() if not any(at % width for at in seconds)), 0)
     # Of the hours there may be none yet.
     return rollup(Period(wanted.start, wanted.end, width)) if width else None
 

@@ -15,6 +15,7 @@ from dashboard.measures import MEASURES
 from dashboard.queries.lake import Snapshot, Span, select
 from dashboard.queries.request_filters import RequestFilter
 from dashboard.queries.sample import REQUESTS
+from lakehouse.rollup_tables import WINDOW_SECONDS
 
 WITHIN = """metric = $metric AND window_start >= $start AND window_start < $end AND endpoint_name = $endpoint
     AND (len($versions::VARCHAR[]) = 0
@@ -22,8 +23,6 @@ WITHIN = """metric = $metric AND window_start >= $start AND window_start < $end 
     AND (len($statuses::VARCHAR[]) = 0 OR status_class = ANY($statuses::VARCHAR[]))"""
 """The windows of a filter, with the parameters `window_parameters`."""
 
-_SECONDS = {"metrics_hour": 3600, "metrics_15min": 900, "metrics_minute": 60}
-"""The rollups and how long their windows are."""
 _WHOLE_BY_TIME, _WHOLE_BY_VALUE = timedelta(hours=6), timedelta(days=1)
 """Up to how long a time is read whole: in the order of time, and in another."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -68,7 +67,7 @@ def places(rollup: Snapshot, wanted: RequestFilter, order: str, descending: bool
         return None
     # A window that the time begins within has requests of before: its part of the time is read as it is, and so is what
     # may be newer than the rollup.
-    window = timedelta(seconds=_SECONDS[rollup.name])
+    window = timedelta(seconds=WINDOW_SECONDS[rollup.name])
     first = wanted.start + (_EPOCH - wanted.start) % window
     last = min(wanted.end, rollup.newest) if rollup.files else first
     last -= (last - _EPOCH) % window

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 READ_AT_ONCE = {METRICS_HOUR.name: timedelta(days=62), METRICS_15MIN.name: timedelta(days=4)}
 """Rollup → how much of its end is read at once: a month and the month before it, two days and the two before them."""
 
+FAILED = ("4xx", "5xx")
+"""The classes of status of requests that failed."""
+
 _SUMS = ("n", "sum_w", "sum_wx", "sum_wx2", "sum_w2")
 _GROUP = ("entity_name", "entity_version", "status", "scorer")
 _MOST_DIFFERENT = np.iinfo(np.int16).max
@@ -92,6 +95,14 @@ class MetricWindows:
     def of_groups(self, values: Sequence[Any]) -> NDArray[Any]:
         """What stands for the group of each window, of values for each of `groups`. [n]"""
         return np.asarray(values)[self.group] if len(self.groups) else np.zeros(0, np.int64)
+
+    def coded(self, names: Sequence[str]) -> tuple[Places, tuple[str, ...]]:
+        """Which of the different names each window has [n], and these in order: version 10 comes after version 9.
+
+        names: of each of `groups`.
+        """
+        ordered = sorted(set(names), key=lambda name: (len(name), name))
+        return self.of_groups([ordered.index(name) for name in names]), tuple(ordered)
 
     def of_entries(self, values: NDArray[Any]) -> NDArray[Any]:
         """What stands for the window of each entry, of values for each window. [m]"""

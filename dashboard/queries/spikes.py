@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from dashboard.periods import Period
 from dashboard.queries.kept import kept
 from dashboard.queries.lake import Snapshot, rollup, select, shown
+from dashboard.queries.rollup_windows import rollup_windows
 from dashboard.queries.sample import REQUESTS
-from dashboard.queries.traffic_windows import TOKENS_IN, TOKENS_OUT, bins_of, windows
+from dashboard.queries.traffic_windows import TOKENS_IN, TOKENS_OUT, bins_of
 from lakehouse.rollup_tables import METRICS_15MIN, METRICS_HOUR
 from metrics.spikes import Spike, spikes
 
@@ -126,32 +127,12 @@ def askers(endpoint: str, spike: TrafficSpike) -> Askers:
 
 def _series(snapshot: Snapshot, endpoint: str, period: Period) -> dict[str, NDArray[np.float64]]:
     """Requests and tokens in each bin of a period."""
-    if snapshot.name != METRICS_HOUR.name:
-        sums = _sums(snapshot, endpoint, period.start, period.end, period.bin_seconds)
-        return {of: _by_bin(sums["bin"], sums[of], period) for of in ("requests", "tokens")}
-    found = windows(snapshot, endpoint, period)
-    requests, *tokens = (found.of(metric, period) for metric in (REQUESTS, TOKENS_IN, TOKENS_OUT))
-    each = [_by_bin(bins_of(rows.starts, period), rows.total, period) for rows in tokens]
-    return {"requests": _by_bin(bins_of(requests.starts, period), requests.n, period), "tokens": each[0] + each[1]}
-
-
-@kept(max_entries=4)
-def _sums(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime, seconds: int) -> "pd.DataFrame":
-    return select(
-        snapshot,
-        """SELECT ((epoch_ms(window_start) - epoch_ms($start)) // (1000 * $seconds))::INTEGER AS bin,
-                  coalesce(sum(n) FILTER (metric = 'databricks_request_id'), 0)::DOUBLE AS requests,
-                  coalesce(sum(sum_wx) FILTER (metric <> 'databricks_request_id'), 0)::DOUBLE AS tokens
-           FROM this
-           WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
-             AND metric IN ('databricks_request_id', 'prompt_tokens', 'completion_tokens')
-           GROUP BY 1""",
-        span=(start, end),
-        endpoint=endpoint,
-        start=start,
-        end=end,
-        seconds=seconds,
-    )
+    span = period.start, period.end
+    found = rollup_windows(snapshot, endpoint, span, sums=(REQUESTS, TOKENS_IN, TOKENS_OUT))
+    parts = {metric: windows.between(*span) for metric, windows in found.items()}
+    bins = {metric: bins_of(part.starts, period) for metric, part in parts.items()}
+    tokens = [_by_bin(bins[one], np.nan_to_num(parts[one].sum_wx), period) for one in (TOKENS_IN, TOKENS_OUT)]
+    return {"requests": _by_bin(bins[REQUESTS], parts[REQUESTS].n, period), "tokens": tokens[0] + tokens[1]}
 
 
 @kept(max_entries=64)

@@ -13,7 +13,7 @@ from dashboard.periods import Period
 from dashboard.queries.kept import kept
 from dashboard.queries.lake import Snapshot, newest, rollup, select, shown
 from dashboard.queries.latency_over_time import quantiles
-from dashboard.queries.rollup_windows import rollup_windows
+from dashboard.queries.rollup_windows import FAILED, rollup_windows
 from dashboard.queries.sample import ANSWERS, REQUESTS, Sample, sample_of
 from dashboard.queries.traffic_windows import (
     Latencies,
@@ -118,19 +118,9 @@ def failures(endpoint: str, period: Period) -> Failures:
 
 @kept(max_entries=8)
 def _failures(snapshot: Snapshot, endpoint: str, start: datetime, end: datetime) -> Failures:
-    rows = select(
-        snapshot,
-        """SELECT coalesce(sum(n), 0)::BIGINT AS requests,
-                  coalesce(sum(n) FILTER (status_class IN ('4xx', '5xx')), 0)::BIGINT AS failed
-           FROM this
-           WHERE endpoint_name = $endpoint AND window_start >= $start AND window_start < $end
-             AND metric = 'databricks_request_id'""",
-        span=(start, end),
-        endpoint=endpoint,
-        start=start,
-        end=end,
-    )
-    return Failures(int(rows["requests"].iloc[0]), int(rows["failed"].iloc[0]))
+    found = rollup_windows(snapshot, endpoint, (start, end), sums=[REQUESTS])[REQUESTS].between(start, end)
+    failed = found.of_groups([group.status in FAILED for group in found.groups]).astype(bool)
+    return Failures(int(found.n.sum()), int(found.n[failed].sum()))
 
 
 @kept(max_entries=8)
@@ -187,9 +177,8 @@ def _traffic(snapshot: Snapshot, endpoint: str, period: Period, threshold: float
         found, latency = windows(snapshot, endpoint, period), latencies(snapshot, endpoint, period)
         scores = reading.result()
     requests = found.of(REQUESTS, both)
-    errors = [place for place, name in enumerate(requests.statuses) if name in ("4xx", "5xx")]
     total = _by_bin(requests.starts, requests.n, both)
-    failed = _by_bin(requests.starts, np.where(np.isin(requests.status, errors), requests.n, 0.0), both)
+    failed = _by_bin(requests.starts, np.where(requests.failed, requests.n, 0.0), both)
     scorer = _main_scorer(scores, both)
     answers, prompts = (scores.get((metric, scorer), _NOTHING) for metric in (ANSWER_TOXICITY, PROMPT_TOXICITY))
     judged = answers.between(period)

@@ -43,7 +43,6 @@ OTHERS = "\x00others"
 
 _MINUTE_BY_MINUTE = timedelta(days=31)
 _LONG = timedelta(hours=24)
-_FAILED = ("4xx", "5xx")
 _DAY = 86_400_000
 
 
@@ -169,14 +168,13 @@ def _sums(whole: Windows, latency: Latencies, period: Period) -> dict[str, float
     """The figures of the tiles for one period."""
     requests = whole.of(REQUESTS, period)
     n = float(requests.n.sum())
-    failed = [code for code, name in enumerate(requests.statuses) if name in _FAILED]
     bins, place, weight = latency.of(period)
     found = quantiles(np.zeros_like(bins), place, weight, latency.values, 1)
     return {
         "requests": n,
         TOKENS_IN: float(whole.of(TOKENS_IN, period).total.sum()),
         TOKENS_OUT: float(whole.of(TOKENS_OUT, period).total.sum()),
-        "error_share": float(requests.n[np.isin(requests.status, failed)].sum() / n) if n else float("nan"),
+        "error_share": float(requests.n[requests.failed].sum() / n) if n else float("nan"),
         **{name: float(values[0]) for name, values in found.items()},
     }
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dashboard.periods import Period
 from dashboard.queries.lake import Snapshot, Span, select
-from dashboard.queries.rollup_windows import MetricWindows, Places, Weights, rollup_windows
+from dashboard.queries.rollup_windows import FAILED, MetricWindows, Places, Weights, rollup_windows
 from dashboard.queries.sample import ANSWERS, REQUESTS
 from dashboard.queries.shared_arrays import read_at_once, shared
 from metrics.buckets import bucket_value
@@ -48,6 +48,11 @@ class Amounts:
     n: Numbers
     total: Numbers
 
+    @property
+    def failed(self) -> NDArray[np.bool_]:
+        """Which of them are of requests that failed. [n]"""
+        return np.isin(self.status, [place for place, name in enumerate(self.statuses) if name in FAILED])
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -58,8 +63,8 @@ class Windows:
     def of(self, metric: str, period: Period) -> Amounts:
         """The sums of one metric in a period."""
         found = self.by_metric[metric].between(period.start, period.end)
-        version, versions = _coded(found, [group.version for group in found.groups])
-        status, statuses = _coded(found, [group.status or NO_STATUS for group in found.groups])
+        version, versions = found.coded([group.version for group in found.groups])
+        status, statuses = found.coded([group.status or NO_STATUS for group in found.groups])
         return Amounts(found.starts, version, versions, status, statuses, found.n, np.nan_to_num(found.sum_wx))
 
 
@@ -96,7 +101,7 @@ class Latencies:
     def seen(self, period: Period) -> list[str]:
         """The keys of the versions that have a window in a period."""
         part = self.windows.between(period.start, period.end)
-        code, versions = _coded(part, [group.version for group in part.groups])
+        code, versions = part.coded([group.version for group in part.groups])
         return [versions[place] for place in np.unique(code).tolist()]
 
 
@@ -165,12 +170,3 @@ def _requests_each(snapshot: Snapshot, endpoint: str, span: Span, seconds: int) 
     )
     count = int((span[1] - span[0]).total_seconds()) // seconds
     return np.bincount(rows["place"].to_numpy(np.int64), rows["n"].to_numpy(float), count).astype(np.float64)
-
-
-def _coded(windows: MetricWindows, names: list[str]) -> tuple[Places, tuple[str, ...]]:
-    """The place that the name of each window has among all of them, which are sorted: version 10 comes after version 9.
-
-    names: of each of its groups.
-    """
-    ordered = sorted(set(names), key=lambda name: (len(name), name))
-    return windows.of_groups([ordered.index(name) for name in names]), tuple(ordered)
