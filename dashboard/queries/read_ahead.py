@@ -16,6 +16,7 @@ from dashboard.measures import MEASURES
 from dashboard.periods import period
 from dashboard.queries import changes, requests, traffic, traffic_over_time
 from dashboard.queries.cost_sums import METRICS as OF_COST
+from dashboard.queries.cost_sums import requester_sums
 from dashboard.queries.figure_windows import HISTOGRAMS as OF_INCIDENTS
 from dashboard.queries.figure_windows import MEANS
 from dashboard.queries.lake import Snapshot, coarsest_rollup, newest, snapshot_key
@@ -23,7 +24,7 @@ from dashboard.queries.quality_sides import METRICS as OF_QUALITY
 from dashboard.queries.rollup_windows import rollup_windows
 from dashboard.queries.shared_arrays import is_nearly_full
 from dashboard.queries.traffic_windows import COUNTED, TOKENS_IN
-from lakehouse.rollup_tables import METRICS_15MIN
+from lakehouse.rollup_tables import METRICS_15MIN, METRICS_DAILY_REQUESTER
 
 SUMS = tuple(dict.fromkeys((*COUNTED, *OF_COST, *MEANS, *MEASURES)))
 HISTOGRAMS = tuple(dict.fromkeys((*OF_INCIDENTS, *traffic.TOXICITIES, *OF_QUALITY, TOKENS_IN)))
@@ -71,6 +72,7 @@ def read() -> None:
         changes.markers(period("30d"), endpoint)
         traffic.versions(endpoint)
         requests.requesters(endpoint, period("30d"))
+        requester_sums(newest(METRICS_DAILY_REQUESTER.name), endpoint, *period("30d").utc_days)
     for snapshot in _snapshots():
         span = (snapshot.newest, snapshot.newest)
         for endpoint in endpoints:

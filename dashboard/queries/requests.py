@@ -21,7 +21,7 @@ from dashboard.queries.request_filters import LATER, RequestFilter, matching_sou
 from dashboard.queries.request_windows import Places, places
 from dashboard.queries.row_groups import rows_between
 from dashboard.queries.sample import REQUESTS
-from dashboard.queries.shared_arrays import shared
+from dashboard.queries.shared_arrays import read_at_once, shared
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,14 +118,10 @@ def requesters(endpoint: str, period: Period) -> list[str]:
     By whole UTC days, as their rollup has them. Raises: QueryFailed, LakehouseError.
     """
     snapshot, first, last = shown("metrics_daily_requester"), period.start - timedelta(days=1), period.end
-    span = (first, last)
-    if snapshot.files:
-        # Whoever looks at a day looks at a month next: both are in what is read at once.
-        end = snapshot.newest.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-        at_once = (end - _READ_AT_ONCE, end)
-        if sum(file.size for file in snapshot.files_between(at_once)) > _MOST_BYTES or not snapshot.is_local:
-            return _requesters(snapshot, endpoint, first, last)
-        span = at_once if at_once[0] <= first and last <= end else span
+    # Whoever looks at a day looks at a month next: both are in what is read at once.
+    span = read_at_once(snapshot, (first, last), _READ_AT_ONCE)
+    if not snapshot.is_local or sum(file.size for file in snapshot.files_between(span)) > _MOST_BYTES:
+        return _requesters(snapshot, endpoint, first, last)
     days, places, names, n = _requester_days(snapshot, endpoint, span)
     inside = slice(*np.searchsorted(days, [time.timestamp() for time in (first, last)]))
     counts = np.bincount(places[inside], n[inside], len(names))
